@@ -1,0 +1,149 @@
+"""Python values -> arrays, without a silent cast; and the array of any tensor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from srv_codecs._raw import as_bytes
+from srv_codecs._shape import count_elements, find_datatype, with_shape
+from srv_protocol.datatypes import Datatype, JsonForm, datatype_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from srv_codecs._place import Place
+    from srv_protocol.datatypes import DatatypeSpec
+    from srv_protocol.inference import Tensor
+
+_INTEGERS: Final = (int, np.integer)
+_TYPES: Final[dict[JsonForm, tuple[type, ...]]] = {
+    JsonForm.BOOLEAN: (bool, np.bool_),
+    JsonForm.INTEGER: _INTEGERS,
+    JsonForm.NUMBER: (*_INTEGERS, float, np.floating),
+    JsonForm.NONE: (*_INTEGERS, float, np.floating),
+}
+
+
+def tensor_array(tensor: Tensor, place: Place) -> NDArray[np.generic]:
+    """Return a tensor's data as an array of its datatype and shape.
+
+    The array that the tensor already has, reshaped (a view); or a new one from its Python values, which the tensor
+    then keeps. Fails at `place` when datatype, shape and data do not belong together.
+    """
+    spec = find_datatype(tensor.datatype, place)
+    count = count_elements(tensor.shape, place)
+    if not tensor.has_data:
+        raise place.fail("data", "there is none")
+    data = tensor.data
+    array = data.array
+    if array is None:
+        array = from_values(data.values or (), spec, tensor.shape, count, place)
+        data.array = array
+    else:
+        check_array(array, spec, tensor.shape, count, place)
+    return with_shape(array, tensor.shape, place)
+
+
+def check_array(
+    array: NDArray[np.generic], spec: DatatypeSpec, shape: Sequence[int], count: int, place: Place
+) -> None:
+    """Fail at `place` unless an array has the datatype's dtype (in any byte order) and `count` elements."""
+    try:
+        datatype = datatype_of(array)
+    except TypeError as error:
+        raise place.fail("data", str(error)) from None
+    if datatype is not spec.name:
+        raise place.fail("data", f"expected {spec.name}, got an array of {array.dtype}")
+    if array.size != count:
+        raise place.fail("data", f"expected {count} elements for shape {list(shape)}, got {array.size}")
+
+
+def from_values(
+    values: Sequence[object], spec: DatatypeSpec, shape: Sequence[int], count: int, place: Place
+) -> NDArray[np.generic]:
+    """Return a new array from Python values, flat or nested to `shape`.
+
+    Integers stay integers, within the datatype's range; booleans are no numbers; ``None`` is NaN in a float tensor.
+    """
+    flat = flatten(values, shape, count, place)
+    if spec.json is JsonForm.STRING:
+        array = np.empty(count, object)
+        for index, item in enumerate(flat):
+            array[index] = as_bytes(item, index, place)
+        return array.reshape(shape)
+    if not count:
+        return np.empty(shape, spec.dtype)
+    if spec.json in {JsonForm.NUMBER, JsonForm.NONE} and None in flat:
+        flat = [float("nan") if item is None else item for item in flat]
+    allowed = _TYPES[spec.json]
+    # Asked of the set of types, not of each element: lists are long, and of one type.
+    wrong = tuple(kind for kind in set(map(type, flat)) if not _fits(kind, allowed))
+    if wrong:
+        index, item = next((index, item) for index, item in enumerate(flat) if type(item) in wrong)
+        form = "number" if spec.json is JsonForm.NONE else spec.json.value
+        raise place.fail(f"data[{index}]", f"expected {form} values for {spec.name}, got {item!r}")
+    return from_checked(flat, spec, place).reshape(shape)
+
+
+def _fits(kind: type, allowed: tuple[type, ...]) -> bool:
+    # bool is a subclass of int, and no integer here.
+    return issubclass(kind, allowed) and (kind is not bool or bool in allowed)
+
+
+def from_checked(flat: Sequence[object], spec: DatatypeSpec, place: Place) -> NDArray[np.generic]:
+    """Return a new flat array from values of the right Python type, whose range is still to be checked."""
+    if spec.json in {JsonForm.NUMBER, JsonForm.NONE}:
+        wide = np.array(flat, np.float64)
+        if spec.name is Datatype.FP64:
+            return wide
+        with np.errstate(over="ignore"):
+            array = wide.astype(spec.dtype)
+        beyond = np.isinf(array) & np.isfinite(wide)
+        if beyond.any():
+            index = int(np.argmax(beyond))
+            raise place.fail(f"data[{index}]", f"{flat[index]!r} is beyond the range of {spec.name}")
+        return array
+    try:
+        return np.array(flat, spec.dtype)
+    except OverflowError:
+        index, item = next(_out_of_range(flat, spec.dtype))
+        raise place.fail(f"data[{index}]", f"{item!r} is beyond the range of {spec.name}") from None
+
+
+def _out_of_range(flat: Sequence[object], dtype: np.dtype[np.generic]) -> Iterator[tuple[int, object]]:
+    info = np.iinfo(dtype)
+    for index, item in enumerate(flat):
+        if isinstance(item, (int, np.integer)) and not info.min <= int(item) <= info.max:
+            yield index, item
+
+
+def flatten(values: Sequence[object], shape: Sequence[int], count: int, place: Place) -> Sequence[object]:
+    """Return the elements in row-major order, the sequence itself when it is flat already.
+
+    Nested values must have the structure of `shape`; dimensions of size 1 may be left out or added.
+    """
+    if not (len(values) and isinstance(values[0], (list, tuple, np.ndarray))):
+        if len(values) != count:
+            raise place.fail("data", f"expected {count} elements for shape {list(shape)}, got {len(values)}")
+        return values
+    dims: list[int] = []
+    level: Sequence[object] = values
+    width = len(values)
+    dims.append(width)
+    while level and isinstance(level[0], (list, tuple, np.ndarray)):
+        inner: list[object] = []
+        width = len(level[0])
+        for index, item in enumerate(level):
+            if not isinstance(item, (list, tuple, np.ndarray)) or len(item) != width:
+                raise place.fail("data", f"is nested unevenly: item {index} at depth {len(dims)} differs in length")
+            inner.extend(item)  # pyright: ignore[reportUnknownArgumentType]  # list[Unknown] from isinstance
+        dims.append(width)
+        if len(dims) > 64:  # noqa: PLR2004  # far beyond any shape
+            raise place.fail("data", "is nested too deeply")
+        level = inner
+    if len(level) != count or [dim for dim in dims if dim != 1] != [dim for dim in shape if dim != 1]:
+        raise place.fail("data", f"expected {count} elements for shape {list(shape)}, got nested lists of shape {dims}")
+    return level

@@ -1,0 +1,69 @@
+"""``InferTensorContents``, the typed form of a tensor over gRPC <-> arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from srv_codecs._arrays import from_checked, from_values
+from srv_codecs._shape import with_shape
+from srv_protocol.datatypes import DATATYPES, Datatype
+from srv_protocol.inference import InferTensorContents
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from srv_codecs._place import Place
+    from srv_protocol.datatypes import DatatypeSpec
+
+_FIELDS: Final = tuple(dict.fromkeys(row.contents for row in DATATYPES.values() if row.contents is not None))
+
+
+def filled_fields(contents: InferTensorContents | None) -> list[str]:
+    """Return the names of the fields that have elements.
+
+    MLServer's clients send an empty message beside raw contents, which counts as none.
+    """
+    return [] if contents is None else [name for name in _FIELDS if len(getattr(contents, name))]
+
+
+def decode_contents(
+    contents: InferTensorContents | None, spec: DatatypeSpec, shape: Sequence[int], count: int, place: Place
+) -> NDArray[np.generic]:
+    """Return a new array from typed contents.
+
+    Fails at `place` when another datatype's field is used, two fields are, the count is not that of `shape`, or
+    a value is beyond the range of an 8 or 16-bit datatype.
+    """
+    filled = filled_fields(contents)
+    for name in filled:
+        if name != spec.contents:
+            expected = f"'{spec.contents}'" if spec.contents else "raw contents"
+            raise place.fail(f"contents.{name}", f"unexpected data in '{name}': {spec.name} expects {expected}")
+    values: Sequence[object] = getattr(contents, filled[0]) if filled else ()
+    if len(values) != count:
+        raise place.fail("contents", f"expected {count} elements for shape {list(shape)}, got {len(values)}")
+    if spec.name is Datatype.BYTES:
+        return from_values(values, spec, shape, count, place)
+    if spec.name is Datatype.FP32:
+        # The values came from 32 bits, infinities included.
+        return with_shape(np.array(values, spec.dtype), shape, place)
+    return with_shape(from_checked(values, spec, place), shape, place)
+
+
+def encode_contents(array: NDArray[np.generic], spec: DatatypeSpec, place: Place) -> InferTensorContents:
+    """Return typed contents with an array's elements, copied; FP16 and BF16 have none."""
+    if spec.contents is None:
+        raise place.fail("contents", f"{spec.name} has no typed contents, only raw ones")
+    flat = array.reshape(-1)
+    contents = InferTensorContents()
+    if spec.name in {Datatype.FP32, Datatype.FP64}:
+        values: object = np.ascontiguousarray(flat, spec.dtype)
+    elif spec.name is Datatype.BYTES:
+        values = from_values(flat.tolist(), spec, [flat.size], flat.size, place).tolist()
+    else:
+        values = flat.tolist()
+    setattr(contents, spec.contents, values)
+    return contents

@@ -1,0 +1,154 @@
+"""The ``data`` of a tensor in V2 JSON <-> arrays."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from srv_codecs._arrays import flatten, from_checked
+from srv_codecs._envelope import explain
+from srv_codecs._shape import MAX_DIMENSIONS, with_shape
+from srv_protocol.datatypes import Datatype, JsonForm
+from srv_protocol.errors import InvalidInput
+from srv_protocol.inference import TensorData
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from srv_codecs._place import Place
+    from srv_protocol.datatypes import DatatypeSpec
+
+_TYPES: Final[dict[JsonForm, tuple[type, str]]] = {
+    JsonForm.BOOLEAN: (bool, "true or false"),
+    JsonForm.INTEGER: (int, "integers"),
+    JsonForm.NUMBER: (float, "numbers"),
+    JsonForm.STRING: (str, "strings"),
+}
+_NESTING: Final = re.compile(rb"(?:[ \t\r\n]*\[)*")
+
+
+def decode_json(raw: msgspec.Raw, spec: DatatypeSpec, shape: Sequence[int], count: int, place: Place) -> TensorData:
+    """Return the data of a JSON tensor, whose elements are flat or nested to `shape`.
+
+    The values as they came and, for numbers and booleans, an array of them; both are new. ``null`` is NaN in a
+    float tensor. A BYTES tensor may be one string as long as its shape says, a form that MLServer's documentation
+    sends: that gives one element, whatever `count` is.
+
+    Fails at `place` when the text is no such array, a value has another type or is out of range, or the number of
+    elements is not that of `shape`.
+    """
+    if spec.json is JsonForm.NONE:
+        raise place.fail(
+            "data",
+            f"receiving {spec.name} data via JSON is not supported. "
+            f"Please use the binary data format for input '{place.name}'",
+        )
+    text = memoryview(raw)
+    depth = _depth(text)
+    if depth > MAX_DIMENSIONS:
+        raise place.fail("data", f"expected at most {MAX_DIMENSIONS} nested arrays, got {depth}")
+    values = _decode_values(text, spec, depth, place)
+    if spec.name is Datatype.BYTES:
+        if isinstance(values, str):
+            values = [values]
+        if not _is_single_string(values, count):
+            flatten(values, shape, count, place)
+        return TensorData(values)
+    flat = flatten(values, shape, count, place)
+    data = TensorData(values)
+    data.array = with_shape(from_checked(_with_nan(flat, spec), spec, place), shape, place)
+    return data
+
+
+def _depth(text: memoryview) -> int:
+    found = _NESTING.match(text)
+    return 0 if found is None else found.group().count(b"[")
+
+
+def _is_single_string(values: Sequence[object], count: int) -> bool:
+    """Whether the data is one string whose length, in characters or bytes, is the number of elements claimed."""
+    if len(values) != 1 or not count or not isinstance(values[0], str):
+        return False
+    return count in {len(values[0]), len(values[0].encode())}
+
+
+def _with_nan(flat: Sequence[object], spec: DatatypeSpec) -> Sequence[object]:
+    if spec.json is JsonForm.NUMBER and None in flat:
+        return [float("nan") if item is None else item for item in flat]
+    return flat
+
+
+@functools.lru_cache(maxsize=256)
+def _decoder(form: JsonForm, depth: int, nullable: bool) -> msgspec.json.Decoder[Sequence[object]]:  # noqa: FBT001  # a cache key
+    kind: object = _TYPES[form][0]
+    if nullable:
+        kind = float | None
+    for _ in range(depth):
+        kind = list[kind]  # type: ignore[valid-type]  # built at run time
+    return msgspec.json.Decoder(kind)  # type: ignore[arg-type]  # a run-time type, see above
+
+
+def _decode_values(text: memoryview, spec: DatatypeSpec, depth: int, place: Place) -> Sequence[object]:
+    if not depth and spec.json is not JsonForm.STRING:
+        raise place.fail("data", f"expected an array of {_TYPES[spec.json][1]}, got {_excerpt(text)}")
+    try:
+        return _decoder(spec.json, depth, False).decode(text)  # noqa: FBT003
+    except msgspec.ValidationError as error:
+        if spec.json is JsonForm.NUMBER and b"null" in bytes(text):
+            try:
+                return _decoder(spec.json, depth, True).decode(text)  # noqa: FBT003
+            except msgspec.ValidationError as again:
+                error = again  # noqa: PLW2901  # the second message is the one that fits
+        raise InvalidInput(f"{explain(error, f'{place.path}.data')} (input '{place.name}')") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise place.fail("data", str(error)) from None
+
+
+def _excerpt(text: memoryview) -> str:
+    return bytes(text[:32]).decode("utf-8", "replace")
+
+
+def encode_json(
+    array: NDArray[np.generic], spec: DatatypeSpec, place: Place, *, nonfinite_as_null: bool = False
+) -> list[object]:
+    """Return an array's elements as a flat list that JSON can carry: booleans, numbers, text from UTF-8 bytes.
+
+    Raises:
+        InvalidInput: JSON has no form for the datatype, for NaN and infinity (unless they may become ``null``) or
+            for bytes that are no UTF-8; the client can ask for binary data instead.
+    """
+    if spec.json is JsonForm.NONE:
+        raise InvalidInput(
+            f"sending {spec.name} data via JSON is not supported. "
+            f"Please use the binary data format for output '{place.name}'"
+        )
+    flat = array.reshape(-1)
+    if spec.json is JsonForm.NUMBER and not nonfinite_as_null and not np.isfinite(flat).all():  # type: ignore[type-var]  # a float array
+        index = int(np.argmin(np.isfinite(flat)))  # type: ignore[type-var]
+        raise InvalidInput(
+            f"{place.path}.data[{index}]: {flat[index]} has no JSON form. "
+            f"Please use the binary data format for output '{place.name}', or set json_nonfinite to null"
+        )
+    values: list[object] = flat.tolist()
+    if spec.json is JsonForm.STRING:
+        return [_as_text(item, index, place) for index, item in enumerate(values)]
+    return values
+
+
+def _as_text(item: object, index: int, place: Place) -> str:
+    if isinstance(item, str):
+        return item
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        try:
+            return str(item, "utf-8")
+        except UnicodeDecodeError as error:
+            raise InvalidInput(
+                f"{place.path}.data[{index}]: the bytes are not valid UTF-8 ({error.reason}), so JSON cannot carry "
+                f"them. Please use the binary data format for output '{place.name}'"
+            ) from None
+    raise place.fail(f"data[{index}]", f"expected bytes or text, got {type(item).__name__}")

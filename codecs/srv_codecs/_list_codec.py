@@ -1,0 +1,85 @@
+"""The base of the codecs that present a BYTES tensor as a list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from srv_codecs._elements import bytes_elements
+from srv_codecs._packed import Packed
+from srv_codecs._side import REQUEST, RESPONSE
+from srv_codecs._tensor_codec import TensorCodec
+from srv_protocol.datatypes import Datatype
+
+if TYPE_CHECKING:
+    from srv_codecs._place import Place
+    from srv_protocol.inference import InferInputTensor, InferOutputTensor, Tensor
+
+E = TypeVar("E")
+
+
+class ListCodec(TensorCodec[list[E]]):
+    """A BYTES tensor as a list of its elements in row-major order, whatever its shape; encoded as ``[N, 1]``.
+
+    Attributes:
+        element_types: the Python types of elements that can be encoded; one of them alone counts as a list.
+    """
+
+    element_types: ClassVar[tuple[type, ...]]
+
+    @classmethod
+    def write(cls, element: E, index: int, place: Place) -> bytes:
+        """Return an element as it is in the tensor; fail at `place`."""
+        raise NotImplementedError
+
+    @classmethod
+    def read(cls, item: object, index: int, place: Place) -> E:
+        """Return the element that an item of the tensor, ``bytes`` or ``str``, stands for; fail at `place`."""
+        raise NotImplementedError
+
+    @classmethod
+    def can_encode(cls, payload: object) -> bool:
+        """Whether `payload` is a list of such elements."""
+        return isinstance(payload, list) and all(isinstance(item, cls.element_types) for item in payload)  # pyright: ignore[reportUnknownVariableType]  # list[Unknown] from isinstance
+
+    @classmethod
+    def pack(cls, payload: list[E], place: Place) -> Packed:
+        """Return the elements, encoded, as a tensor without a name."""
+        return cls._pack(payload, place)
+
+    @classmethod
+    def unpack(cls, tensor: Tensor, place: Place) -> list[E]:
+        """Return the elements as a new list."""
+        read = cls.read
+        return [read(item, index, place) for index, item in enumerate(bytes_elements(tensor, place))]
+
+    @classmethod
+    def encode_output(cls, name: str, payload: list[E], *, use_bytes: bool = True) -> InferOutputTensor:
+        """Return a response's tensor; without `use_bytes` its data is ``str``, as a JSON encoder wants it."""
+        return cls._pack(payload, RESPONSE.place(name), use_bytes=use_bytes).as_output(name)
+
+    @classmethod
+    def encode_input(cls, name: str, payload: list[E], *, use_bytes: bool = True) -> InferInputTensor:
+        """Return a request's tensor; without `use_bytes` its data is ``str``, as a JSON encoder wants it."""
+        return cls._pack(payload, REQUEST.place(name), use_bytes=use_bytes).as_input(name)
+
+    @classmethod
+    def _pack(cls, payload: list[E], place: Place, *, use_bytes: bool = True) -> Packed:
+        items: list[bytes] = []
+        for index, element in enumerate(cls._checked(payload, place)):
+            if not isinstance(element, cls.element_types):
+                raise place.fail(f"data[{index}]", f"expected {cls._kinds()}, got {type(element).__name__}")
+            items.append(cls.write(element, index, place))
+        data = items if use_bytes else [item.decode() for item in items]
+        return Packed(Datatype.BYTES, [len(items), 1], data, cls.ContentType)
+
+    @classmethod
+    def _checked(cls, payload: object, place: Place) -> list[E] | tuple[E, ...]:
+        if isinstance(payload, cls.element_types):
+            return (payload,)  # type: ignore[return-value]  # an E, as the check before says
+        if isinstance(payload, (list, tuple)):
+            return payload  # pyright: ignore[reportUnknownVariableType]  # its elements are checked next
+        raise place.fail("", f"expected a list of {cls._kinds()}, got {type(payload).__name__}")
+
+    @classmethod
+    def _kinds(cls) -> str:
+        return " or ".join(kind.__name__ for kind in cls.element_types)

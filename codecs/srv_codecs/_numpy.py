@@ -1,0 +1,82 @@
+"""Content type ``np``: tensors as numpy arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from srv_codecs._arrays import tensor_array
+from srv_codecs._elements import bytes_array
+from srv_codecs._packed import Packed, batch_shape
+from srv_codecs._table_codec import SingleTensorCodec
+from srv_codecs._tensor_codec import TensorCodec
+from srv_protocol.datatypes import Datatype, datatype_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from srv_codecs._place import Place
+    from srv_protocol.inference import Tensor
+
+
+class NumpyCodec(TensorCodec["NDArray[np.generic]"]):
+    """One tensor as an array of its datatype and shape.
+
+    Numbers and booleans are the tensor's own array, a view, read-only when it came from the network. BYTES is an
+    object array of ``bytes`` in whatever form it came.
+
+    Encoding copies nothing: the tensor holds the array. ``[N]`` becomes ``[N, 1]`` and a 0-d array ``[1]``. Object,
+    ``U`` and ``S`` arrays are BYTES; numpy itself drops the trailing NULs of an ``S`` array's elements.
+    """
+
+    ContentType = "np"
+    TypeHint = np.ndarray
+
+    @classmethod
+    def can_encode(cls, payload: object) -> bool:
+        """Whether `payload` is an array."""
+        return isinstance(payload, np.ndarray)
+
+    @classmethod
+    def pack(cls, payload: NDArray[np.generic], place: Place) -> Packed:
+        """Return the array as a tensor without a name; fail at `place` for dtypes that no datatype carries."""
+        return Packed(checked_datatype(payload, place), batch_shape(payload.shape), payload, cls.ContentType)
+
+    @classmethod
+    def unpack(cls, tensor: Tensor, place: Place) -> NDArray[np.generic]:
+        """Return the array, in the tensor's shape."""
+        if tensor.datatype == Datatype.BYTES:
+            return bytes_array(tensor, place)
+        return tensor_array(tensor, place)
+
+
+class NumpyRequestCodec(SingleTensorCodec["NDArray[np.generic]"]):
+    """A request of one tensor as an array; see :class:`NumpyCodec`."""
+
+    ContentType = "np"
+
+    @classmethod
+    def tensor_codec(cls) -> type[NumpyCodec]:
+        """Return the codec of the one tensor."""
+        return NumpyCodec
+
+
+def checked_datatype(payload: object, place: Place) -> Datatype:
+    """Return the datatype of an array that can become a tensor's data; fail at `place` for anything else."""
+    if not isinstance(payload, np.ndarray):
+        raise place.fail("", f"expected a numpy array, got {type(payload).__name__}")
+    # Asked second: numpy imports its masked arrays when they are first named.
+    if type(payload) is not np.ndarray and isinstance(payload, np.ma.MaskedArray):
+        raise place.fail("", "expected a numpy array, got a masked one: a tensor has no mask; fill it first")
+    array: NDArray[np.generic] = payload
+    try:
+        datatype = datatype_of(array)
+    except TypeError as error:
+        raise place.fail("", str(error)) from None
+    if array.dtype.kind == "O":
+        elements: list[object] = array.reshape(-1).tolist()
+        wrong = set(map(type, elements)) - {bytes, str, bytearray, memoryview}
+        if wrong:
+            index, item = next((index, item) for index, item in enumerate(elements) if type(item) in wrong)
+            raise place.fail(f"data[{index}]", f"expected bytes or text in an object array, got {type(item).__name__}")
+    return datatype

@@ -1,0 +1,53 @@
+"""What a value becomes on its way into a tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from srv_protocol.inference import InferInputTensor, InferOutputTensor, Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    import numpy as np
+    from srv_protocol.datatypes import Datatype
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A tensor without a name.
+
+    Attributes:
+        shape: of the tensor; `data` may have another shape of the same size.
+        data: an array that is not copied, or the elements in row-major order.
+    """
+
+    datatype: Datatype
+    shape: list[int]
+    data: NDArray[np.generic] | Sequence[object]
+    content_type: str | None
+
+    def as_output(self, name: str) -> InferOutputTensor:
+        """Return the tensor of a response; it shares the data."""
+        return InferOutputTensor(name, self.datatype, self.shape, self._parameters(), data=self.data)
+
+    def as_input(self, name: str) -> InferInputTensor:
+        """Return the tensor of a request; it shares the data."""
+        return InferInputTensor(name, self.datatype, self.shape, self._parameters(), data=self.data)
+
+    def _parameters(self) -> Parameters:
+        return Parameters(content_type=self.content_type)
+
+
+def batch_shape(shape: Sequence[int]) -> list[int]:
+    """Return an array's shape as a tensor's: one dimension becomes a column, and none a single element."""
+    match shape:
+        case []:
+            return [1]
+        case [size]:
+            return [size, 1]
+        case _:
+            return list(shape)

@@ -1,0 +1,205 @@
+"""V2 over HTTP: a body <-> an inference message, as JSON with an optional binary tail.
+
+Source: "Inference Protocol - HTTP/REST" and Triton's "Binary Tensor Data Extension".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from srv_codecs._arrays import tensor_array
+from srv_codecs._envelope import parse_json
+from srv_codecs._forms import reject_unserved, take_flag
+from srv_codecs._json import decode_json, encode_json
+from srv_codecs._place import input_place, output_place
+from srv_codecs._raw import decode_raw, encode_raw
+from srv_codecs._shape import count_elements, find_datatype
+from srv_protocol._gen.inference_json import InferInputTensorView, ModelInferRequestView, ModelInferResponseView
+from srv_protocol.datatypes import Datatype
+from srv_protocol.errors import InvalidInput, Unsupported
+from srv_protocol.inference import TensorData
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from srv_codecs._place import Place
+    from srv_protocol.inference import InferInputTensor, ModelInferRequest, ModelInferResponse
+
+HEADER_LENGTH: Final = "Inference-Header-Content-Length"
+JSON_TYPE: Final = "application/json"
+BINARY_TYPE: Final = "application/octet-stream"
+
+_request_decoder: Final = msgspec.json.Decoder(ModelInferRequestView)
+_encoder: Final = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class OutputForms:
+    """Which outputs the client wants as binary data.
+
+    Attributes:
+        default: for every output, when the request lists none.
+        listed: per listed output; one that is listed without a wish is JSON, as Triton and KServe have it.
+    """
+
+    default: bool = False
+    listed: frozenset[str] | None = None
+
+    def is_binary(self, name: str) -> bool:
+        """Whether the output goes into the binary tail."""
+        return self.default if self.listed is None else name in self.listed
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBody:
+    """A response body in pieces, to be written one behind the other.
+
+    Attributes:
+        header_length: size of the JSON part, where a binary tail follows it; else ``None``.
+    """
+
+    parts: tuple[bytes | memoryview, ...]
+    header_length: int | None
+
+    @property
+    def content_type(self) -> str:
+        """The media type."""
+        return JSON_TYPE if self.header_length is None else BINARY_TYPE
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return sum(len(part) for part in self.parts)
+
+
+def parse_header_length(value: str | None, body_size: int) -> int | None:
+    """Return the size of the JSON part that the header announces, ``None`` without the header.
+
+    Raises:
+        InvalidInput: the header is no number, or not within the body.
+    """
+    if value is None:
+        return None
+    text = value.strip(" \t")
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 19:  # noqa: PLR2004  # beyond any 64-bit size
+        raise InvalidInput(f"Unable to parse {HEADER_LENGTH}, got: {value[:64]}")
+    length = int(text)
+    if not 0 <= length <= body_size:
+        raise InvalidInput(f"inference header size should be in range (0, {body_size}), got: {text}")
+    return length
+
+
+def decode_request(body: memoryview | bytes, header_length: str | None = None) -> tuple[ModelInferRequest, OutputForms]:
+    """Return the request that a body holds, and the form that it wants its outputs in.
+
+    Binary inputs are read-only views of `body`; JSON inputs are new arrays. Only `header_length` (the value of the
+    header of that name) decides whether there is a binary tail; the media type has no say.
+
+    Raises:
+        InvalidInput: the JSON is malformed or no inference request, or a tensor's data does not fit its
+            description; the text names the place.
+        Unsupported: a tensor lies in shared memory, or a classification is asked for.
+    """
+    buffer = memoryview(body).toreadonly()
+    json_size = parse_header_length(header_length, len(buffer))
+    if json_size == 0:
+        raise Unsupported(f"raw binary requests ({HEADER_LENGTH}: 0) are not served")
+    view = parse_json(_request_decoder, buffer if json_size is None else buffer[:json_size])
+    request = view.to_message()
+    tail = None if json_size is None else buffer[json_size:]
+    _bind_inputs(view.inputs, request.inputs, tail)
+    return request, _output_forms(request)
+
+
+def _bind_inputs(
+    views: Sequence[InferInputTensorView], inputs: Sequence[InferInputTensor], tail: memoryview | None
+) -> None:
+    pos = 0
+    for index, (view, tensor) in enumerate(zip(views, inputs, strict=True)):
+        place = input_place(index, tensor.name)
+        reject_unserved(tensor.parameters, place.path)
+        spec = find_datatype(tensor.datatype, place)
+        count = count_elements(tensor.shape, place)
+        size = _binary_size(tensor, place)
+        # KServe's client sends "data": null beside an empty binary tensor.
+        given = isinstance(view.data, msgspec.Raw) and bytes(memoryview(view.data)[:4]) != b"null"
+        if size is None:
+            if not given or not isinstance(view.data, msgspec.Raw):
+                raise place.fail("data", "there is none, neither as JSON nor as binary data")
+            tensor.data = decode_json(view.data, spec, tensor.shape, count, place)
+            if spec.name is Datatype.BYTES and len(tensor.data) == 1 and count != 1:
+                tensor.shape = [1]
+            continue
+        if given:
+            raise place.fail("data", "Input must set only one of the following fields: 'data', 'binary_data_size'")
+        if tail is None and size:
+            raise InvalidInput(
+                f"{place.path}: must specify valid '{HEADER_LENGTH}' in request header and 'binary_data_size' "
+                f"when passing inputs in binary data format (input '{tensor.name}')"
+            )
+        available = tail or memoryview(b"")
+        if size > len(available) - pos:
+            raise place.fail(
+                "parameters.binary_data_size",
+                f"unexpected size for input '{tensor.name}', expecting {size - len(available) + pos} additional bytes",
+            )
+        tensor.data = TensorData(decode_raw(available[pos : pos + size], spec, tensor.shape, count, place))
+        pos += size
+    if tail is not None and pos != len(tail):
+        raise InvalidInput(f"unexpected additional input data: {len(tail) - pos} bytes behind the last binary input")
+
+
+def _binary_size(tensor: InferInputTensor, place: Place) -> int | None:
+    """Take the size of a tensor's binary data out of its parameters."""
+    size = tensor.parameters.pop("binary_data_size", None)
+    if size is None:
+        return None
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise place.fail("parameters.binary_data_size", f"expected an unsigned integer, got {size!r}")
+    return size
+
+
+def _output_forms(request: ModelInferRequest) -> OutputForms:
+    default = take_flag(request.parameters.pop("binary_data_output", None), "parameters.binary_data_output")
+    if not request.outputs:
+        return OutputForms(default)
+    listed: set[str] = set()
+    for index, output in enumerate(request.outputs):
+        path = f"outputs[{index}]"
+        reject_unserved(output.parameters, path)
+        if take_flag(output.parameters.pop("binary_data", None), f"{path}.parameters.binary_data"):
+            listed.add(output.name)
+    return OutputForms(default, frozenset(listed))
+
+
+def encode_response(
+    response: ModelInferResponse, forms: OutputForms, *, nonfinite_as_null: bool = False
+) -> EncodedBody:
+    """Return the body for a response; binary outputs are views of the runtime's arrays wherever they can be.
+
+    Raises:
+        InvalidInput: an output has no JSON form and the client has not asked for binary data.
+        InferenceError: the runtime's output is no valid tensor.
+    """
+    view = ModelInferResponseView.from_message(response)
+    tail: list[memoryview] = []
+    has_binary = False
+    for index, (output, shown) in enumerate(zip(response.outputs, view.outputs, strict=True)):
+        place = output_place(index, output.name)
+        array = tensor_array(output, place)
+        spec = find_datatype(output.datatype, place)
+        if forms.is_binary(output.name):
+            has_binary = True
+            data = encode_raw(array, spec, place)
+            shown.parameters = {**(shown.parameters or {}), "binary_data_size": len(data)}
+            tail.append(data)
+        else:
+            # A C++ client takes any parameters on an output as the sign of binary data, so JSON outputs have none.
+            shown.parameters = None
+            shown.data = encode_json(array, spec, place, nonfinite_as_null=nonfinite_as_null)
+    header = _encoder.encode(view)
+    return EncodedBody((header, *tail), len(header) if has_binary else None)

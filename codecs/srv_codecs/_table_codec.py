@@ -1,0 +1,92 @@
+"""The base of our own request codecs: a value <-> the tensors of a whole message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from srv_codecs._codec import RequestCodec
+from srv_codecs._side import RECEIVED_RESPONSE, REQUEST, RESPONSE
+from srv_protocol.errors import CodecError
+from srv_protocol.inference import ModelInferRequest, ModelInferResponse, Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from srv_codecs._packed import Packed
+    from srv_codecs._side import Side
+    from srv_codecs._tensor_codec import TensorCodec
+    from srv_protocol.inference import Tensor
+
+T = TypeVar("T")
+
+
+class TableCodec(RequestCodec[T]):
+    """A request codec whose `pack` and `unpack` check all that they are given.
+
+    Raises:
+        CodecError: a request that cannot be encoded or decoded, or a response that cannot be decoded.
+        InferenceError: a response that cannot be encoded.
+    """
+
+    @classmethod
+    def pack(cls, payload: T, side: Side) -> Iterable[tuple[str, Packed]]:
+        """Return the tensors that hold `payload`, each with its name."""
+        raise NotImplementedError
+
+    @classmethod
+    def unpack(cls, tensors: Sequence[Tensor], side: Side) -> T:
+        """Return the value that `tensors` hold."""
+        raise NotImplementedError
+
+    @classmethod
+    def encode_response(cls, model_name: str, payload: T, model_version: str | None = None) -> ModelInferResponse:
+        """Return the response of a model that holds `payload`."""
+        outputs = [packed.as_output(name) for name, packed in cls.pack(payload, RESPONSE)]
+        return ModelInferResponse(
+            model_name, model_version, parameters=Parameters(content_type=cls.ContentType), outputs=outputs
+        )
+
+    @classmethod
+    def encode_request(cls, payload: T) -> ModelInferRequest:
+        """Return a request that holds `payload`."""
+        inputs = [packed.as_input(name) for name, packed in cls.pack(payload, REQUEST)]
+        return ModelInferRequest(parameters=Parameters(content_type=cls.ContentType), inputs=inputs)
+
+    @classmethod
+    def decode_request(cls, request: ModelInferRequest) -> T:
+        """Return the value that a request holds."""
+        return cls.unpack(request.inputs, REQUEST)
+
+    @classmethod
+    def decode_response(cls, response: ModelInferResponse) -> T:
+        """Return the value that a response holds."""
+        return cls.unpack(response.outputs, RECEIVED_RESPONSE)
+
+
+class SingleTensorCodec(TableCodec[T]):
+    """A request of exactly one tensor, named ``input-1``, and a response of one, ``output-1``."""
+
+    @classmethod
+    def tensor_codec(cls) -> type[TensorCodec[T]]:
+        """Return the codec of the one tensor."""
+        raise NotImplementedError
+
+    @classmethod
+    def can_encode(cls, payload: object) -> bool:
+        """Whether the tensor's codec encodes `payload`."""
+        return cls.tensor_codec().can_encode(payload)
+
+    @classmethod
+    def pack(cls, payload: T, side: Side) -> Iterable[tuple[str, Packed]]:
+        """Return the one tensor."""
+        name = f"{side.noun}-1"
+        return [(name, cls.tensor_codec().pack(payload, side.place(name)))]
+
+    @classmethod
+    def unpack(cls, tensors: Sequence[Tensor], side: Side) -> T:
+        """Return the value of the one tensor."""
+        if len(tensors) != 1:
+            names = ", ".join(f"'{tensor.name}'" for tensor in tensors) or "none"
+            raise CodecError(f"content type '{cls.ContentType}' expects exactly one {side.noun}, got {names}")
+        (tensor,) = tensors
+        return cls.tensor_codec().unpack(tensor, side.place(tensor.name))

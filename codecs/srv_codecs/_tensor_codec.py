@@ -1,0 +1,54 @@
+"""The base of our own input codecs: how a value is packed and unpacked, whichever way it goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from srv_codecs._codec import InputCodec
+from srv_codecs._side import RECEIVED_RESPONSE, REQUEST, RESPONSE
+
+if TYPE_CHECKING:
+    from srv_codecs._packed import Packed
+    from srv_codecs._place import Place
+    from srv_protocol.inference import InferInputTensor, InferOutputTensor, Tensor
+
+T = TypeVar("T")
+
+
+class TensorCodec(InputCodec[T]):
+    """An input codec whose `pack` and `unpack` check all that they are given.
+
+    Raises:
+        CodecError: an input that cannot be encoded or decoded, or an output that cannot be decoded.
+        InferenceError: an output that cannot be encoded.
+    """
+
+    @classmethod
+    def pack(cls, payload: T, place: Place) -> Packed:
+        """Return `payload` as a tensor without a name; fail at `place`."""
+        raise NotImplementedError
+
+    @classmethod
+    def unpack(cls, tensor: Tensor, place: Place) -> T:
+        """Return the value that `tensor` holds; fail at `place`."""
+        raise NotImplementedError
+
+    @classmethod
+    def encode_output(cls, name: str, payload: T) -> InferOutputTensor:
+        """Return a response's tensor that holds `payload`."""
+        return cls.pack(payload, RESPONSE.place(name)).as_output(name)
+
+    @classmethod
+    def encode_input(cls, name: str, payload: T) -> InferInputTensor:
+        """Return a request's tensor that holds `payload`."""
+        return cls.pack(payload, REQUEST.place(name)).as_input(name)
+
+    @classmethod
+    def decode_input(cls, request_input: InferInputTensor) -> T:
+        """Return the value that a request's tensor holds."""
+        return cls.unpack(request_input, REQUEST.place(request_input.name))
+
+    @classmethod
+    def decode_output(cls, response_output: InferOutputTensor) -> T:
+        """Return the value that a response's tensor holds."""
+        return cls.unpack(response_output, RECEIVED_RESPONSE.place(response_output.name))

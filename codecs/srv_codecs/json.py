@@ -1,0 +1,7 @@
+"""JSON bodies, every failure with its place."""
+
+from __future__ import annotations
+
+from srv_codecs._envelope import parse_json
+
+__all__ = ["parse_json"]

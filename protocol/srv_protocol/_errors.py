@@ -1,0 +1,118 @@
+"""The errors of the project, in one tree.
+
+    SrvError
+    ├── InvalidInput              what the client sent is wrong
+    │   ├── WireError             bytes that are no protobuf message, or values that cannot become one
+    │   ├── CodecError            a tensor that cannot be presented as asked
+    │   │   └── CodecNotFound     a content type or type hint that nobody registered
+    │   ├── InputsNotFound        an input is missing, or was not asked for
+    │   └── OutputNotFound        a requested output does not exist
+    ├── RequestTooLarge           a request beyond ``max_request_size``
+    ├── ModelNotFound             no such model or version
+    ├── ModelNotReady             the model exists and cannot answer now
+    ├── LoadError                 a model could not be loaded
+    ├── InferenceError            the runtime answered something that is no valid response
+    ├── Unsupported               a call that this server does not serve
+    └── SettingsError             a settings file or environment variable is wrong
+
+They know nothing of HTTP or gRPC: ``kind`` says what went wrong, and the server's one status table says what
+each protocol calls it.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import ClassVar
+
+
+class ErrorKind(enum.Enum):
+    """What went wrong, in the words of the gRPC status codes (without being one)."""
+
+    INVALID_ARGUMENT = "invalid argument"
+    NOT_FOUND = "not found"
+    TOO_LARGE = "too large"
+    UNAVAILABLE = "unavailable"
+    UNSUPPORTED = "unsupported"
+    INTERNAL = "internal"
+
+
+class SrvError(Exception):
+    """Base of every error that the project raises on purpose; its message may be shown to the client."""
+
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID_ARGUMENT
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidInput(SrvError):
+    """The client's request is wrong; the message names the place, what was expected and what came."""
+
+
+class WireError(InvalidInput):
+    """Bytes that are no valid protobuf message, or a message whose values have no wire form."""
+
+
+class CodecError(InvalidInput):
+    """A tensor or request cannot be decoded or encoded as its content type asks."""
+
+
+class CodecNotFound(CodecError):
+    """No codec is registered for a content type or a type hint."""
+
+
+class InputsNotFound(InvalidInput):
+    """A request lacks an input of the model, or has one that the model does not know."""
+
+
+class OutputNotFound(InvalidInput):
+    """A request asks for an output that the model does not give."""
+
+
+class RequestTooLarge(SrvError):
+    """A request is larger than the server accepts."""
+
+    kind = ErrorKind.TOO_LARGE
+
+
+class ModelNotFound(SrvError):
+    """No model of that name, or no such version of it."""
+
+    kind = ErrorKind.NOT_FOUND
+
+    def __init__(self, name: str, version: str = "") -> None:
+        self.name = name
+        self.version = version
+        of_version = f" version {version}" if version else ""
+        super().__init__(f"Request for unknown model: '{name}'{of_version} is not found")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # An exception is pickled by its message, which is not what the constructor takes.
+        return type(self), (self.name, self.version), self.__dict__
+
+
+class ModelNotReady(SrvError):
+    """The model is registered and cannot answer now: loading, failed or unloaded."""
+
+    kind = ErrorKind.UNAVAILABLE
+
+
+class LoadError(SrvError):
+    """A model could not be loaded; the message says which and why."""
+
+
+class InferenceError(SrvError):
+    """A runtime returned something that is not a valid inference response: a fault of the model, not the client."""
+
+    kind = ErrorKind.INTERNAL
+
+
+class Unsupported(SrvError):
+    """A call, or a form of one, that this server does not serve."""
+
+    kind = ErrorKind.UNSUPPORTED
+
+
+class SettingsError(SrvError):
+    """A setting is wrong; the message names the file or environment variable."""

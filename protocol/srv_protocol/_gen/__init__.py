@@ -1,0 +1,1 @@
+"""Written by ``nox -s codegen``; import the public modules beside this package instead."""

@@ -1,0 +1,120 @@
+"""The base class of the generated messages."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from copy import deepcopy
+from inspect import get_annotations
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
+
+import betterproto2
+
+from srv_protocol import _wire
+from srv_protocol._errors import WireError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from _typeshed import SupportsRead
+    from typing_extensions import Buffer
+
+    from srv_protocol._wire import Part
+
+
+class Message(betterproto2.Message):
+    """A betterproto2 message that reads and writes the wire strictly; see :mod:`srv_protocol._wire`."""
+
+    _view_fields: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def _type_hint(cls, field_name: str) -> type:
+        # betterproto2 resolves the annotations of every base class in the module of `cls`. A field's names are those
+        # of the module that declares it, which is another one for a subclass; only the fields matter.
+        owner = next(base for base in cls.__mro__ if field_name in get_annotations(base))
+        field = SimpleNamespace(__annotations__={field_name: get_annotations(owner)[field_name]})
+        hint: type = get_type_hints(field, vars(sys.modules[owner.__module__]))[field_name]
+        return hint
+
+    @classmethod
+    def _type_hints(cls) -> dict[str, type]:
+        return {field.name: cls._type_hint(field.name) for field in dataclasses.fields(cls)}
+
+    @classmethod
+    def parse(cls, data: Buffer) -> Self:
+        """Return the message that `data` holds.
+
+        Fields of type bytes are copies, except those that the class documents as views of `data`.
+
+        Raises:
+            WireError: `data` is no valid message of this type; the text names the offset.
+        """
+        buffer = memoryview(data).cast("B").toreadonly()
+        message: Self = _wire.decode(cls, buffer, 0, len(buffer))
+        return message
+
+    @classmethod
+    def FromString(cls, data: Buffer) -> Self:  # noqa: N802  # the name that protobuf and grpclib know
+        """Same as :meth:`parse`."""
+        return cls.parse(data)
+
+    def load(self, stream: SupportsRead[bytes], size: int | None = None) -> Self:
+        """Merge the next `size` bytes of a stream into this message: all of them for ``None``.
+
+        Fields of type bytes are copies, except those that the class documents as views. With ``SIZE_DELIMITED`` the
+        message follows its own length.
+
+        Raises:
+            WireError: the bytes are no valid message of this type, or the stream ends before `size`.
+        """
+        if size == betterproto2.SIZE_DELIMITED:
+            size, _ = betterproto2.load_varint(stream)
+        data = stream.read() if size is None else stream.read(size)
+        if size is not None and len(data) < size:
+            raise WireError(f"protobuf: expected a message of {size} bytes, but the stream has only {len(data)} left")
+        _wire.merge(self, memoryview(data), 0, len(data))
+        return self
+
+    def __bytes__(self) -> bytes:
+        """Return the wire form.
+
+        Raises:
+            WireError: a value does not fit its field.
+        """
+        return b"".join(self.wire_parts())
+
+    def wire_parts(self) -> list[Part]:
+        """Return the wire form in pieces; large bytes values are views of the message's own, not copies.
+
+        Raises:
+            WireError: a value does not fit its field.
+        """
+        parts: list[Part] = []
+        _wire.encode(self, parts)
+        return parts
+
+    def check_encodable(self) -> None:
+        """Raise WireError when the message has a state that its wire fields do not carry."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes; views of a parsed buffer are copied."""
+        state = self.__dict__.copy()
+        for name in self._view_fields:
+            state[name] = [bytes(item) if isinstance(item, memoryview) else item for item in state[name]]
+        return state
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by way of the wire form, which lacks headers and data.
+        return object.__new__, (type(self),), self.__getstate__()
+
+    def __copy__(self, _memo: object = None) -> Self:
+        return self._with(self.__dict__)
+
+    def __deepcopy__(self, memo: Any = None) -> Self:
+        return self._with(deepcopy(self.__getstate__(), memo))
+
+    def _with(self, attributes: dict[str, Any]) -> Self:
+        made = object.__new__(type(self))
+        made.__dict__.update(attributes)
+        return made

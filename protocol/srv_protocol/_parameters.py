@@ -1,0 +1,236 @@
+"""Parameters of requests, tensors and models: on the wire a map of a oneof, in Python a plain mapping."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import betterproto2
+import numpy as np
+
+from srv_protocol._errors import WireError
+from srv_protocol._message import Message
+
+if TYPE_CHECKING:
+    from typing import Self
+
+_Value = TypeVar("_Value")
+
+ParameterValue = bool | int | float | str | bytes | None
+"""A parameter's value; bytes occur in load requests only, and ``None`` is a value that the sender left unset."""
+
+
+class ParameterChoice(Message):
+    """A message that holds one oneof of scalars, which maps present as the bare Python value."""
+
+    _choices: ClassVar[tuple[tuple[str, type, int, int], ...]]
+    """(field, Python type, lowest, highest value), in the order in which a value is tried; set by the generator."""
+
+    def to_wrapped(self) -> ParameterValue:
+        """Return the value that is set, or ``None``."""
+        for name, *_ in self._choices:
+            value: ParameterValue = getattr(self, name)
+            if value is not None:
+                return value
+        return None
+
+    @classmethod
+    def from_wrapped(cls, value: ParameterValue) -> Self:
+        """Return the message for a Python value: bool, integer (signed where it fits), float, text or bytes.
+
+        Raises:
+            WireError: no member of the oneof carries the value.
+        """
+        if value is None:
+            return cls()
+        if isinstance(value, np.generic):
+            value = value.item()
+        for name, kind, low, high in cls._choices:
+            # A bool is an int to Python, and not to protobuf.
+            fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+            if fits and (not isinstance(value, int) or low <= value <= high):
+                message = cls()
+                setattr(message, name, value)
+                return message
+        kinds = ", ".join(dict.fromkeys(kind.__name__ for _, kind, _, _ in cls._choices))
+        raise WireError(f"expected a value that fits one of {kinds}, got {value!r}")
+
+
+class _Dict(dict[str, _Value]):
+    """A dict whose every way in goes through ``__setitem__``, and whose copies and unions keep the class."""
+
+    __slots__ = ()
+
+    def setdefault(self, name: str, default: _Value, /) -> _Value:  # type: ignore[override]  # None is no default here
+        """Return the value under a name, which is `default` if there was none."""
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def update(self, *args: Any, **extra: Any) -> None:
+        """Set what a mapping or pairs say, as :meth:`dict.update` does."""
+        for name, value in dict(*args, **extra).items():
+            self[name] = value
+
+    def copy(self) -> Self:
+        """Return a shallow copy."""
+        return copy(self)
+
+    def __or__(self, other: Any) -> Self:
+        made = copy(self)
+        made.update(other)
+        return made
+
+    def __ior__(self, other: Any) -> Self:
+        self.update(other)
+        return self
+
+
+class Headers(_Dict[str]):
+    """HTTP headers or gRPC metadata by name; names are compared without regard to case (RFC 9110, section 5.1).
+
+    Names are kept in lower case. A name given twice keeps both values, joined by ``", "`` (RFC 9110, section 5.2).
+    """
+
+    __slots__ = ()
+
+    def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = (), /) -> None:
+        super().__init__()
+        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+            present = self.get(name)
+            self[name] = value if present is None else f"{present}, {value}"
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def __setitem__(self, name: str, value: str) -> None:
+        super().__setitem__(name.lower(), value)
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(name.lower())
+
+    def get(self, name: str, default: str | None = None, /) -> str | None:  # type: ignore[override]  # str values only
+        """Return the value of a header, or `default`."""
+        return super().get(name.lower(), default)
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Remove a header and return its value, as :meth:`dict.pop` does."""
+        return super().pop(name.lower(), *default)
+
+
+class Parameters(_Dict[ParameterValue]):
+    """Parameters by name, readable and writable as items or as attributes.
+
+    ``content_type`` is an ordinary entry with an attribute of its own. ``headers`` is not on the wire: it carries
+    the request's headers or metadata to a runtime, and a runtime's headers to the response.
+    """
+
+    __slots__ = ("headers",)
+    # betterproto2 takes the key and value types of a map from the annotation's arguments.
+    __args__ = (str, object)
+
+    headers: Headers | None
+
+    def __init__(
+        self,
+        values: Mapping[str, object] | Iterable[tuple[str, object]] | None = None,
+        /,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **extra: ParameterValue,
+    ) -> None:
+        super().__init__()
+        if headers is None and isinstance(values, Parameters):
+            headers = values.headers
+        for name, value in {**dict(values or ()), **extra}.items():
+            if name == "headers":
+                headers = headers if headers is not None else _as_headers(value)
+            elif value is not None:
+                self[name] = value
+        self.headers = headers
+
+    def __setitem__(self, name: str, value: object) -> None:
+        super().__setitem__(name, _checked(name, value))
+
+    @property
+    def content_type(self) -> str | None:
+        """The content type of a tensor or request, as a codec is registered under it."""
+        found = self.get("content_type")
+        if found is None or isinstance(found, str):
+            return found
+        raise WireError(f"parameters.content_type: expected a string, got {found!r}")
+
+    @content_type.setter
+    def content_type(self, value: str | None) -> None:
+        if value is None:
+            self.pop("content_type", None)
+        else:
+            self["content_type"] = value
+
+    def __getattr__(self, name: str) -> ParameterValue:
+        try:
+            return self[name]
+        except KeyError:
+            message = f"no parameter {name!r}; there are {', '.join(map(repr, self)) or 'none'}"
+            raise AttributeError(message) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "headers":
+            super().__setattr__(name, value if isinstance(value, Headers | None) else Headers(_as_headers(value)))
+        elif name == "content_type":
+            super().__setattr__(name, value)
+        else:
+            self[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        if name in self:
+            del self[name]
+        else:
+            super().__delattr__(name)
+
+    def __repr__(self) -> str:
+        items = [f"{name}={value!r}" for name, value in self.items()]
+        if self.headers is not None:
+            items.append(f"headers={dict(self.headers)!r}")
+        return f"Parameters({', '.join(items)})"
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Parameters) and self.headers != other.headers:
+            return False
+        return super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        # dict has its own, which does not ask __eq__.
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment]  # a mutable mapping, as dict itself says
+
+
+def _as_headers(value: object) -> Mapping[str, str]:
+    if isinstance(value, Mapping):
+        return value  # pyright: ignore[reportUnknownVariableType]  # Headers checks what matters
+    raise WireError(f"parameters.headers: expected a mapping of strings, got {type(value).__name__}")
+
+
+def _checked(name: str, value: object) -> ParameterValue:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+        return value
+    raise WireError(f"parameters.{name}: expected a string, number or boolean, got {type(value).__name__}")
+
+
+def parameters_field(number: int, choice: Callable[[], type[ParameterChoice]]) -> Parameters:
+    """Declare a field ``map<string, choice>`` that Python sees as :class:`Parameters`.
+
+    Returns the dataclass field; its type is the attribute's, as that of :func:`dataclasses.field` is.
+    """
+    entry = betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_MESSAGE, unwrap_2=choice)
+    meta = betterproto2.FieldMetadata(number, betterproto2.TYPE_MAP, entry)
+    declared: Parameters = dataclasses.field(default_factory=Parameters, metadata={"betterproto": meta})
+    return declared

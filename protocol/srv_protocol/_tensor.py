@@ -1,0 +1,159 @@
+"""Tensors as runtimes see them: one ``data``, whatever form it had on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from srv_protocol._errors import InvalidInput, WireError
+from srv_protocol._message import Message
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+    from srv_protocol._parameters import Parameters
+
+
+class TensorData(Sequence[object]):
+    """The elements of a tensor: an array, or the Python values that somebody gave, or both.
+
+    It reads as a sequence of Python values, as MLServer's type of the same name does. `values` may be nested to the
+    tensor's shape; made from an array it is flat and in row-major order.
+    """
+
+    __slots__ = ("_array", "_values")
+
+    def __init__(self, values: TensorValues) -> None:
+        self._array: NDArray[np.generic] | None = None
+        self._values: Sequence[object] | None = None
+        if isinstance(values, TensorData):
+            self._array, self._values = values._array, values._values
+        elif isinstance(values, np.ndarray):
+            self._array = values
+        elif isinstance(values, (str, bytes)):
+            self._values = [values]
+        else:
+            self._values = values
+
+    @property
+    def array(self) -> NDArray[np.generic] | None:
+        """The array behind the data, not a copy; ``None`` while there are only Python values."""
+        return self._array
+
+    @array.setter
+    def array(self, array: NDArray[np.generic]) -> None:
+        self._array = array
+
+    @property
+    def values(self) -> Sequence[object] | None:
+        """The Python values as given; ``None`` while there is only an array."""
+        return self._values
+
+    @property
+    def root(self) -> list[object]:
+        """The data as a list: as given, or the array's elements, copied, flat and in row-major order."""
+        if self._values is not None:
+            return self._values if isinstance(self._values, list) else list(self._values)
+        assert self._array is not None  # noqa: S101  # one of both is always there
+        elements: list[object] = self._array.reshape(-1).tolist()
+        return elements
+
+    def __array__(self, dtype: np.dtype[np.generic] | None = None, copy: bool | None = None) -> NDArray[np.generic]:  # noqa: FBT001  # numpy's protocol
+        source: Any = self._array if self._array is not None else self._values
+        array: NDArray[np.generic] = np.array(source, dtype=dtype, copy=copy)
+        return array
+
+    @overload
+    def __getitem__(self, index: int) -> object: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[object]: ...
+    def __getitem__(self, index: int | slice) -> object:
+        if self._array is None or self._values is not None:
+            return self.root[index]
+        found: Any = self._array.flat[index]
+        # An array of objects gives the object itself.
+        return found.tolist() if isinstance(found, (np.generic, np.ndarray)) else found
+
+    def __len__(self) -> int:
+        return len(self._values) if self._values is not None else _size(self._array)
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(self.root)
+
+    def __eq__(self, other: object) -> bool:
+        return self.root == (TensorData(other).root if isinstance(other, (TensorData, np.ndarray)) else other)
+
+    __hash__ = None  # type: ignore[assignment]  # compares by value, and its values may change
+
+    def __repr__(self) -> str:
+        return f"TensorData({self._values!r})" if self._values is not None else f"TensorData({self._array!r})"
+
+
+if TYPE_CHECKING:
+    TensorValues: TypeAlias = TensorData | Sequence[object] | NDArray[np.generic]
+    """What can become a tensor's data."""
+
+
+def _size(array: NDArray[np.generic] | None) -> int:
+    return 0 if array is None else int(array.size)
+
+
+class Tensor(Message):
+    """What the tensors of requests and responses have in common; the generated classes add the wire fields.
+
+    `data` is not on the wire itself: a codec binds it to what came, and gives what goes out one of its wire forms.
+    """
+
+    name: str
+    datatype: str
+    shape: list[int]
+    parameters: Parameters
+    _data: TensorData | None = None
+    _bound = False
+
+    @property
+    def data(self) -> TensorData:
+        """The elements.
+
+        Raises:
+            InvalidInput: nobody has given any: the message was parsed from protobuf and its contents were not
+                bound yet, or the tensor lies in shared memory.
+        """
+        if self._data is None:
+            raise InvalidInput(f"tensor '{self.name}': there is no data")
+        return self._data
+
+    @data.setter
+    def data(self, values: TensorValues) -> None:
+        self._data = values if isinstance(values, TensorData) else TensorData(values)
+        self._bound = False
+
+    @property
+    def has_data(self) -> bool:
+        """Whether `data` is there."""
+        return self._data is not None
+
+    def bind(self, data: TensorData) -> None:
+        """Set `data` to what the wire fields hold; the tensor stays encodable as it is."""
+        self._data = data
+        self._bound = True
+
+    def check_encodable(self) -> None:
+        """Refuse to drop data that has no wire form yet."""
+        if self._data is not None and not self._bound:
+            raise WireError(
+                f"tensor '{self.name}': its data is a Python value; give it a wire form with srv_codecs before encoding"
+            )
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) and isinstance(other, Tensor) and self._data == other._data
+
+    __hash__ = None  # type: ignore[assignment]  # compares by value, and is mutable
+
+    def __repr__(self) -> str:
+        text = super().__repr__()
+        return text if self._data is None else f"{text[:-1]}, data={self._data!r})"

@@ -1,0 +1,69 @@
+"""Varints and tags: the smallest pieces of the protobuf encoding.
+
+Source: "Encoding" in the Protocol Buffers documentation.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from srv_protocol._errors import WireError
+
+MAX_VARINT_BYTES: Final = 10
+MAX_SHORT_VARINT_BYTES: Final = 5
+"""Tags and lengths are 32-bit values; longer forms of them are refused, as in Google's parsers."""
+MAX_TAG: Final = 0xFFFF_FFFF
+"""Field numbers have at most 29 bits, so a tag fits 32."""
+UINT64_MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
+
+
+class WireType(enum.IntEnum):
+    """The low three bits of a tag."""
+
+    VARINT = 0
+    FIXED64 = 1
+    LENGTH = 2
+    GROUP_START = 3
+    GROUP_END = 4
+    FIXED32 = 5
+
+
+def read_varint(buffer: memoryview, pos: int, end: int) -> tuple[int, int]:
+    """Return the varint at `pos` as an unsigned 64-bit value, and the position behind it.
+
+    Raises:
+        WireError: the bytes end inside it, or it has more than ten bytes.
+    """
+    if pos < end and buffer[pos] < 0x80:
+        return buffer[pos], pos + 1
+    value = shift = 0
+    for cursor in range(pos, min(end, pos + MAX_VARINT_BYTES)):
+        byte = buffer[cursor]
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & UINT64_MASK, cursor + 1
+        shift += 7
+    if end - pos < MAX_VARINT_BYTES:
+        raise truncated(end)
+    raise WireError(f"protobuf: varint at byte {pos} has more than {MAX_VARINT_BYTES} bytes")
+
+
+def write_varint(value: int) -> bytes:
+    """Return an unsigned 64-bit value as a varint."""
+    if value < 0x80:
+        return _SINGLE[value]
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+_SINGLE: Final = tuple(bytes((value,)) for value in range(0x80))
+
+
+def truncated(pos: int) -> WireError:
+    """Return the error for a message that ends before a value is complete."""
+    return WireError(f"protobuf: the message is truncated at byte {pos}")

@@ -1,0 +1,65 @@
+"""Calls a runtime's methods, which may be plain or ``async``, without blocking the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, ParamSpec, TypeVar, cast
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_END: Final = object()
+
+
+class Caller:
+    """Runs one model's code.
+
+    Plain functions run on a thread of the model's own, one call at a time: a runtime needs no locks, and a slow one
+    blocks neither the event loop nor other models. ``async`` ones run on the event loop, and may overlap.
+    """
+
+    def __init__(self, label: str) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"srv-{label}")
+
+    async def call(self, function: Callable[_P, _R | Awaitable[_R]], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """Call a plain or ``async`` function and return its result."""
+        if inspect.iscoroutinefunction(function):
+            return cast("_R", await function(*args, **kwargs))
+        result = await self._run(lambda: function(*args, **kwargs))
+        # A plain function may hand on a coroutine, as a decorator that is not `async` itself does.
+        return await result if inspect.isawaitable(result) else cast("_R", result)
+
+    async def iterate(
+        self, function: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
+    ) -> AsyncIterator[object]:
+        """Yield what an ``async`` or a plain generator function yields; a plain one runs on the model's thread."""
+        if inspect.isasyncgenfunction(function):
+            made: object = function(*args, **kwargs)
+        else:
+            made = await self.call(cast("Callable[_P, object]", function), *args, **kwargs)
+        if isinstance(made, AsyncIterator):
+            try:
+                async for item in made:  # pyright: ignore[reportUnknownVariableType]  # a runtime's items
+                    yield cast("object", item)
+            finally:
+                if inspect.isasyncgen(made):
+                    await made.aclose()
+            return
+        iterator = iter(cast("Iterator[object]", made))
+        try:
+            while (item := await self._run(lambda: next(iterator, _END))) is not _END:
+                yield item
+        finally:
+            if inspect.isgenerator(iterator):
+                await self._run(iterator.close)
+
+    async def _run(self, function: Callable[[], _R]) -> _R:
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._executor, context.run, function)
+
+    def close(self) -> None:
+        """Let the thread end once it is idle."""
+        self._executor.shutdown(wait=False)

@@ -1,0 +1,118 @@
+"""The command ``srv``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import rich_click as click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from srv._logging import configure_logging
+from srv._report import print_report
+from srv._repository import ModelRepository
+from srv._settings import load_settings
+from srv._environment import read_environment
+from srv._version import __version__
+from srv_protocol.errors import SettingsError
+
+if TYPE_CHECKING:
+    from srv._model_settings import ModelSettings
+    from srv._server import Server
+    from srv._settings import Settings
+
+_logger: Final = logging.getLogger("srv")
+_FAILED: Final = 1
+_USAGE: Final = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="srv")
+def main() -> None:
+    """Serve models over the Open Inference Protocol."""
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+def start(folder: Path) -> None:
+    """Serve every model below FOLDER, over REST and gRPC.
+
+    A model is a folder with a `model-settings.json`. The server's own settings come from environment variables
+    (`SRV_HTTP_PORT`, …), then from `settings.json` in FOLDER.
+    """
+    try:
+        environ = read_environment()
+        settings = load_settings(folder, environ)
+        configure_logging(settings)
+        settings.log_warnings()
+        status = _run(settings, ModelRepository(folder, environ))
+    except SettingsError as error:
+        click.echo(f"srv: {error.message}", err=True)
+        status = _USAGE
+    sys.exit(status)
+
+
+def _run(settings: Settings, repository: ModelRepository) -> int:
+    try:
+        from uvloop import new_event_loop  # noqa: PLC0415  # not on every platform
+    except ImportError:
+        new_event_loop = asyncio.new_event_loop
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(_serve(settings, repository))
+
+
+async def _serve(settings: Settings, repository: ModelRepository) -> int:
+    """Run a server until a signal; return the exit status."""
+    from srv._server import Server  # noqa: PLC0415  # the fronts take half a second, which --help need not wait for
+
+    server = Server(settings, repository)
+    stopping = asyncio.Event()
+
+    def on_signal() -> None:
+        if stopping.is_set():
+            server.hasten()
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    await server.open()
+    console = Console(stderr=True)
+    loading = asyncio.ensure_future(_load(server, console))
+    waiting = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({loading, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    failed = False
+    if loading.done():
+        loading.result()
+        print_report(console, server.registry.entries(), server.addresses)
+        failed = settings.load_models_at_startup and not server.dataplane.model_names()
+    else:
+        loading.cancel()
+        await asyncio.wait({loading})
+    if failed:
+        text = "no model could be loaded" if server.registry.entries() else "there is no model-settings.json"
+        _logger.error("%s: %s", repository.root, text)
+    else:
+        await waiting
+        _logger.info("stopping")
+    await server.stop()
+    waiting.cancel()
+    return _FAILED if failed else 0
+
+
+async def _load(server: Server, console: Console) -> None:
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task("loading models")
+
+        def done(settings: ModelSettings) -> None:
+            progress.update(task, description=f"loading models: {settings.name} done")
+            _logger.info("model '%s'%s: done loading", settings.name, f" version {settings.version}" if settings.version else "")
+
+        await server.load_models(done)

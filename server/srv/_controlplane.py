@@ -1,0 +1,86 @@
+"""Loads and unloads models by name, at the start and when clients ask."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from srv_protocol.errors import InvalidInput, LoadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from srv._model_settings import ModelSettings
+    from srv._registry import ModelRegistry
+    from srv._repository import ModelRepository
+
+
+class ControlPlane:
+    """The model repository of a server."""
+
+    def __init__(self, repository: ModelRepository, registry: ModelRegistry) -> None:
+        self._repository = repository
+        self._registry = registry
+
+    async def load_all(self, progress: Callable[[ModelSettings], None] = lambda _: None) -> None:
+        """Load every model that the repository has, side by side; those that fail stay in the registry with a reason.
+
+        `progress` is called for each model that is done, loaded or not.
+        """
+        found, broken = await asyncio.to_thread(self._repository.scan)
+        self._registry.report_broken(broken)
+
+        async def load_one(settings: ModelSettings) -> None:
+            try:
+                await self._registry.load(settings)
+            except LoadError:
+                pass  # logged, and kept as the reason of the model's state
+            finally:
+                progress(settings)
+
+        await asyncio.gather(*map(load_one, found))
+
+    async def load(self, name: str, parameters: Iterable[str] = ()) -> None:
+        """Load all versions of a model that the repository has now, anew if they are loaded; unload those it lost.
+
+        `parameters` are the names of the load parameters that the client gave.
+
+        Raises:
+            LoadError: the repository has no such model, or a version failed to load.
+            InvalidInput: a load parameter, of which none is served yet, or a name that cannot be a model's.
+        """
+        _check_name(name)
+        for parameter in parameters:
+            raise InvalidInput(f"unrecognized load parameter '{parameter}'.")
+        found, broken = await asyncio.to_thread(self._repository.scan)
+        wanted = [settings for settings in found if settings.name == name]
+        if not wanted:
+            reasons = [each.reason for each in broken if each.name == name]
+            self._registry.report_broken([each for each in broken if each.name == name])
+            reason = "; ".join(reasons) or "failed to poll from model repository: there is no such model"
+            raise LoadError(f"failed to load '{name}': {reason}")
+        outcomes = await asyncio.gather(*map(self._registry.load, wanted), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        kept = {settings.version or "" for settings in wanted}
+        for entry in self._registry.entries():
+            if entry.name == name and entry.loaded is not None and entry.version not in kept:
+                await self._registry.unload(name, entry.version)
+
+    async def unload(self, name: str) -> None:
+        """Unload all versions of a model.
+
+        Raises:
+            ModelNotFound: there is no such model.
+        """
+        _check_name(name)
+        await self._registry.unload(name)
+
+
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise InvalidInput("Model name cannot be empty")
+    if "/" in name or "\\" in name or name in {".", ".."}:
+        raise InvalidInput("model name must not contain path traversal characters")
+

@@ -1,0 +1,158 @@
+"""Logging: one line for each event, of text or of JSON, with the model that it belongs to.
+
+Loggers: ``srv`` (start, stop, settings), ``srv.rest``, ``srv.grpc``, ``srv.model`` (loading and errors of models);
+``logging.getLogger(__name__)`` in model code is below ``srv_models``. These log from INFO, or DEBUG with ``debug``;
+every other logger from WARNING. Lines go to standard output, where MLServer's do and what containers collect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import logging.config
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TextIO
+
+import msgspec
+
+from srv._environment import read_object
+from srv._importer import PACKAGE
+from srv_protocol.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from srv._settings import Settings
+
+model_name: Final[ContextVar[str]] = ContextVar("model_name", default="")
+"""The model whose code runs in this context; ``""`` outside of any."""
+
+model_version: Final[ContextVar[str]] = ContextVar("model_version", default="")
+"""Its version; ``""`` if it has none."""
+
+
+@contextlib.contextmanager
+def model_context(name: str, version: str = "") -> Generator[None]:
+    """Mark what is logged inside as the model's."""
+    name_token = model_name.set(name)
+    version_token = model_version.set(version)
+    try:
+        yield
+    finally:
+        model_version.reset(version_token)
+        model_name.reset(name_token)
+
+
+def configure_logging(settings: Settings) -> None:
+    """Set up the process's logging; a second call replaces what the first one set up.
+
+    `logging_settings`, a ``logging.config`` dictionary or the path of a JSON file that holds one, is applied last. If
+    it has handlers of its own, they stand in for ours; if it has none, it changes levels only. Other than in
+    ``logging.config``, loggers that it does not name stay enabled unless it says ``disable_existing_loggers``.
+
+    Raises:
+        SettingsError: `logging_settings` cannot be read or applied.
+    """
+    given = settings.logging_settings
+    config = read_object(Path(given)) if isinstance(given, str) else given
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _OurHandler)]:
+        root.removeHandler(handler)
+    if not (config and config.get("handlers")):
+        ours = _OurHandler(sys.stdout)
+        ours.setFormatter(_JsonFormatter() if settings.use_structured_logging else _TextFormatter())
+        root.addHandler(ours)
+    root.setLevel(logging.WARNING)
+    for name in ("srv", PACKAGE):
+        logging.getLogger(name).setLevel(logging.DEBUG if settings.debug else logging.INFO)
+    if config:
+        try:
+            logging.config.dictConfig({"version": 1, "disable_existing_loggers": False} | config)
+        except (ValueError, TypeError, AttributeError, ImportError) as error:
+            place = given if isinstance(given, str) else "logging_settings"
+            cause = f": {error.__cause__}" if error.__cause__ else ""
+            raise SettingsError(f"{place}: expected a logging.config dictionary: {error}{cause}") from error
+
+
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    _StreamHandler = logging.StreamHandler
+
+
+class _OurHandler(_StreamHandler):
+    """The handler that :func:`configure_logging` adds, so that it knows it again."""
+
+
+# Everything that moves the cursor or that a terminal or a reader of lines may take for the end of a line. Whoever can
+# put a name into a message must not be able to write a line of their own.
+_CONTROLS: Final[Mapping[int, str]] = MappingProxyType(
+    {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) != "\t"}
+    | {ord("\n"): "\\n", ord("\r"): "\\r", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+)
+_CONTROLS_BUT_NEWLINE: Final[Mapping[int, str]] = MappingProxyType(
+    {code: text for code, text in _CONTROLS.items() if code != ord("\n")}
+)
+
+
+class _TextFormatter(logging.Formatter):
+    """``time [logger][model:version] LEVEL - message``, on one line; tracebacks below it, indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        name, version = model_name.get(), model_version.get()
+        model = f"[{name}:{version}]" if name and version else f"[{name}]" if name else ""
+        line = f"{self.formatTime(record)} [{record.name}]{model} {record.levelname} - {record.getMessage()}"
+        lines = [line.translate(_CONTROLS)]
+        for text in _details(record):
+            lines += [f"    {each}" for each in text.translate(_CONTROLS_BUT_NEWLINE).split("\n")]
+        return _encodable("\n".join(lines))
+
+
+class _Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of structured logging."""
+
+    time: datetime
+    level: str
+    logger: str
+    message: str
+    model: str = ""
+    version: str = ""
+    exception: str = ""
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object on one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = _Line(
+            time=datetime.fromtimestamp(record.created, tz=UTC),
+            level=record.levelname,
+            logger=_encodable(record.name),
+            message=_encodable(record.getMessage()),
+            model=_encodable(model_name.get()),
+            version=_encodable(model_version.get()),
+            exception=_encodable("\n".join(_details(record))),
+        )
+        return msgspec.json.encode(line).decode()
+
+
+_plain: Final = logging.Formatter()
+
+
+def _details(record: logging.LogRecord) -> list[str]:
+    """Return the traceback and the stack that a record carries."""
+    details: list[str] = []
+    if record.exc_info:
+        details.append(_plain.formatException(record.exc_info))
+    if record.stack_info:
+        details.append(record.stack_info)
+    return details
+
+
+def _encodable(text: str) -> str:
+    """Return text that UTF-8 can carry: lone surrogates, as in names of undecodable bytes, are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

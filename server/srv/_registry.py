@@ -1,0 +1,280 @@
+"""The models that a server holds, by name and version, and the states that they go through."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import logging
+from typing import TYPE_CHECKING, Final
+
+from srv._calls import Caller
+from srv._importer import ModelCode
+from srv._logging import model_context
+from srv._model import MLModel
+from srv_protocol.errors import LoadError, ModelNotFound, ModelNotReady, SrvError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+    from pathlib import Path
+
+    from srv._model_settings import ModelSettings
+    from srv._repository import BrokenModel
+    from srv._state import Changes
+
+_logger: Final = logging.getLogger("srv")
+
+
+class ModelState(enum.StrEnum):
+    """A model's state, in the words of Triton's repository index."""
+
+    UNKNOWN = "UNKNOWN"
+    LOADING = "LOADING"
+    READY = "READY"
+    UNLOADING = "UNLOADING"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+class LoadedModel:
+    """A runtime that has been loaded, with the code and the thread that belong to it."""
+
+    def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None) -> None:
+        self.runtime = runtime
+        self.caller = caller
+        self._code = code
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.streams = type(runtime).predict_stream is not MLModel.predict_stream
+        self.decoupled = self.streams and type(runtime).predict is MLModel.predict
+
+    @contextlib.contextmanager
+    def use(self) -> Generator[None]:
+        """Keep the model loaded, and its name in the logs, while a request runs."""
+        self._running += 1
+        self._idle.clear()
+        try:
+            with model_context(self.runtime.name, self.runtime.version or ""):
+                yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    async def unload(self) -> None:
+        """Wait for the running requests, then let the runtime release what it took. Its errors are logged."""
+        await self._idle.wait()
+        self.runtime.ready = False
+        with model_context(self.runtime.name, self.runtime.version or ""):
+            try:
+                await self.caller.call(self.runtime.unload)
+            except Exception:
+                _logger.exception("model '%s': unload failed", self.runtime.name)
+        self.caller.close()
+        if self._code is not None:
+            self._code.release()
+
+
+class ModelEntry:
+    """One version of a model: its state, and the runtime while there is one."""
+
+    def __init__(self, name: str, version: str, state: ModelState, reason: str = "") -> None:
+        self.name = name
+        self.version = version
+        self.state = state
+        self.reason = reason
+        self.loaded: LoadedModel | None = None
+
+    def fail(self, reason: str) -> None:
+        """Become unavailable for a reason."""
+        self.state, self.reason = ModelState.UNAVAILABLE, reason
+
+
+class ModelRegistry:
+    """Entries by name and version.
+
+    A model that cannot be loaded stays in it, with the reason, and stops no other. Loading a version that is loaded
+    already replaces it: the old one answers until the new one is ready, and is unloaded after its last request.
+    """
+
+    def __init__(self, changes: Changes, root: Path | None = None) -> None:
+        self._changes = changes
+        self._root = root
+        self._entries: dict[str, dict[str, ModelEntry]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    def entries(self) -> list[ModelEntry]:
+        """Return every entry, by name, then by version."""
+        return [
+            entry
+            for _, versions in sorted(self._entries.items())
+            for _, entry in sorted(versions.items(), key=lambda item: version_key(item[0]))
+        ]
+
+    def versions(self, name: str) -> list[str]:
+        """Return the versions of a model that are ready, oldest first; ``""`` is a model without versions.
+
+        Raises:
+            ModelNotFound: there is no such model.
+        """
+        ready = [version for version, entry in self._of(name).items() if entry.state is ModelState.READY]
+        return sorted(ready, key=version_key)
+
+    def find(self, name: str, version: str = "") -> LoadedModel:
+        """Return a loaded model; without a version the default one.
+
+        That is the one without version if there is such, else the highest, numbers before words.
+
+        Raises:
+            ModelNotFound: no such model, no such version, or none that is loaded.
+            ModelNotReady: it is being loaded.
+        """
+        versions = self._of(name)
+        if version:
+            entry = versions.get(version)
+        else:
+            ready = [key for key, entry in versions.items() if entry.loaded is not None]
+            entry = versions[max(ready, key=version_key)] if ready else None
+            if "" in ready:
+                entry = versions[""]
+        if entry is not None and entry.loaded is not None:
+            return entry.loaded
+        waiting = versions.values() if entry is None and not version else filter(None, (entry,))
+        if any(each.state is ModelState.LOADING for each in waiting):
+            raise ModelNotReady(f"model '{name}' is loading")
+        if entry is None and version:
+            raise ModelNotFound(name, version)
+        error = ModelNotFound(name, version)
+        error.message = f"Request for unknown model: '{name}' has no available versions"
+        error.args = (error.message,)
+        raise error
+
+    def is_ready(self, name: str, version: str = "") -> bool:
+        """Whether a model can answer.
+
+        Raises:
+            ModelNotFound: there is no such model or version.
+        """
+        versions = self._of(name)
+        if version and version not in versions:
+            raise ModelNotFound(name, version)
+        entries: Iterable[ModelEntry] = [versions[version]] if version else versions.values()
+        return any(entry.loaded is not None for entry in entries)
+
+    def report_broken(self, models: Sequence[BrokenModel]) -> None:
+        """Enter models whose settings could not be read, unless a loaded one has the name."""
+        for broken in models:
+            entry = self._entries.setdefault(broken.name, {}).setdefault(
+                "", ModelEntry(broken.name, "", ModelState.UNAVAILABLE, broken.reason)
+            )
+            if entry.loaded is None:
+                entry.fail(broken.reason)
+            _logger.error("model '%s': %s", broken.name, broken.reason)
+
+    async def load(self, settings: ModelSettings) -> None:
+        """Load a model, or load it anew.
+
+        Raises:
+            LoadError: it could not be loaded; the entry says so too, and a version that was loaded before goes on.
+        """
+        name, version = settings.name, settings.version or ""
+        versions = self._entries.setdefault(name, {})
+        entry = versions.setdefault(version, ModelEntry(name, version, ModelState.UNKNOWN))
+        async with self._lock(name):
+            previous = entry.loaded
+            if previous is None:
+                entry.state, entry.reason = ModelState.LOADING, ""
+            try:
+                loaded = await self._start(settings)
+            except BaseException as error:
+                reason = _reason(error)
+                if previous is None:
+                    entry.fail(reason)
+                    self._changes.notify()
+                if not isinstance(error, Exception):
+                    raise
+                text = f"failed to load '{name}'{f' version {version}' if version else ''}: {reason}"
+                if isinstance(error, SrvError):
+                    _logger.error("%s", text)  # noqa: TRY400  # our own errors say all that there is to say
+                else:
+                    _logger.error("%s", text, exc_info=error)
+                raise LoadError(text) from error
+            entry.loaded, entry.state, entry.reason = loaded, ModelState.READY, ""
+            self._changes.notify()
+        if previous is not None:
+            task = asyncio.create_task(previous.unload())
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
+    async def _start(self, settings: ModelSettings) -> LoadedModel:
+        settings.log_warnings()
+        label = "-".join(filter(None, (settings.name, settings.version)))
+        caller = Caller(label)
+        code: ModelCode | None = None
+        try:
+            with model_context(settings.name, settings.version or ""):
+                if isinstance(settings.implementation, str):
+                    code = ModelCode(label, settings.folder, self._root)
+                    # Importing may take seconds: frameworks are large.
+                    runtime_class = await caller.call(code.load, settings.implementation, MLModel)
+                elif issubclass(settings.implementation, MLModel):
+                    runtime_class = settings.implementation
+                else:
+                    raise LoadError(f"{settings.implementation_} is no subclass of srv.MLModel")  # noqa: TRY301
+                runtime = await caller.call(_constructor(runtime_class), settings)
+                if await caller.call(runtime.load) is False:
+                    raise LoadError("load() returned False")  # noqa: TRY301
+                runtime.ready = True
+        except BaseException:
+            caller.close()
+            if code is not None:
+                code.release()
+            raise
+        return LoadedModel(runtime, caller, code)
+
+    async def unload(self, name: str, version: str | None = None) -> None:
+        """Unload all versions of a model, or one; returns when the last running request has its answer.
+
+        Raises:
+            ModelNotFound: there is no such model or version.
+        """
+        versions = self._of(name)
+        if version is not None and version not in versions:
+            raise ModelNotFound(name, version)
+        async with self._lock(name):
+            for entry in list(versions.values()) if version is None else [versions[version]]:
+                loaded, entry.loaded = entry.loaded, None
+                if loaded is not None:
+                    entry.state = ModelState.UNLOADING
+                    self._changes.notify()
+                    await loaded.unload()
+                    entry.fail("unloaded")
+
+    async def close(self) -> None:
+        """Unload everything."""
+        await asyncio.gather(*(self.unload(name) for name in list(self._entries)))
+        if self._retiring:
+            await asyncio.wait(self._retiring)
+
+    def _of(self, name: str) -> dict[str, ModelEntry]:
+        found = self._entries.get(name)
+        if not found:
+            raise ModelNotFound(name)
+        return found
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
+
+
+def version_key(version: str) -> tuple[bool, int, str]:
+    """Sort versions: words by letter, then numbers by value."""
+    return (True, int(version), "") if version.isascii() and version.isdigit() else (False, 0, version)
+
+
+def _constructor(runtime_class: type[MLModel]) -> Callable[[ModelSettings], MLModel]:
+    return runtime_class
+
+
+def _reason(error: BaseException) -> str:
+    return error.message if isinstance(error, SrvError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,65 @@
+"""Finds models: every ``model-settings.json`` below a folder, at any depth."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from srv._model_settings import MODEL_SETTINGS_FILE, ModelSettings
+from srv_protocol.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenModel:
+    """A model whose settings cannot be read; it goes by its folder's name."""
+
+    name: str
+    reason: str
+
+
+class ModelRepository:
+    """The models in a folder. Nothing is cached: each call reads the disk, so call it off the event loop."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+        self.root = root.absolute()
+        self._environ = environ
+
+    def scan(self) -> tuple[list[ModelSettings], list[BrokenModel]]:
+        """Return the models found, in the order of their paths, and those whose settings are wrong.
+
+        Hidden folders are passed over. Without any file, environment variables may describe a single model.
+        Two folders with the same name and version make the later one broken.
+
+        Raises:
+            SettingsError: there is no file, and the variables that describe the model are wrong.
+        """
+        paths = sorted(self._settings_files())
+        if not paths:
+            sole = ModelSettings.from_environment(self._environ)
+            return ([] if sole is None else [sole]), []
+        found: dict[tuple[str, str | None], ModelSettings] = {}
+        broken: list[BrokenModel] = []
+        for path in paths:
+            try:
+                settings = ModelSettings.parse_file(path, self._environ, sole=len(paths) == 1)
+            except SettingsError as error:
+                broken.append(BrokenModel(path.parent.name, error.message))
+                continue
+            first = found.setdefault((settings.name, settings.version), settings)
+            if first is not settings:
+                text = f"{path}: {first.source} has the same name and version already"
+                broken.append(BrokenModel(f"{path.parent.relative_to(self.root)}", text))
+        return list(found.values()), broken
+
+    def _settings_files(self) -> list[Path]:
+        files: list[Path] = []
+        for folder, subfolders, names in os.walk(self.root):
+            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+            if MODEL_SETTINGS_FILE in names:
+                files.append(Path(folder, MODEL_SETTINGS_FILE))
+        return files

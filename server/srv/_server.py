@@ -1,0 +1,126 @@
+"""One server: its models, its fronts, and its life from start to exit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from srv._controlplane import ControlPlane
+from srv._dataplane import DataPlane
+from srv._metrics import Metrics
+from srv._registry import ModelRegistry
+from srv._state import ServerState
+from srv.grpc._server import GrpcServer
+from srv.rest._app import metrics_app, rest_app
+from srv.rest._http import HttpServer
+from srv_protocol.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from srv._model_settings import ModelSettings
+    from srv._repository import ModelRepository
+    from srv._settings import Settings
+
+_logger: Final = logging.getLogger("srv")
+
+
+class Address(NamedTuple):
+    """Where a front listens."""
+
+    front: str
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The address as clients write it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}" if self.front == "gRPC" else f"http://{host}:{self.port}"
+
+
+class Server:
+    """A server of one repository. Make it inside a running event loop."""
+
+    def __init__(self, settings: Settings, repository: ModelRepository) -> None:
+        self.state = ServerState()
+        self.registry = ModelRegistry(self.state.changes, repository.root)
+        self.metrics = Metrics(settings.metrics_rest_server_prefix)
+        self.dataplane = DataPlane(settings, self.registry, self.metrics, self.state)
+        self.controlplane = ControlPlane(repository, self.registry)
+        self.addresses: list[Address] = []
+        self._settings = settings
+        self._http: list[HttpServer] = []
+        self._grpc: GrpcServer | None = None
+        self._hasten = asyncio.Event()
+
+    async def open(self) -> None:
+        """Listen on every port; models may still be missing, and readiness says so.
+
+        Raises:
+            SettingsError: an address cannot be taken.
+        """
+        settings = self._settings
+        listeners = [self._bind("REST", settings.http_port), self._bind("gRPC", settings.grpc_port)]
+        app = rest_app(settings, self.dataplane, self.controlplane, self.metrics)
+        self._http = [HttpServer(app, listeners[0], root_path=settings.root_path, access_log=settings.debug)]
+        self._grpc = GrpcServer(
+            settings, self.dataplane, self.controlplane, self.metrics, self.state, listeners[1]
+        )
+        if settings.metrics_endpoint:
+            listener = self._bind("metrics", settings.metrics_port)
+            self._http.append(HttpServer(metrics_app(settings.metrics_endpoint, self.metrics), listener))
+        await asyncio.gather(self._grpc.open(), *(server.start() for server in self._http))
+
+    def _bind(self, front: str, port: int) -> socket.socket:
+        host = self._settings.host
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            listener = socket.socket(family, kind, protocol)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError as error:
+            setting = {"REST": "http_port", "gRPC": "grpc_port"}.get(front, "metrics_port")
+            raise SettingsError(f"{front} cannot listen on {host}:{port} ({setting}): {error.strerror}") from None
+        listener.setblocking(False)  # noqa: FBT003  # the socket module's own signature
+        self.addresses.append(Address(front, host, listener.getsockname()[1]))
+        return listener
+
+    async def load_models(self, progress: Callable[[ModelSettings], None] = lambda _: None) -> None:
+        """Load what the repository has; readiness follows."""
+        if self._settings.load_models_at_startup:
+            await self.controlplane.load_all(progress)
+        self.state.set_started()
+
+    def hasten(self) -> None:
+        """Cut the waiting of a stop that is under way short."""
+        self._hasten.set()
+
+    async def stop(self) -> None:
+        """Turn not ready, wait ``shutdown_delay``, let requests finish for ``shutdown_timeout``, unload the models."""
+        settings = self._settings
+        self.state.set_stopping()
+        await self._unless_hastened(asyncio.sleep(settings.shutdown_delay))
+        fronts = [server.stop(settings.shutdown_timeout) for server in self._http]
+        if self._grpc is not None:
+            fronts.append(self._grpc.stop(settings.shutdown_timeout))
+        await self._unless_hastened(_all(fronts))
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.registry.close(), settings.shutdown_timeout)
+
+    async def _unless_hastened(self, waiting: Coroutine[object, object, None]) -> None:
+        task = asyncio.ensure_future(waiting)
+        hastened = asyncio.ensure_future(self._hasten.wait())
+        await asyncio.wait({task, hastened}, return_when=asyncio.FIRST_COMPLETED)
+        for each in (task, hastened):
+            if not each.done():
+                each.cancel()
+        if task.done() and not task.cancelled():
+            task.result()
+
+
+async def _all(waiting: list[Coroutine[object, object, None]]) -> None:
+    await asyncio.gather(*waiting)

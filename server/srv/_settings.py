@@ -1,0 +1,225 @@
+"""Settings of the server: ``settings.json``.
+
+Values come from environment variables, then the file, then the default. Fields and file names are those of MLServer,
+so that its users' folders work unchanged; a name of MLServer's or of ours whose feature does not exist yet is listed
+in :data:`UNSUPPORTED_SETTINGS`, and giving it is reported, never ignored in silence.
+
+Reading settings happens before logging is configured, so what is odd but no error is kept in ``warnings``;
+``log_warnings()`` logs it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import logging
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from srv._environment import BOOLEANS, Given, build, check_fields, field_types, layer, read_object, resolve, variables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+SETTINGS_FILE: Final = "settings.json"
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Size = Annotated[int, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=0)]
+# A day: a longer time is a mistake of unit.
+Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+UrlPath = Annotated[str, Meta(pattern="^(/.*)?$")]
+NonEmpty = Annotated[str, Meta(min_length=1)]
+
+UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType(
+    {
+        "parallel_workers": (0,),
+        "parallel_workers_timeout": (5,),
+        "environments_dir": (),
+        "model_repository_implementation": (None,),
+        "model_repository_implementation_args": (None, {}),
+        "metrics_dir": (),
+        "kafka_enabled": (False,),
+        "kafka_servers": ("localhost:9092",),
+        "kafka_topic_input": ("mlserver-input",),
+        "kafka_topic_output": ("mlserver-output",),
+        "tracing_server": (None,),
+        "cache_enabled": (False,),
+        "cache_size": (100,),
+        "gzip_enabled": (False,),
+        "max_queue_size": (None,),
+        "request_timeout": (None,),
+        "allow_client_shm": (False,),
+        "allow_file_override": (False,),
+        "grpc_stream_dialect": ("triton",),
+        "trace_file": (None,),
+        "processes": (1,),
+        "grpc_transport": (None,),
+    }
+)
+"""Known settings that have no effect yet -> the values that change nothing, which need no warning."""
+
+_logger: Final = logging.getLogger("srv")
+
+
+def _installed_version() -> str:
+    try:
+        return importlib.metadata.version("srv-inference")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+unknown"
+
+
+class CORSSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which pages of other origins may call the REST front.
+
+    Raises:
+        SettingsError: a value does not have the type of its field.
+    """
+
+    allow_origins: list[str] = []
+    allow_origin_regex: str | None = None
+    allow_credentials: bool = False
+    allow_methods: list[str] = msgspec.field(default_factory=lambda: ["GET"])
+    allow_headers: list[str] = []
+    expose_headers: list[str] = []
+    max_age: Count = 600
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the server.
+
+    Attributes:
+        debug: log at level DEBUG and log every request.
+        host: the address that HTTP, gRPC and metrics listen on.
+        http_port: 0 takes a free port, as for the other two.
+        root_path: the path under which a proxy serves the REST front.
+        extensions: further names for the server's metadata.
+        metrics_endpoint: the path of the metrics; ``None`` (or ``""``) serves none.
+        logging_settings: a ``logging.config`` dictionary, or the path of a JSON file that holds one.
+        grpc_max_message_length: bytes; ``None`` leaves `max_request_size` as the only limit.
+        max_request_size: bytes of a request after decompression, on both fronts.
+        grpc_output: the form of output tensors: as the request's inputs were sent, or always raw.
+        json_nonfinite: what NaN and infinities become in JSON, which has no words for them.
+        shutdown_delay: seconds between turning not ready and refusing new requests.
+        shutdown_timeout: seconds that running requests are waited for.
+        warnings: what the loader noticed; see :meth:`log_warnings`.
+
+    Raises:
+        SettingsError: a value does not have the type of its field.
+    """
+
+    debug: bool = False
+    host: NonEmpty = "127.0.0.1"
+    http_port: Port = 8080
+    grpc_port: Port = 8081
+    metrics_port: Port = 8082
+    root_path: UrlPath = ""
+    server_name: NonEmpty = "srv"
+    server_version: str = msgspec.field(default_factory=_installed_version)
+    extensions: list[str] = []
+    model_repository_root: str = "."
+    load_models_at_startup: bool = True
+    metrics_endpoint: UrlPath | None = "/metrics"
+    metrics_rest_server_prefix: str = "rest_server"
+    use_structured_logging: bool = False
+    logging_settings: dict[str, object] | str | None = None
+    cors_settings: CORSSettings | None = None
+    grpc_max_message_length: Size | None = None
+    max_request_size: Size = 1 << 30
+    grpc_output: Literal["mirror", "raw"] = "mirror"
+    json_nonfinite: Literal["error", "null"] = "error"
+    shutdown_delay: Seconds = 0.0
+    # Kubernetes kills after 30 s; this leaves time to unload models.
+    shutdown_timeout: Seconds = 20.0
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        # One spelling of "off", so that readers compare with None only.
+        if not self.metrics_endpoint:
+            msgspec.structs.force_setattr(self, "metrics_endpoint", None)
+
+    def log_warnings(self) -> None:
+        """Log `warnings` to ``srv``."""
+        for warning in self.warnings:
+            _logger.warning("%s", warning)
+
+
+def load_settings(folder: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Return the server's settings: of `environ`, then of ``FOLDER/settings.json``, then the defaults.
+
+    Args:
+        folder: the folder given to ``srv start``, which is the repository's root whatever else says so. ``None``, or a
+            folder without the file, leaves `environ` and the defaults.
+        environ: see :func:`srv.settings.read_environment`.
+
+    Raises:
+        SettingsError: the file cannot be read, or a value in it or in a variable is wrong.
+    """
+    path = None if folder is None else folder / SETTINGS_FILE
+    file = {} if path is None or not path.is_file() else layer(read_object(path), str(path))
+    given = variables(environ)
+    types = {name: hint for name, hint in field_types(Settings).items() if name != "warnings"}
+    values = resolve(types, given, file)
+    if folder is not None:
+        values["model_repository_root"] = str(folder)
+    warnings = (
+        *unknown_keys(file, (*types, *UNSUPPORTED_SETTINGS)),
+        *_misspelt_variables(given, (*types, *UNSUPPORTED_SETTINGS)),
+        *_unsupported(file | given),
+    )
+    return build(Settings, {**values, "warnings": warnings})
+
+
+def unknown_keys(given: Mapping[str, Given], known: Iterable[str]) -> list[str]:
+    """Return a warning for each key of a file that is not known, with the closest one that is."""
+    names = frozenset(known)
+    warnings: list[str] = []
+    for key in given.keys() - names:
+        close = difflib.get_close_matches(key, names, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        warnings.append(f"{given[key].place}: unknown key, ignored{hint}")
+    return sorted(warnings)
+
+
+def no_effect(value: object) -> str:
+    """Return what to say of a known setting whose feature does not exist yet."""
+    return f"known but not supported yet: {value!r} has no effect"
+
+
+def _misspelt_variables(given: Mapping[str, Given], known: Iterable[str]) -> list[str]:
+    """Return a warning for each variable that almost names a setting.
+
+    Others are passed over: Kubernetes sets ``SRV_PORT`` and its like for a service called ``srv``.
+    """
+    names = frozenset(known)
+    warnings: list[str] = []
+    for key in given.keys() - names:
+        close = difflib.get_close_matches(key, names, n=1, cutoff=0.85)
+        if close and not key.startswith("model_"):
+            warnings.append(f"{given[key].place}: no such setting, ignored; did you mean {close[0].upper()}?")
+    return sorted(warnings)
+
+
+def _unsupported(given: Mapping[str, Given]) -> list[str]:
+    return [
+        f"{given[name].place}: {no_effect(given[name].value)}"
+        for name, idle in UNSUPPORTED_SETTINGS.items()
+        if name in given and not _is_idle(given[name], idle)
+    ]
+
+
+def _is_idle(given: Given, idle: tuple[object, ...]) -> bool:
+    if given.value in idle:
+        return True
+    if not given.variable:
+        return False
+    text = str(given.value)
+    return text in map(str, idle) or BOOLEANS.get(text.lower(), text) in idle

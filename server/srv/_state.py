@@ -1,0 +1,50 @@
+"""What the parts of a server tell each other about its life."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Changes:
+    """Wakes whoever waits for a change of the server's or a model's state."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    def notify(self) -> None:
+        """Wake all that wait now."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Return at the next change."""
+        await self._changed.wait()
+
+
+class ServerState:
+    """Whether a server has started, and whether it is about to stop."""
+
+    def __init__(self) -> None:
+        self.changes = Changes()
+        self._started = False
+        self._stopping = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the models of the start have been loaded, or have failed to."""
+        return self._started
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server has been told to stop."""
+        return self._stopping
+
+    def set_started(self) -> None:
+        """Say that the start is over."""
+        self._started = True
+        self.changes.notify()
+
+    def set_stopping(self) -> None:
+        """Say that the server stops: it is not ready from now on."""
+        self._stopping = True
+        self.changes.notify()

@@ -1,0 +1,130 @@
+"""Requests against a model's metadata, and what a runtime returned against the request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from srv_protocol.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound
+from srv_protocol.inference import ModelInferResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from srv._model import MLModel
+    from srv_protocol.inference import InferInputTensor, ModelInferRequest, TensorMetadata
+
+
+def check_inputs(request: ModelInferRequest, declared: Sequence[TensorMetadata]) -> None:
+    """Check a request's inputs: no name twice, and where the model declares inputs, exactly those.
+
+    Raises:
+        InputsNotFound: an input is missing, or unexpected.
+        InvalidInput: a name comes twice; a datatype or shape is not the declared one.
+    """
+    model = request.model_name
+    given: dict[str, InferInputTensor] = {}
+    for index, tensor in enumerate(request.inputs):
+        if given.setdefault(tensor.name, tensor) is not tensor:
+            raise InvalidInput(f"inputs[{index}]: input '{tensor.name}' already exists in request")
+    if not declared:
+        return
+    known = {tensor.name: tensor for tensor in declared}
+    for index, (name, tensor) in enumerate(given.items()):
+        metadata = known.get(name)
+        if metadata is None:
+            raise InputsNotFound(f"inputs[{index}]: unexpected inference input '{name}' for model '{model}'")
+        if tensor.datatype != metadata.datatype:
+            raise InvalidInput(
+                f"inputs[{index}].datatype: inference input '{name}' data-type is '{tensor.datatype}', "
+                f"but model '{model}' expects '{metadata.datatype}'"
+            )
+        if not _fits(tensor.shape, metadata.shape):
+            raise InvalidInput(
+                f"inputs[{index}].shape: unexpected shape for input '{name}' for model '{model}'. "
+                f"Expected {_show(metadata.shape)}, got {_show(tensor.shape)}."
+            )
+    missing = [name for name in known if name not in given]
+    if missing:
+        raise InputsNotFound(
+            f"expected {len(known)} inputs but got {len(given)} inputs for model '{model}'. Got input(s) "
+            f"{_names(list(given))}, but missing required input(s) {_names(missing)}. "
+            "Please provide all required input(s)."
+        )
+
+
+def _fits(shape: Sequence[int], declared: Sequence[int]) -> bool:
+    return len(shape) == len(declared) and all(
+        expected in (-1, size) for size, expected in zip(shape, declared, strict=True)
+    )
+
+
+def _show(shape: Sequence[int]) -> str:
+    return f"[{','.join(map(str, shape))}]"
+
+
+def _names(names: Sequence[str]) -> str:
+    return f"[{','.join(repr(name) for name in names)}]"
+
+
+def check_requested(request: ModelInferRequest) -> None:
+    """Check that no output is asked for twice.
+
+    Raises:
+        InvalidInput: one is.
+    """
+    seen: set[str] = set()
+    for index, output in enumerate(request.outputs):
+        if output.name in seen:
+            raise InvalidInput(f"outputs[{index}]: output '{output.name}' already exists in request")
+        seen.add(output.name)
+
+
+def check_outputs(request: ModelInferRequest, declared: Sequence[TensorMetadata]) -> None:
+    """Check the requested outputs against those that the model declares, if it declares any.
+
+    Raises:
+        OutputNotFound: one is not among them.
+    """
+    known = {tensor.name for tensor in declared}
+    for index, output in enumerate(request.outputs) if known else ():
+        if output.name not in known:
+            raise OutputNotFound(
+                f"outputs[{index}]: unexpected inference output '{output.name}' for model '{request.model_name}'"
+            )
+
+
+def finish_response(runtime: MLModel, request: ModelInferRequest, response: object) -> ModelInferResponse:
+    """Return a runtime's response as the client gets it: the model's name and version, the request's id, and the
+    outputs that were asked for, in that order.
+
+    The message is a new one: a runtime may return the same response object again and again.
+
+    Raises:
+        InferenceError: it is no response, or has two outputs of one name.
+        OutputNotFound: a requested output is not there.
+    """
+    if not isinstance(response, ModelInferResponse):
+        raise InferenceError(
+            f"model '{runtime.name}' returned no inference response, but {type(response).__name__}: {response!r:.80}"
+        )
+    outputs = response.outputs
+    by_name = {output.name: output for output in outputs}
+    if len(by_name) != len(outputs):
+        raise InferenceError(f"model '{runtime.name}' returned two outputs of one name: {[o.name for o in outputs]}")
+    if request.outputs:
+        outputs = []
+        for index, wanted in enumerate(request.outputs):
+            found = by_name.get(wanted.name)
+            if found is None:
+                raise OutputNotFound(
+                    f"outputs[{index}]: unexpected inference output '{wanted.name}' for model '{runtime.name}'; "
+                    f"it gave {', '.join(map(repr, by_name)) or 'none'}"
+                )
+            outputs.append(found)
+    return ModelInferResponse(
+        model_name=runtime.name,
+        model_version=response.model_version or runtime.version or "",
+        id=request.id,
+        parameters=response.parameters,
+        outputs=outputs,
+    )

@@ -1,0 +1,42 @@
+"""The errors that a runtime may raise, and the client sees; see :mod:`srv_protocol.errors` for the tree."""
+
+from __future__ import annotations
+
+from srv_protocol.errors import (
+    CodecError,
+    CodecNotFound,
+    ErrorKind,
+    InferenceError,
+    InputsNotFound,
+    InvalidInput,
+    LoadError,
+    ModelNotFound,
+    ModelNotReady,
+    OutputNotFound,
+    RequestTooLarge,
+    SettingsError,
+    SrvError,
+    Unsupported,
+    WireError,
+)
+
+MLServerError = SrvError
+
+__all__ = [
+    "CodecError",
+    "CodecNotFound",
+    "ErrorKind",
+    "InferenceError",
+    "InputsNotFound",
+    "InvalidInput",
+    "LoadError",
+    "MLServerError",
+    "ModelNotFound",
+    "ModelNotReady",
+    "OutputNotFound",
+    "RequestTooLarge",
+    "SettingsError",
+    "SrvError",
+    "Unsupported",
+    "WireError",
+]

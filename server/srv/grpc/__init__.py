@@ -1,0 +1,1 @@
+"""The gRPC front: grpclib services that move messages between connections and the data plane."""

@@ -1,0 +1,63 @@
+"""``grpc.health.v1.Health``: whether the server is ready (gRPC Health Checking Protocol)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
+
+from srv.grpc._calls import receive_one
+from srv_protocol._gen.descriptors import SERVICES
+from srv_protocol._gen.grpc_health_v1 import (
+    HealthCheckRequest,
+    HealthCheckResponse,
+    HealthListRequest,
+    HealthListResponse,
+    ServingStatus,
+)
+from srv_protocol._gen.grpc_health_v1_grpc import HealthBase
+
+if TYPE_CHECKING:
+    from grpclib.server import Stream
+
+    from srv._dataplane import DataPlane
+    from srv._state import Changes
+
+_KNOWN: Final = frozenset(("", *SERVICES))
+
+
+class HealthService(HealthBase):
+    """The server and all its services have one status: that of readiness."""
+
+    def __init__(self, dataplane: DataPlane, changes: Changes) -> None:
+        self._dataplane = dataplane
+        self._changes = changes
+
+    def _status(self, service: str) -> ServingStatus:
+        if service not in _KNOWN:
+            return ServingStatus.SERVICE_UNKNOWN
+        return ServingStatus.SERVING if self._dataplane.is_ready() else ServingStatus.NOT_SERVING
+
+    async def Check(self, stream: Stream[HealthCheckRequest, HealthCheckResponse]) -> None:
+        request = await receive_one(stream)
+        status = self._status(request.service)
+        if status is ServingStatus.SERVICE_UNKNOWN:
+            raise GRPCError(Status.NOT_FOUND, f"unknown service '{request.service}'")
+        await stream.send_message(HealthCheckResponse(status=status))
+
+    async def List(self, stream: Stream[HealthListRequest, HealthListResponse]) -> None:
+        await receive_one(stream)
+        statuses = {name: HealthCheckResponse(status=self._status(name)) for name in sorted(_KNOWN)}
+        await stream.send_message(HealthListResponse(statuses=statuses))
+
+    async def Watch(self, stream: Stream[HealthCheckRequest, HealthCheckResponse]) -> None:
+        """Send the status now and at each change, until the client goes away."""
+        request = await receive_one(stream)
+        sent: ServingStatus | None = None
+        while True:
+            status = self._status(request.service)
+            if status is not sent:
+                await stream.send_message(HealthCheckResponse(status=status))
+                sent = status
+            await self._changes.wait()

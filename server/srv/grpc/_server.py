@@ -1,0 +1,87 @@
+"""grpclib's server with a drain: it stops accepting, lets calls finish, then says goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+import grpclib.server
+from grpclib.config import Configuration
+
+from srv.grpc._calls import Calls
+from srv.grpc._codec import MessageCodec
+from srv.grpc._health import HealthService
+from srv.grpc._inference import InferenceService, RepositoryService
+from srv.grpc._reflection import ReflectionAlphaService, ReflectionService
+
+if TYPE_CHECKING:
+    import socket
+
+    from grpclib.protocol import H2Protocol
+
+    from srv._controlplane import ControlPlane
+    from srv._dataplane import DataPlane
+    from srv._metrics import Metrics
+    from srv._settings import Settings
+    from srv._state import ServerState
+
+# grpclib's own backlog of 100 is small for a server behind a load balancer; this is uvicorn's.
+_BACKLOG: Final = 2048
+
+
+class GrpcServer(grpclib.server.Server):
+    """The gRPC front on one socket."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        dataplane: DataPlane,
+        controlplane: ControlPlane,
+        metrics: Metrics,
+        state: ServerState,
+        listener: socket.socket,
+    ) -> None:
+        self._calls = Calls(metrics)
+        self._listener = listener
+        self._connections: WeakSet[H2Protocol] = WeakSet()
+        services = [
+            InferenceService(settings, dataplane, controlplane),
+            RepositoryService(dataplane, controlplane),
+            HealthService(dataplane, state.changes),
+            ReflectionService(),
+            ReflectionAlphaService(),
+        ]
+        super().__init__([self._calls.wrap(services)], codec=MessageCodec(), config=Configuration())
+
+    def _protocol_factory(self) -> H2Protocol:
+        protocol = super()._protocol_factory()
+        self._connections.add(protocol)
+        return protocol
+
+    async def open(self) -> None:
+        """Accept calls."""
+        await self.start(sock=self._listener, backlog=_BACKLOG)
+
+    async def stop(self, timeout: float) -> None:
+        """Accept nothing more, let running calls finish for `timeout` seconds, cancel the rest, close connections."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._calls.refusing = True
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._calls.wait_idle(), timeout)
+        self.close()
+        await asyncio.wait_for(self._calls.wait_idle(), None)
+        for protocol in list(self._connections):
+            _say_goodbye(protocol)
+
+
+def _say_goodbye(protocol: H2Protocol) -> None:
+    connection = getattr(protocol, "connection", None)
+    if connection is not None and not connection.is_closing():
+        # GOAWAY tells the client that the calls it has not heard of can be made elsewhere (RFC 9113, section 6.8).
+        connection._connection.close_connection()  # noqa: SLF001  # grpclib has no call for it
+        connection.flush()
+        connection.close()

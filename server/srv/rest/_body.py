@@ -1,0 +1,101 @@
+"""Request bodies into one buffer, response bodies out of several."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from litestar.response.base import ASGIResponse
+
+from srv_protocol.errors import InvalidInput, RequestTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from litestar import Request
+    from litestar.datastructures import State
+    from litestar.types import Receive, Send
+
+_EMPTY: Final = memoryview(b"")
+
+
+class ClientDisconnectedError(Exception):
+    """The client went away before its request was complete; there is nobody to answer."""
+
+
+async def read_body(request: Request[object, object, State], limit: int) -> memoryview:
+    """Return the whole body in one buffer, which is received into and not copied again.
+
+    Raises:
+        RequestTooLarge: it has, or claims to have, more than `limit` bytes.
+        InvalidInput: it ends before the size that it claims.
+        ClientDisconnectedError: the client went away.
+    """
+    declared = request.headers.get("content-length")
+    if declared is None:
+        return await _read_chunks(request, limit)
+    size = int(declared)  # the HTTP parser takes digits only
+    if size > limit:
+        raise too_large(size, limit)
+    if not size:
+        return _EMPTY
+    # Not a bytearray: that would write zeros over memory that is about to be written anyway.
+    buffer = memoryview(np.empty(size, np.uint8))
+    pos = 0
+    async for chunk in _chunks(request):
+        end = pos + len(chunk)
+        if end > size:
+            raise InvalidInput(f"the request body has more than the {size} bytes of its content-length")
+        buffer[pos:end] = chunk
+        pos = end
+    if pos != size:
+        raise InvalidInput(f"the request body has {pos} of the {size} bytes of its content-length")
+    return buffer.toreadonly()
+
+
+async def _read_chunks(request: Request[object, object, State], limit: int) -> memoryview:
+    buffer = bytearray()
+    async for chunk in _chunks(request):
+        if len(buffer) + len(chunk) > limit:
+            raise too_large(len(buffer) + len(chunk), limit)
+        buffer += chunk
+    return memoryview(buffer).toreadonly()
+
+
+async def _chunks(request: Request[object, object, State]) -> AsyncIterator[bytes]:
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnectedError
+        if message["type"] == "http.request":
+            yield message["body"]
+            if not message["more_body"]:
+                return
+
+
+def too_large(size: int, limit: int) -> RequestTooLarge:
+    """Return the error for a request that is too large."""
+    return RequestTooLarge(f"the request has {size} bytes or more, the server accepts {limit} (max_request_size)")
+
+
+class BuffersResponse(ASGIResponse):
+    """A response whose body is written as a list of buffers, without joining them."""
+
+    def __init__(
+        self,
+        parts: Iterable[bytes | memoryview],
+        *,
+        size: int,
+        media_type: str,
+        status_code: int = 200,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(status_code=status_code, media_type=media_type, headers=headers, content_length=size)
+        self._parts = tuple(part for part in parts if len(part))
+
+    async def send_body(self, send: Send, receive: Receive) -> None:
+        """Send the buffers one by one; the server writes each as it is."""
+        del receive
+        for part in self._parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})  # type: ignore[typeddict-item]  # uvicorn takes any buffer
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,29 @@
+"""Every error of the REST front, the framework's own included, as ``{"error": "…"}``."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import Request, Response
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+
+from srv._status import describe_error
+
+AnyRequest = Request[object, object, State]
+
+
+def error_response(status: int, message: str, **extra: object) -> Response[bytes]:
+    """Return an error response; clients take the text from ``error``, and only if the type is exactly JSON."""
+    body = msgspec.json.encode({**extra, "error": message})
+    return Response(body, status_code=status, media_type="application/json")
+
+
+def handle_error(request: AnyRequest, error: Exception) -> Response[bytes]:
+    """Answer any exception."""
+    if isinstance(error, HTTPException):
+        response = error_response(error.status_code, error.detail)
+        for name, value in (error.headers or {}).items():
+            response.headers[name] = value
+        return response
+    status = describe_error(error, f"{request.method} {request.url.path}")
+    return error_response(status.http, status.message)

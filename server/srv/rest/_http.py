@@ -1,0 +1,70 @@
+"""uvicorn, driven by the server's own life cycle instead of by signals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Generator
+
+    from litestar.types import ASGIApp
+
+# KServe's value; uvicorn's own 5 s close connections under clients that pause.
+KEEP_ALIVE: Final = 65
+
+
+class HttpServer(uvicorn.Server):
+    """One uvicorn server on one socket."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket, *, root_path: str = "", access_log: bool = False) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,  # type: ignore[arg-type]  # Litestar and uvicorn type the same ASGI protocol apart
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=access_log,
+                server_header=False,
+                date_header=False,
+                root_path=root_path,
+                timeout_keep_alive=KEEP_ALIVE,
+            )
+        )
+        self._listener = listener
+        self._up = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave signals to the server that this one is part of."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening, and say so."""
+        await super().startup(sockets)
+        self._up.set()
+
+    async def start(self) -> None:
+        """Return once requests are accepted."""
+        self._task = asyncio.create_task(self.serve([self._listener]))
+        up = asyncio.create_task(self._up.wait())
+        await asyncio.wait({up, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        if self._task.done():
+            up.cancel()
+            await self._task
+
+    async def stop(self, timeout: float) -> None:
+        """Accept nothing more, let running requests finish for `timeout` seconds, then drop them."""
+        if self._task is None:
+            return
+        self.should_exit = True
+        _, late = await asyncio.wait({self._task}, timeout=timeout)
+        if late:
+            self.force_exit = True
+            await asyncio.wait({self._task}, timeout=1)

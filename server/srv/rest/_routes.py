@@ -1,0 +1,182 @@
+"""The routes of the V2 REST protocol.
+
+Source: "Inference Protocol - HTTP/REST"; MLServer's ``infer_stream``; Triton's "Model Repository Extension".
+Litestar's own body parsing stays out of it: media types say nothing here, and bodies are large.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from litestar import Response, get, post
+from litestar.response.base import ASGIResponse
+
+from srv._headers import response_headers
+from srv.rest._body import BuffersResponse, read_body
+from srv.rest._errors import AnyRequest, error_response
+from srv.rest._sse import EventStream
+from srv_codecs.json import parse_json
+from srv_codecs.rest import HEADER_LENGTH, OutputForms, decode_request, encode_response
+from srv_protocol.errors import InvalidInput, Unsupported
+from srv_protocol.inference import Headers, ModelInferRequest, ModelInferResponse
+from srv_protocol.inference_json import (
+    ModelIndexView,
+    ModelMetadataResponseView,
+    RepositoryIndexRequestView,
+    ServerMetadataResponseView,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from litestar.handlers import HTTPRouteHandler
+
+    from srv._controlplane import ControlPlane
+    from srv._dataplane import DataPlane
+    from srv._settings import Settings
+
+# POST's default status would be 201, which tritonclient takes for an error.
+_OK: Final = 200
+_JSON: Final = "application/json"
+_index_decoder: Final = msgspec.json.Decoder(RepositoryIndexRequestView)
+
+
+class _LoadRequest(msgspec.Struct):
+    """The body of a load or unload request."""
+
+    parameters: dict[str, object] | None = None
+
+
+_load_decoder: Final = msgspec.json.Decoder(_LoadRequest)
+
+
+def _json(content: object) -> Response[bytes]:
+    return Response(msgspec.json.encode(content), media_type=_JSON)
+
+
+def health_routes(dataplane: DataPlane) -> list[HTTPRouteHandler]:
+    """Return the routes of health and metadata."""
+
+    @get("/v2/health/live", summary="Whether the server lives")
+    async def live() -> Response[bytes]:
+        return _json({"live": dataplane.is_live(), "ready": dataplane.is_ready()})
+
+    @get("/v2/health/ready", summary="Whether the server and all its models are ready")
+    async def ready() -> Response[bytes]:
+        if dataplane.is_ready():
+            return _json({"live": True, "ready": True})
+        return error_response(503, "the server is not ready", live=True, ready=False)
+
+    @get("/v2", summary="Server metadata")
+    async def server_metadata() -> Response[bytes]:
+        return _json(ServerMetadataResponseView.from_message(dataplane.server_metadata()))
+
+    @get("/v2/models", summary="The models that are ready")
+    async def models() -> Response[bytes]:
+        return _json({"models": dataplane.model_names()})
+
+    @get(["/v2/models/{name:str}", "/v2/models/{name:str}/versions/{version:str}"], summary="Model metadata")
+    async def model_metadata(name: str, version: str = "") -> Response[bytes]:
+        return _json(ModelMetadataResponseView.from_message(await dataplane.model_metadata(name, version)))
+
+    @get(
+        ["/v2/models/{name:str}/ready", "/v2/models/{name:str}/versions/{version:str}/ready"],
+        summary="Whether a model is ready",
+    )
+    async def model_ready(name: str, version: str = "") -> Response[bytes]:
+        if dataplane.is_model_ready(name, version):
+            return _json({"name": name, "ready": True})
+        return error_response(503, f"model '{name}' is not ready", name=name, ready=False)
+
+    return [live, ready, server_metadata, models, model_metadata, model_ready]
+
+
+def repository_routes(dataplane: DataPlane, controlplane: ControlPlane, limit: int) -> list[HTTPRouteHandler]:
+    """Return the routes of the model repository; their bodies may be empty."""
+
+    @post("/v2/repository/index", status_code=_OK, summary="The models of the repository and their states")
+    async def index(request: AnyRequest) -> Response[bytes]:
+        body = await read_body(request, limit)
+        only_ready = bool(parse_json(_index_decoder, body).ready) if body else False
+        return _json([ModelIndexView.from_message(each) for each in dataplane.index(only_ready=only_ready)])
+
+    @post("/v2/repository/models/{name:str}/load", status_code=_OK, summary="Load a model, or load it anew")
+    async def load(request: AnyRequest, name: str) -> Response[bytes]:
+        body = await read_body(request, limit)
+        parameters = parse_json(_load_decoder, body).parameters if body else None
+        await controlplane.load(name, parameters or ())
+        return _json({"name": name, "load": True})
+
+    @post("/v2/repository/models/{name:str}/unload", status_code=_OK, summary="Unload a model")
+    async def unload(request: AnyRequest, name: str) -> Response[bytes]:
+        body = await read_body(request, limit)
+        if body:
+            parse_json(_load_decoder, body)
+        await controlplane.unload(name)
+        return _json({"name": name, "unload": True})
+
+    return [index, load, unload]
+
+
+def inference_routes(dataplane: DataPlane, settings: Settings) -> list[HTTPRouteHandler]:
+    """Return the routes that call models."""
+    limit = settings.max_request_size
+    nonfinite_as_null = settings.json_nonfinite == "null"
+
+    async def receive(request: AnyRequest, name: str, version: str) -> tuple[ModelInferRequest, OutputForms]:
+        encoding = request.headers.get("content-encoding", "identity")
+        if encoding.lower() not in {"identity", ""}:
+            raise Unsupported(f"Unsupported compression type: {encoding!r}")
+        body = await read_body(request, limit)
+        if not body:
+            raise InvalidInput("the request body is empty; expected an inference request")
+        message, forms = decode_request(body, request.headers.get(HEADER_LENGTH))
+        message.model_name, message.model_version = name, version
+        return message, forms
+
+    @post(
+        ["/v2/models/{name:str}/infer", "/v2/models/{name:str}/versions/{version:str}/infer"],
+        status_code=_OK,
+        summary="Inference: V2 JSON, with or without binary tensor data behind it",
+    )
+    async def infer(request: AnyRequest, name: str, version: str = "") -> ASGIResponse:
+        message, forms = await receive(request, name, version)
+        response = await dataplane.infer(message, _request_headers(request))
+        headers = response_headers(response.parameters.headers, name)
+        body = encode_response(response, forms, nonfinite_as_null=nonfinite_as_null)
+        if body.header_length is not None:
+            headers.append((HEADER_LENGTH, str(body.header_length)))
+        return BuffersResponse(body.parts, size=body.size, media_type=body.content_type, headers=headers)
+
+    @post(
+        ["/v2/models/{name:str}/infer_stream", "/v2/models/{name:str}/versions/{version:str}/infer_stream"],
+        status_code=_OK,
+        summary="Inference with a stream of responses, as server-sent events of V2 JSON",
+    )
+    async def infer_stream(request: AnyRequest, name: str, version: str = "") -> EventStream:
+        message, _ = await receive(request, name, version)
+        responses = dataplane.infer_stream(message, _request_headers(request))
+        first = await anext(responses, None)
+        headers = [] if first is None else response_headers(first.parameters.headers, name)
+        events = _events(responses, nonfinite_as_null=nonfinite_as_null)
+        data = None if first is None else _event(first, nonfinite_as_null=nonfinite_as_null)
+        return EventStream(data, events, headers, f"POST {request.url.path}")
+
+    return [infer, infer_stream]
+
+
+def _request_headers(request: AnyRequest) -> Headers:
+    return Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
+
+
+def _event(response: ModelInferResponse, *, nonfinite_as_null: bool) -> bytes:
+    return bytes(encode_response(response, OutputForms(), nonfinite_as_null=nonfinite_as_null).parts[0])
+
+
+async def _events(responses: AsyncGenerator[ModelInferResponse], *, nonfinite_as_null: bool) -> AsyncGenerator[bytes]:
+    try:
+        async for response in responses:
+            yield _event(response, nonfinite_as_null=nonfinite_as_null)
+    finally:
+        await responses.aclose()
