@@ -62,7 +62,7 @@ def _group(*names: str) -> tuple[str, ...]:
 @nox.session(python=_interpreters())
 def tests(session: nox.Session) -> None:
     """Run the tests on every supported Python that is installed; arguments behind -- go to pytest."""
-    session.install(".", *_group("test", "conformance"))
+    session.install(".", *_group("test", "conformance", "codegen"))
     session.run("pytest", *session.posargs)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
     from srv_codecs._place import Place
     from srv_protocol.datatypes import DatatypeSpec
     from srv_protocol.inference import Tensor
@@ -47,9 +48,7 @@ def tensor_array(tensor: Tensor, place: Place) -> NDArray[np.generic]:
     return with_shape(array, tensor.shape, place)
 
 
-def check_array(
-    array: NDArray[np.generic], spec: DatatypeSpec, shape: Sequence[int], count: int, place: Place
-) -> None:
+def check_array(array: NDArray[np.generic], spec: DatatypeSpec, shape: Sequence[int], count: int, place: Place) -> None:
     """Fail at `place` unless an array has the datatype's dtype (in any byte order) and `count` elements."""
     try:
         datatype = datatype_of(array)
@@ -114,7 +113,7 @@ def from_checked(flat: Sequence[object], spec: DatatypeSpec, place: Place) -> ND
 
 
 def _out_of_range(flat: Sequence[object], dtype: np.dtype[np.generic]) -> Iterator[tuple[int, object]]:
-    info = np.iinfo(dtype)
+    info = np.iinfo(dtype.type)  # type: ignore[type-var]  # an integer dtype, or nothing would be out of range
     for index, item in enumerate(flat):
         if isinstance(item, (int, np.integer)) and not info.min <= int(item) <= info.max:
             yield index, item
@@ -141,7 +140,7 @@ def flatten(values: Sequence[object], shape: Sequence[int], count: int, place: P
                 raise place.fail("data", f"is nested unevenly: item {index} at depth {len(dims)} differs in length")
             inner.extend(item)  # pyright: ignore[reportUnknownArgumentType]  # list[Unknown] from isinstance
         dims.append(width)
-        if len(dims) > 64:  # noqa: PLR2004  # far beyond any shape
+        if len(dims) > 64:  # far beyond any shape
             raise place.fail("data", "is nested too deeply")
         level = inner
     if len(level) != count or [dim for dim in dims if dim != 1] != [dim for dim in shape if dim != 1]:

@@ -5,7 +5,7 @@ An :class:`InputCodec` presents one tensor to the runtime, a :class:`RequestCode
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from srv_protocol.inference import (
     InferInputTensor,
@@ -77,7 +77,9 @@ class RequestCodec(Generic[T]):
         return False
 
     @classmethod
-    def encode_response(cls, model_name: str, payload: T, model_version: str | None = None) -> ModelInferResponse:  # noqa: ARG003  # for subclasses
+    def encode_response(
+        cls, model_name: str, payload: T, model_version: str | None = None
+    ) -> ModelInferResponse:  # for subclasses
         """Return the response of a model that holds `payload`."""
         raise NotImplementedError(f"{cls.__name__} does not encode {type(payload).__name__} for model '{model_name}'")
 

@@ -22,9 +22,7 @@ def find_input_codec(tensor: Tensor, metadata_content_type: str | None = None) -
     return input_codecs.find(content_type, f"tensor '{tensor.name}'") if content_type else None
 
 
-def find_request_codec(
-    request: ModelInferRequest, metadata_content_type: str | None = None
-) -> AnyRequestCodec | None:
+def find_request_codec(request: ModelInferRequest, metadata_content_type: str | None = None) -> AnyRequestCodec | None:
     """Return the codec that a whole request is to be presented with, ``None`` when nobody asks for one.
 
     Raises:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
     from srv_codecs._place import Place
     from srv_protocol.datatypes import DatatypeSpec
 

@@ -15,6 +15,7 @@ from srv_protocol.datatypes import Datatype, datatype_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
     from srv_codecs._place import Place
     from srv_protocol.inference import Tensor
 

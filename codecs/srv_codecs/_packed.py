@@ -10,9 +10,9 @@ from srv_protocol.inference import InferInputTensor, InferOutputTensor, Paramete
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    import numpy as np
     from srv_protocol.datatypes import Datatype
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
     from srv_codecs._place import Place
     from srv_protocol.datatypes import DatatypeSpec
 
@@ -83,7 +84,7 @@ def encode_raw(array: NDArray[np.generic], spec: DatatypeSpec, place: Place) -> 
     if spec.name is Datatype.BYTES:
         return memoryview(_encode_bytes(array, place))
     flat = np.ascontiguousarray(array, spec.dtype).reshape(-1)
-    return memoryview(flat.view(np.uint8))
+    return flat.view(np.uint8).data
 
 
 def _encode_bytes(array: NDArray[np.generic], place: Place) -> bytes:

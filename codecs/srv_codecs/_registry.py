@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from srv_codecs._base64 import Base64Codec
-from srv_codecs._codec import InputCodec, RequestCodec
 from srv_codecs._datetime import DatetimeCodec
 from srv_codecs._numpy import NumpyCodec, NumpyRequestCodec
 from srv_codecs._string import StringCodec, StringRequestCodec
@@ -17,6 +16,8 @@ from srv_protocol.errors import CodecError, CodecNotFound
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import TypeAlias
+
+    from srv_codecs._codec import InputCodec, RequestCodec
 
 # Any: a registry holds codecs of every Python type.
 AnyInputCodec: TypeAlias = "type[InputCodec[Any]]"
@@ -113,15 +114,15 @@ class CodecRegistry(Generic[C]):
 
     def __iter__(self) -> Iterator[C]:
         """Iterate over all codecs that can matter: lazy ones only once their package is imported."""
-        for lazy in tuple(self._lazy.values()):
-            if lazy.package in sys.modules:
+        for lazy in self._lazy.values():
+            if lazy.content_type not in self._codecs and sys.modules.get(lazy.package) is not None:
                 self._load(lazy)
         return iter(tuple(self._codecs.values()))
 
     def _load(self, lazy: LazyCodec) -> C:
+        # Threads may get here at once; all of them store the same codec.
         codec: C = getattr(importlib.import_module(lazy.module), lazy.name)
         self._codecs[lazy.content_type] = codec
-        self._lazy.pop(lazy.content_type, None)
         return codec
 
 

@@ -85,7 +85,7 @@ def parse_header_length(value: str | None, body_size: int) -> int | None:
         return None
     text = value.strip(" \t")
     digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > 19:  # noqa: PLR2004  # beyond any 64-bit size
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 19:  # beyond any 64-bit size
         raise InvalidInput(f"Unable to parse {HEADER_LENGTH}, got: {value[:64]}")
     length = int(text)
     if not 0 <= length <= body_size:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
     from srv_codecs._place import Place
     from srv_protocol.datatypes import DatatypeSpec
 

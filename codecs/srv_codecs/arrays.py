@@ -1,4 +1,4 @@
-"""The array of a tensor."""
+"""The checked array of any tensor, and the place that an error there names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wire forms of the tensors in gRPC messages."""
+"""Raw and typed contents of gRPC messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON bodies, every failure with its place."""
+"""JSON bodies, read strictly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""V2 bodies of HTTP <-> inference messages."""
+"""V2 bodies of HTTP: JSON with an optional binary tail."""
 
 from __future__ import annotations
 
@@ -11,11 +11,4 @@ from srv_codecs._rest import (
     parse_header_length,
 )
 
-__all__ = [
-    "HEADER_LENGTH",
-    "EncodedBody",
-    "OutputForms",
-    "decode_request",
-    "encode_response",
-    "parse_header_length",
-]
+__all__ = ["HEADER_LENGTH", "EncodedBody", "OutputForms", "decode_request", "encode_response", "parse_header_length"]

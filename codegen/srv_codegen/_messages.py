@@ -113,7 +113,11 @@ def _declaration(module: Module, field: Field) -> str:
         arguments.append(f"default_factory=lambda: {module.use_class(field.target)}(0)")
     if field.group is not None:
         arguments.append(f'group="{field.group}"')
-    arguments += [f"{flag}=True" for flag in ("optional", "repeated") if getattr(field, flag)]
+    # What has presence is optional to betterproto2, which else leaves out default values in its JSON.
+    if field.repeated:
+        arguments.append("repeated=True")
+    elif field.map is None and _has_presence(field):
+        arguments.append("optional=True")
     return f"{bp}.field({', '.join(arguments)})"
 
 

@@ -107,4 +107,5 @@ def _from_message(field: Field, *, required: bool) -> str:
         text = f"[{class_of(field.target)}.from_message(item) for item in {source}]"
     else:
         text = f"{class_of(field.target)}.from_message({source})"
+        return text if required else f"None if {source} is None else {text}"
     return text if required else f"{text} if {source} else None"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, ParamSpec, TypeVar, cast
 
 _P = ParamSpec("_P")
@@ -26,11 +27,12 @@ class Caller:
 
     async def call(self, function: Callable[_P, _R | Awaitable[_R]], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Call a plain or ``async`` function and return its result."""
-        if inspect.iscoroutinefunction(function):
-            return cast("_R", await function(*args, **kwargs))
-        result = await self._run(lambda: function(*args, **kwargs))
+        bound = partial(function, *args, **kwargs)
+        result: object = bound() if inspect.iscoroutinefunction(function) else await self._run(bound)
         # A plain function may hand on a coroutine, as a decorator that is not `async` itself does.
-        return await result if inspect.isawaitable(result) else cast("_R", result)
+        if inspect.isawaitable(result):
+            result = await result
+        return cast("_R", result)
 
     async def iterate(
         self, function: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
@@ -39,14 +41,15 @@ class Caller:
         if inspect.isasyncgenfunction(function):
             made: object = function(*args, **kwargs)
         else:
-            made = await self.call(cast("Callable[_P, object]", function), *args, **kwargs)
+            made = await self.call(function, *args, **kwargs)
         if isinstance(made, AsyncIterator):
+            items = cast("AsyncIterator[object]", made)
             try:
-                async for item in made:  # pyright: ignore[reportUnknownVariableType]  # a runtime's items
-                    yield cast("object", item)
+                async for item in items:
+                    yield item
             finally:
-                if inspect.isasyncgen(made):
-                    await made.aclose()
+                if isinstance(items, AsyncGenerator):
+                    await items.aclose()
             return
         iterator = iter(cast("Iterator[object]", made))
         try:

@@ -13,15 +13,17 @@ import rich_click as click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from srv._environment import read_environment
 from srv._logging import configure_logging
 from srv._report import print_report
 from srv._repository import ModelRepository
 from srv._settings import load_settings
-from srv._environment import read_environment
 from srv._version import __version__
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from srv._model_settings import ModelSettings
     from srv._server import Server
     from srv._settings import Settings
@@ -32,13 +34,17 @@ _USAGE: Final = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="srv")
+@click.version_option(  # pyright: ignore[reportUnknownMemberType]  # an unbound type variable of click's
+    __version__, prog_name="srv"
+)
 def main() -> None:
     """Serve models over the Open Inference Protocol."""
 
 
 @main.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.argument(  # pyright: ignore[reportUnknownMemberType]  # the same
+    "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default="."
+)
 def start(folder: Path) -> None:
     """Serve every model below FOLDER, over REST and gRPC.
 
@@ -58,17 +64,21 @@ def start(folder: Path) -> None:
 
 
 def _run(settings: Settings, repository: ModelRepository) -> int:
-    try:
-        from uvloop import new_event_loop  # noqa: PLC0415  # not on every platform
-    except ImportError:
-        new_event_loop = asyncio.new_event_loop
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings, repository))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # not on every platform
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
 
 
 async def _serve(settings: Settings, repository: ModelRepository) -> int:
     """Run a server until a signal; return the exit status."""
-    from srv._server import Server  # noqa: PLC0415  # the fronts take half a second, which --help need not wait for
+    from srv._server import Server  # the fronts take half a second, which --help need not wait for
 
     server = Server(settings, repository)
     stopping = asyncio.Event()
@@ -106,13 +116,11 @@ async def _serve(settings: Settings, repository: ModelRepository) -> int:
 
 
 async def _load(server: Server, console: Console) -> None:
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("loading models")
 
         def done(settings: ModelSettings) -> None:
             progress.update(task, description=f"loading models: {settings.name} done")
-            _logger.info("model '%s'%s: done loading", settings.name, f" version {settings.version}" if settings.version else "")
 
         await server.load_models(done)

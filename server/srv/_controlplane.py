@@ -83,4 +83,3 @@ def _check_name(name: str) -> None:
         raise InvalidInput("Model name cannot be empty")
     if "/" in name or "\\" in name or name in {".", ".."}:
         raise InvalidInput("model name must not contain path traversal characters")
-

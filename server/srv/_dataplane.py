@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from srv._registry import ModelState
 from srv._validation import check_inputs, check_outputs, check_requested, finish_response
@@ -16,7 +16,7 @@ from srv_protocol.inference import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from srv._metrics import Metrics
     from srv._registry import LoadedModel, ModelRegistry
@@ -80,7 +80,7 @@ class DataPlane:
         """
         model = self._registry.find(name, version)
         with model.use():
-            found: object = await model.caller.call(model.runtime.metadata)
+            found = cast("object", await model.caller.call(model.runtime.metadata))
         if not isinstance(found, ModelMetadataResponse):
             raise InferenceError(f"model '{name}': metadata() returned {type(found).__name__}")
         if not found.versions:
@@ -117,10 +117,10 @@ class DataPlane:
             )
         with model.use(), self._metrics.inference(request.model_name, model.runtime.version or ""):
             self._prepare(model, request, headers)
-            response: object = await model.caller.call(model.runtime.predict, request)
+            response = await model.caller.call(model.runtime.predict, request)
             return finish_response(model.runtime, request, response)
 
-    async def infer_stream(self, request: ModelInferRequest, headers: Headers) -> AsyncIterator[ModelInferResponse]:
+    async def infer_stream(self, request: ModelInferRequest, headers: Headers) -> AsyncGenerator[ModelInferResponse]:
         """Yield the responses to one request: all that ``predict_stream`` gives, or the one of ``predict``.
 
         Raises:
@@ -150,4 +150,3 @@ class DataPlane:
 
 async def _one(request: ModelInferRequest) -> AsyncIterator[ModelInferRequest]:
     yield request
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from srv_protocol.errors import InferenceError
 
@@ -43,8 +43,9 @@ def response_headers(headers: Headers | None, model: str) -> list[tuple[str, str
         InferenceError: a name or value is not valid in HTTP or gRPC.
     """
     sent: list[tuple[str, str]] = []
-    for name, value in (headers or {}).items():
-        if not _NAME.fullmatch(name) or not isinstance(value, str) or not _VALUE.fullmatch(value):  # pyright: ignore[reportUnnecessaryIsInstance]  # a runtime may have put anything in
+    for name, value in () if headers is None else headers.items():
+        given = cast("object", value)  # a runtime may have put anything in
+        if not _NAME.fullmatch(name) or not isinstance(given, str) or not _VALUE.fullmatch(given):
             raise InferenceError(f"model '{model}': invalid response header {name!r}: {value!r}")
         if name in _PROTECTED or name.startswith("grpc-"):
             _logger.warning("model '%s': response header %r is the server's own, and is left out", model, name)

@@ -46,11 +46,15 @@ class Metrics:
             (*route, "status_code"),
             registry=registry,
         )
-        self._http_running = Gauge(f"{rest_prefix}_requests_in_progress", "HTTP requests in progress", registry=registry)
+        self._http_running = Gauge(
+            f"{rest_prefix}_requests_in_progress", "HTTP requests in progress", registry=registry
+        )
         call = ("grpc_type", "grpc_service", "grpc_method")
         self._grpc_started = Counter("grpc_server_started", "RPCs started", call, registry=registry)
         self._grpc_handled = Counter("grpc_server_handled", "RPCs finished", (*call, "code"), registry=registry)
-        self._grpc_duration = Histogram("grpc_server_handling_seconds", "RPC duration in seconds", call, registry=registry)
+        self._grpc_duration = Histogram(
+            "grpc_server_handling_seconds", "RPC duration in seconds", call, registry=registry
+        )
         # Finding a labelled child costs more than counting with it.
         self._inferences: dict[tuple[str, str], _Inference] = {}
 
@@ -59,7 +63,11 @@ class Metrics:
         """Count one inference and its duration; anything but a normal return is a failure."""
         found = self._inferences.get((model, version))
         if found is None:
-            found = _Inference(*(each.labels(model, version) for each in (self._success, self._failure, self._duration)))  # type: ignore[arg-type]
+            found = _Inference(
+                self._success.labels(model, version),
+                self._failure.labels(model, version),
+                self._duration.labels(model, version),
+            )
             self._inferences[model, version] = found
         start = time.perf_counter()
         try:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from srv_protocol.errors import Unsupported
+from srv_codecs.content_types import find_input_codec, find_request_codec, input_codecs, request_codecs
+from srv_protocol.errors import CodecNotFound, Unsupported
 from srv_protocol.inference import ModelMetadataResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
 
     from srv._model_settings import ModelSettings
+    from srv_codecs.content_types import AnyInputCodec, AnyRequestCodec
     from srv_protocol.inference import (
         InferInputTensor,
         InferOutputTensor,
@@ -69,10 +71,10 @@ class MLModel:
 
     if TYPE_CHECKING:
         # Either kind of function may override these; the base's own are coroutines, for ``await super().load()``.
-        def load(self) -> bool | None | Awaitable[bool | None]:
+        def load(self) -> bool | Awaitable[bool | None] | None:
             """Make the model ready: read its artefacts. ``False`` says that it is not; ``None`` counts as ``True``."""
 
-        def unload(self) -> bool | None | Awaitable[bool | None]:
+        def unload(self) -> bool | Awaitable[bool | None] | None:
             """Release what :meth:`load` took."""
 
         def predict(self, payload: ModelInferRequest) -> ModelInferResponse | Awaitable[ModelInferResponse]:
@@ -85,21 +87,90 @@ class MLModel:
 
     else:
 
-        async def load(self):
+        async def load(self) -> bool:
             return True
 
-        async def unload(self):
+        async def unload(self) -> bool:
             return True
 
-        async def predict(self, payload):
+        async def predict(self, payload: ModelInferRequest) -> ModelInferResponse:
+            del payload
             raise Unsupported(f"model '{self.name}' has no predict")
 
-        async def metadata(self):
+        async def metadata(self) -> ModelMetadataResponse:
             return ModelMetadataResponse(
                 name=self.name, platform=self._settings.platform, inputs=self._inputs, outputs=self._outputs
             )
+
+    def decode(self, request_input: InferInputTensor, default_codec: AnyInputCodec | None = None) -> object:
+        """Return a tensor's data as its content type says.
+
+        That is the tensor's own, else that of the model's metadata for an input of its name, else `default_codec`.
+        Where none of them says anything, the data is returned as it is.
+
+        Raises:
+            CodecNotFound: nobody registered the content type.
+            InvalidInput: the data is not what the codec takes.
+        """
+        content_type = _content_type_of(request_input.name, self._inputs)
+        codec = find_input_codec(request_input, content_type) or default_codec
+        return request_input.data if codec is None else codec.decode_input(request_input)
+
+    def decode_request(
+        self, inference_request: ModelInferRequest, default_codec: AnyRequestCodec | None = None
+    ) -> object:
+        """Return a whole request as its content type says.
+
+        That is its own, else that of the model's settings, else `default_codec`. Where none of them says anything,
+        the request itself is returned.
+
+        Raises:
+            As :meth:`decode`.
+        """
+        codec = find_request_codec(inference_request, self._settings.parameters.content_type) or default_codec
+        return inference_request if codec is None else codec.decode_request(inference_request)
+
+    def encode(
+        self,
+        payload: object,
+        request_output: InferRequestedOutputTensor,
+        default_codec: AnyInputCodec | None = None,
+    ) -> InferOutputTensor:
+        """Return `payload` as the output that was asked for.
+
+        Its content type is the requested output's own, else that of the model's metadata; without one the type of
+        the payload decides, then `default_codec`.
+
+        Raises:
+            CodecNotFound: no codec is found by any of these.
+            InferenceError: the codec cannot encode the payload.
+        """
+        content_type = request_output.parameters.content_type or _content_type_of(request_output.name, self._outputs)
+        if content_type:
+            codec = input_codecs.find(content_type, f"output '{request_output.name}'")
+        else:
+            codec = input_codecs.find_for(payload) or default_codec
+        if codec is None:
+            raise CodecNotFound(f"output '{request_output.name}': no codec encodes {type(payload).__name__}")
+        return codec.encode_output(request_output.name, payload)
+
+    def encode_response(self, payload: object, default_codec: AnyRequestCodec | None = None) -> ModelInferResponse:
+        """Return `payload` as a whole response, by the codec that its type has, else by `default_codec`.
+
+        Raises:
+            CodecNotFound: its type has none, and there is no default.
+            InferenceError: the codec cannot encode it.
+        """
+        codec = request_codecs.find_for(payload) or default_codec
+        if codec is None:
+            raise CodecNotFound(f"model '{self.name}': no codec encodes {type(payload).__name__} as a response")
+        return codec.encode_response(self.name, payload, self.version)
 
     def predict_stream(self, payloads: AsyncIterator[ModelInferRequest]) -> AsyncIterator[ModelInferResponse]:
         """Answer a stream of requests with a stream of responses, as an ``async`` generator."""
         del payloads
         raise Unsupported(f"model '{self.name}' has no predict_stream")
+
+
+def _content_type_of(name: str, tensors: Sequence[TensorMetadata]) -> str | None:
+    return next((each.parameters.content_type for each in tensors if each.name == name), None)

@@ -195,12 +195,11 @@ class ModelRegistry:
                 if not isinstance(error, Exception):
                     raise
                 text = f"failed to load '{name}'{f' version {version}' if version else ''}: {reason}"
-                if isinstance(error, SrvError):
-                    _logger.error("%s", text)  # noqa: TRY400  # our own errors say all that there is to say
-                else:
-                    _logger.error("%s", text, exc_info=error)
+                # Our own errors say all that there is to say; of others, which come from the model's code, all helps.
+                _logger.log(logging.ERROR, "%s", text, exc_info=None if isinstance(error, SrvError) else error)
                 raise LoadError(text) from error
             entry.loaded, entry.state, entry.reason = loaded, ModelState.READY, ""
+            _logger.info("model '%s'%s is loaded", name, f" version {version}" if version else "")
             self._changes.notify()
         if previous is not None:
             task = asyncio.create_task(previous.unload())

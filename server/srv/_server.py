@@ -19,7 +19,7 @@ from srv.rest._http import HttpServer
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Iterable
 
     from srv._model_settings import ModelSettings
     from srv._repository import ModelRepository
@@ -67,9 +67,7 @@ class Server:
         listeners = [self._bind("REST", settings.http_port), self._bind("gRPC", settings.grpc_port)]
         app = rest_app(settings, self.dataplane, self.controlplane, self.metrics)
         self._http = [HttpServer(app, listeners[0], root_path=settings.root_path, access_log=settings.debug)]
-        self._grpc = GrpcServer(
-            settings, self.dataplane, self.controlplane, self.metrics, self.state, listeners[1]
-        )
+        self._grpc = GrpcServer(settings, self.dataplane, self.controlplane, self.metrics, self.state, listeners[1])
         if settings.metrics_endpoint:
             listener = self._bind("metrics", settings.metrics_port)
             self._http.append(HttpServer(metrics_app(settings.metrics_endpoint, self.metrics), listener))
@@ -111,7 +109,7 @@ class Server:
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self.registry.close(), settings.shutdown_timeout)
 
-    async def _unless_hastened(self, waiting: Coroutine[object, object, None]) -> None:
+    async def _unless_hastened(self, waiting: Awaitable[None]) -> None:
         task = asyncio.ensure_future(waiting)
         hastened = asyncio.ensure_future(self._hasten.wait())
         await asyncio.wait({task, hastened}, return_when=asyncio.FIRST_COMPLETED)
@@ -122,5 +120,5 @@ class Server:
             task.result()
 
 
-async def _all(waiting: list[Coroutine[object, object, None]]) -> None:
+async def _all(waiting: Iterable[Awaitable[None]]) -> None:
     await asyncio.gather(*waiting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from srv_protocol.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound
-from srv_protocol.inference import ModelInferResponse
+from srv_protocol.inference import InferOutputTensor, ModelInferResponse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,10 +94,10 @@ def check_outputs(request: ModelInferRequest, declared: Sequence[TensorMetadata]
 
 
 def finish_response(runtime: MLModel, request: ModelInferRequest, response: object) -> ModelInferResponse:
-    """Return a runtime's response as the client gets it: the model's name and version, the request's id, and the
-    outputs that were asked for, in that order.
+    """Return a runtime's response as the client gets it.
 
-    The message is a new one: a runtime may return the same response object again and again.
+    It has the model's name and version, the request's id, and the outputs that were asked for, in that order. The
+    message is a new one: a runtime may return the same response object again and again.
 
     Raises:
         InferenceError: it is no response, or has two outputs of one name.
@@ -112,7 +112,7 @@ def finish_response(runtime: MLModel, request: ModelInferRequest, response: obje
     if len(by_name) != len(outputs):
         raise InferenceError(f"model '{runtime.name}' returned two outputs of one name: {[o.name for o in outputs]}")
     if request.outputs:
-        outputs = []
+        outputs = list[InferOutputTensor]()
         for index, wanted in enumerate(request.outputs):
             found = by_name.get(wanted.name)
             if found is None:

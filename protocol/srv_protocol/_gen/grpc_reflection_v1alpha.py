@@ -28,21 +28,27 @@ class ServerReflectionRequest(Message):
 
     host: str = betterproto2.field(1, betterproto2.TYPE_STRING)
 
-    file_by_filename: str | None = betterproto2.field(3, betterproto2.TYPE_STRING, group="message_request")
+    file_by_filename: str | None = betterproto2.field(
+        3, betterproto2.TYPE_STRING, group="message_request", optional=True
+    )
     """A .proto file, by its path."""
 
-    file_containing_symbol: str | None = betterproto2.field(4, betterproto2.TYPE_STRING, group="message_request")
+    file_containing_symbol: str | None = betterproto2.field(
+        4, betterproto2.TYPE_STRING, group="message_request", optional=True
+    )
     """The file that declares a service, method, message or other full name."""
 
     file_containing_extension: ExtensionRequest | None = betterproto2.field(
-        5, betterproto2.TYPE_MESSAGE, group="message_request"
+        5, betterproto2.TYPE_MESSAGE, group="message_request", optional=True
     )
     """The file that declares an extension."""
 
-    all_extension_numbers_of_type: str | None = betterproto2.field(6, betterproto2.TYPE_STRING, group="message_request")
+    all_extension_numbers_of_type: str | None = betterproto2.field(
+        6, betterproto2.TYPE_STRING, group="message_request", optional=True
+    )
     """The extension numbers of a message, by its full name."""
 
-    list_services: str | None = betterproto2.field(7, betterproto2.TYPE_STRING, group="message_request")
+    list_services: str | None = betterproto2.field(7, betterproto2.TYPE_STRING, group="message_request", optional=True)
     """All services; the value means nothing."""
 
 
@@ -61,22 +67,24 @@ class ServerReflectionResponse(Message):
 
     valid_host: str = betterproto2.field(1, betterproto2.TYPE_STRING)
 
-    original_request: ServerReflectionRequest | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE)
+    original_request: ServerReflectionRequest | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
 
     file_descriptor_response: FileDescriptorResponse | None = betterproto2.field(
-        4, betterproto2.TYPE_MESSAGE, group="message_response"
+        4, betterproto2.TYPE_MESSAGE, group="message_response", optional=True
     )
     """To each of the requests for a file."""
 
     all_extension_numbers_response: ExtensionNumberResponse | None = betterproto2.field(
-        5, betterproto2.TYPE_MESSAGE, group="message_response"
+        5, betterproto2.TYPE_MESSAGE, group="message_response", optional=True
     )
 
     list_services_response: ListServiceResponse | None = betterproto2.field(
-        6, betterproto2.TYPE_MESSAGE, group="message_response"
+        6, betterproto2.TYPE_MESSAGE, group="message_response", optional=True
     )
 
-    error_response: ErrorResponse | None = betterproto2.field(7, betterproto2.TYPE_MESSAGE, group="message_response")
+    error_response: ErrorResponse | None = betterproto2.field(
+        7, betterproto2.TYPE_MESSAGE, group="message_response", optional=True
+    )
 
 
 @dataclass(eq=False, repr=False)

@@ -225,15 +225,17 @@ class InferParameter(ParameterChoice):
         ("uint64_param", int, 0, 18446744073709551615),
     )
 
-    bool_param: bool | None = betterproto2.field(1, betterproto2.TYPE_BOOL, group="parameter_choice")
+    bool_param: bool | None = betterproto2.field(1, betterproto2.TYPE_BOOL, group="parameter_choice", optional=True)
 
-    int64_param: int | None = betterproto2.field(2, betterproto2.TYPE_INT64, group="parameter_choice")
+    int64_param: int | None = betterproto2.field(2, betterproto2.TYPE_INT64, group="parameter_choice", optional=True)
 
-    string_param: str | None = betterproto2.field(3, betterproto2.TYPE_STRING, group="parameter_choice")
+    string_param: str | None = betterproto2.field(3, betterproto2.TYPE_STRING, group="parameter_choice", optional=True)
 
-    double_param: float | None = betterproto2.field(4, betterproto2.TYPE_DOUBLE, group="parameter_choice")
+    double_param: float | None = betterproto2.field(
+        4, betterproto2.TYPE_DOUBLE, group="parameter_choice", optional=True
+    )
 
-    uint64_param: int | None = betterproto2.field(5, betterproto2.TYPE_UINT64, group="parameter_choice")
+    uint64_param: int | None = betterproto2.field(5, betterproto2.TYPE_UINT64, group="parameter_choice", optional=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -277,7 +279,7 @@ class InferInputTensor(Tensor):
 
     parameters: Parameters = parameters_field(4, lambda: InferParameter)
 
-    contents: InferTensorContents | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE)
+    contents: InferTensorContents | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE, optional=True)
     """Absent when the data is in raw_input_contents or in shared memory."""
 
     def __init__(
@@ -376,7 +378,7 @@ class InferOutputTensor(Tensor):
 
     parameters: Parameters = parameters_field(4, lambda: InferParameter)
 
-    contents: InferTensorContents | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE)
+    contents: InferTensorContents | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE, optional=True)
     """Absent when the data is in raw_output_contents or in shared memory."""
 
     def __init__(
@@ -445,7 +447,7 @@ class ModelStreamInferResponse(Message):
     error_message: str = betterproto2.field(1, betterproto2.TYPE_STRING)
     """Empty: no error."""
 
-    infer_response: ModelInferResponse | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE)
+    infer_response: ModelInferResponse | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -462,7 +464,7 @@ class ModelConfigRequest(Message):
 class ModelConfigResponse(Message):
     """``inference.ModelConfigResponse``"""
 
-    config: ModelConfig | None = betterproto2.field(1, betterproto2.TYPE_MESSAGE)
+    config: ModelConfig | None = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -496,38 +498,38 @@ class StatisticDuration(Message):
 class InferStatistics(Message):
     """``inference.InferStatistics``"""
 
-    success: StatisticDuration | None = betterproto2.field(1, betterproto2.TYPE_MESSAGE)
+    success: StatisticDuration | None = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
 
-    fail: StatisticDuration | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE)
+    fail: StatisticDuration | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
 
-    queue: StatisticDuration | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE)
+    queue: StatisticDuration | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True)
 
-    compute_input: StatisticDuration | None = betterproto2.field(4, betterproto2.TYPE_MESSAGE)
+    compute_input: StatisticDuration | None = betterproto2.field(4, betterproto2.TYPE_MESSAGE, optional=True)
 
-    compute_infer: StatisticDuration | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE)
+    compute_infer: StatisticDuration | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE, optional=True)
 
-    compute_output: StatisticDuration | None = betterproto2.field(6, betterproto2.TYPE_MESSAGE)
+    compute_output: StatisticDuration | None = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
 
-    cache_hit: StatisticDuration | None = betterproto2.field(7, betterproto2.TYPE_MESSAGE)
+    cache_hit: StatisticDuration | None = betterproto2.field(7, betterproto2.TYPE_MESSAGE, optional=True)
 
-    cache_miss: StatisticDuration | None = betterproto2.field(8, betterproto2.TYPE_MESSAGE)
+    cache_miss: StatisticDuration | None = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True)
 
 
 @dataclass(eq=False, repr=False)
 class InferResponseStatistics(Message):
     """Statistics of one position in the responses to a request of a decoupled model."""
 
-    compute_infer: StatisticDuration | None = betterproto2.field(1, betterproto2.TYPE_MESSAGE)
+    compute_infer: StatisticDuration | None = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
 
-    compute_output: StatisticDuration | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE)
+    compute_output: StatisticDuration | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
 
-    success: StatisticDuration | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE)
+    success: StatisticDuration | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True)
 
-    fail: StatisticDuration | None = betterproto2.field(4, betterproto2.TYPE_MESSAGE)
+    fail: StatisticDuration | None = betterproto2.field(4, betterproto2.TYPE_MESSAGE, optional=True)
 
-    empty_response: StatisticDuration | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE)
+    empty_response: StatisticDuration | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE, optional=True)
 
-    cancel: StatisticDuration | None = betterproto2.field(6, betterproto2.TYPE_MESSAGE)
+    cancel: StatisticDuration | None = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -536,11 +538,11 @@ class InferBatchStatistics(Message):
 
     batch_size: int = betterproto2.field(1, betterproto2.TYPE_UINT64)
 
-    compute_input: StatisticDuration | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE)
+    compute_input: StatisticDuration | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
 
-    compute_infer: StatisticDuration | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE)
+    compute_infer: StatisticDuration | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True)
 
-    compute_output: StatisticDuration | None = betterproto2.field(4, betterproto2.TYPE_MESSAGE)
+    compute_output: StatisticDuration | None = betterproto2.field(4, betterproto2.TYPE_MESSAGE, optional=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -572,7 +574,7 @@ class ModelStatistics(Message):
     execution_count: int = betterproto2.field(5, betterproto2.TYPE_UINT64)
     """Calls of the model: with batching, fewer than requests."""
 
-    inference_stats: InferStatistics | None = betterproto2.field(6, betterproto2.TYPE_MESSAGE)
+    inference_stats: InferStatistics | None = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
 
     batch_stats: list[InferBatchStatistics] = betterproto2.field(7, betterproto2.TYPE_MESSAGE, repeated=True)
 
@@ -595,13 +597,13 @@ class ModelRepositoryParameter(ParameterChoice):
         ("bytes_param", bytes, 0, 0),
     )
 
-    bool_param: bool | None = betterproto2.field(1, betterproto2.TYPE_BOOL, group="parameter_choice")
+    bool_param: bool | None = betterproto2.field(1, betterproto2.TYPE_BOOL, group="parameter_choice", optional=True)
 
-    int64_param: int | None = betterproto2.field(2, betterproto2.TYPE_INT64, group="parameter_choice")
+    int64_param: int | None = betterproto2.field(2, betterproto2.TYPE_INT64, group="parameter_choice", optional=True)
 
-    string_param: str | None = betterproto2.field(3, betterproto2.TYPE_STRING, group="parameter_choice")
+    string_param: str | None = betterproto2.field(3, betterproto2.TYPE_STRING, group="parameter_choice", optional=True)
 
-    bytes_param: bytes | None = betterproto2.field(4, betterproto2.TYPE_BYTES, group="parameter_choice")
+    bytes_param: bytes | None = betterproto2.field(4, betterproto2.TYPE_BYTES, group="parameter_choice", optional=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -841,11 +843,11 @@ class TraceSettingResponse(Message):
 class LogSettingsRequestSettingValue(Message):
     """``inference.LogSettingsRequest.SettingValue``"""
 
-    bool_param: bool | None = betterproto2.field(1, betterproto2.TYPE_BOOL, group="parameter_choice")
+    bool_param: bool | None = betterproto2.field(1, betterproto2.TYPE_BOOL, group="parameter_choice", optional=True)
 
-    uint32_param: int | None = betterproto2.field(2, betterproto2.TYPE_UINT32, group="parameter_choice")
+    uint32_param: int | None = betterproto2.field(2, betterproto2.TYPE_UINT32, group="parameter_choice", optional=True)
 
-    string_param: str | None = betterproto2.field(3, betterproto2.TYPE_STRING, group="parameter_choice")
+    string_param: str | None = betterproto2.field(3, betterproto2.TYPE_STRING, group="parameter_choice", optional=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -861,11 +863,11 @@ class LogSettingsRequest(Message):
 class LogSettingsResponseSettingValue(Message):
     """``inference.LogSettingsResponse.SettingValue``"""
 
-    bool_param: bool | None = betterproto2.field(1, betterproto2.TYPE_BOOL, group="parameter_choice")
+    bool_param: bool | None = betterproto2.field(1, betterproto2.TYPE_BOOL, group="parameter_choice", optional=True)
 
-    uint32_param: int | None = betterproto2.field(2, betterproto2.TYPE_UINT32, group="parameter_choice")
+    uint32_param: int | None = betterproto2.field(2, betterproto2.TYPE_UINT32, group="parameter_choice", optional=True)
 
-    string_param: str | None = betterproto2.field(3, betterproto2.TYPE_STRING, group="parameter_choice")
+    string_param: str | None = betterproto2.field(3, betterproto2.TYPE_STRING, group="parameter_choice", optional=True)
 
 
 @dataclass(eq=False, repr=False)

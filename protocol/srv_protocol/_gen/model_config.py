@@ -148,7 +148,7 @@ class ModelConfig(Message):
 
     platform: str = betterproto2.field(2, betterproto2.TYPE_STRING)
 
-    version_policy: ModelVersionPolicy | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE)
+    version_policy: ModelVersionPolicy | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True)
 
     max_batch_size: int = betterproto2.field(4, betterproto2.TYPE_INT32)
     """0: no batching. Above 0, dims leave out the leading batch dimension."""
@@ -171,13 +171,13 @@ class ModelConfig(Message):
     )
 
     dynamic_batching: ModelDynamicBatching | None = betterproto2.field(
-        11, betterproto2.TYPE_MESSAGE, group="scheduling_choice"
+        11, betterproto2.TYPE_MESSAGE, group="scheduling_choice", optional=True
     )
 
-    optimization: ModelOptimizationPolicy | None = betterproto2.field(12, betterproto2.TYPE_MESSAGE)
+    optimization: ModelOptimizationPolicy | None = betterproto2.field(12, betterproto2.TYPE_MESSAGE, optional=True)
 
     sequence_batching: ModelSequenceBatching | None = betterproto2.field(
-        13, betterproto2.TYPE_MESSAGE, group="scheduling_choice"
+        13, betterproto2.TYPE_MESSAGE, group="scheduling_choice", optional=True
     )
 
     parameters: dict[str, ModelParameter] = betterproto2.field(
@@ -185,28 +185,32 @@ class ModelConfig(Message):
     )
 
     ensemble_scheduling: ModelEnsembling | None = betterproto2.field(
-        15, betterproto2.TYPE_MESSAGE, group="scheduling_choice"
+        15, betterproto2.TYPE_MESSAGE, group="scheduling_choice", optional=True
     )
 
     model_warmup: list[ModelWarmup] = betterproto2.field(16, betterproto2.TYPE_MESSAGE, repeated=True)
 
     backend: str = betterproto2.field(17, betterproto2.TYPE_STRING)
 
-    model_operations: ModelOperations | None = betterproto2.field(18, betterproto2.TYPE_MESSAGE)
+    model_operations: ModelOperations | None = betterproto2.field(18, betterproto2.TYPE_MESSAGE, optional=True)
 
-    model_transaction_policy: ModelTransactionPolicy | None = betterproto2.field(19, betterproto2.TYPE_MESSAGE)
+    model_transaction_policy: ModelTransactionPolicy | None = betterproto2.field(
+        19, betterproto2.TYPE_MESSAGE, optional=True
+    )
 
     batch_input: list[BatchInput] = betterproto2.field(20, betterproto2.TYPE_MESSAGE, repeated=True)
 
     batch_output: list[BatchOutput] = betterproto2.field(21, betterproto2.TYPE_MESSAGE, repeated=True)
 
-    model_repository_agents: ModelRepositoryAgents | None = betterproto2.field(23, betterproto2.TYPE_MESSAGE)
+    model_repository_agents: ModelRepositoryAgents | None = betterproto2.field(
+        23, betterproto2.TYPE_MESSAGE, optional=True
+    )
 
-    response_cache: ModelResponseCache | None = betterproto2.field(24, betterproto2.TYPE_MESSAGE)
+    response_cache: ModelResponseCache | None = betterproto2.field(24, betterproto2.TYPE_MESSAGE, optional=True)
 
     runtime: str = betterproto2.field(25, betterproto2.TYPE_STRING)
 
-    model_metrics: ModelMetrics | None = betterproto2.field(26, betterproto2.TYPE_MESSAGE)
+    model_metrics: ModelMetrics | None = betterproto2.field(26, betterproto2.TYPE_MESSAGE, optional=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -229,7 +233,7 @@ class ModelInput(Message):
     dims: list[int] = betterproto2.field(4, betterproto2.TYPE_INT64, repeated=True)
     """-1 stands for a dimension of any size."""
 
-    reshape: ModelTensorReshape | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE)
+    reshape: ModelTensorReshape | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE, optional=True)
     """The shape that the model sees, where it differs from dims."""
 
     is_shape_tensor: bool = betterproto2.field(6, betterproto2.TYPE_BOOL)
@@ -257,7 +261,7 @@ class ModelOutput(Message):
     label_filename: str = betterproto2.field(4, betterproto2.TYPE_STRING)
     """File with the classes' labels."""
 
-    reshape: ModelTensorReshape | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE)
+    reshape: ModelTensorReshape | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE, optional=True)
     """The shape that the model gives, where it differs from dims."""
 
     is_shape_tensor: bool = betterproto2.field(6, betterproto2.TYPE_BOOL)
@@ -312,11 +316,11 @@ class Specific(Message):
 class ModelVersionPolicy(Message):
     """Which of the versions present are served."""
 
-    latest: Latest | None = betterproto2.field(1, betterproto2.TYPE_MESSAGE, group="policy_choice")
+    latest: Latest | None = betterproto2.field(1, betterproto2.TYPE_MESSAGE, group="policy_choice", optional=True)
 
-    all: All | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE, group="policy_choice")
+    all: All | None = betterproto2.field(2, betterproto2.TYPE_MESSAGE, group="policy_choice", optional=True)
 
-    specific: Specific | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE, group="policy_choice")
+    specific: Specific | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE, group="policy_choice", optional=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -367,7 +371,7 @@ class ModelInstanceGroup(Message):
 
     profile: list[str] = betterproto2.field(5, betterproto2.TYPE_STRING, repeated=True)
 
-    rate_limiter: ModelRateLimiter | None = betterproto2.field(6, betterproto2.TYPE_MESSAGE)
+    rate_limiter: ModelRateLimiter | None = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
 
     passive: bool = betterproto2.field(7, betterproto2.TYPE_BOOL)
     """Takes no requests from the scheduler."""
@@ -410,7 +414,7 @@ class ModelDynamicBatching(Message):
 
     default_priority_level: int = betterproto2.field(5, betterproto2.TYPE_UINT64)
 
-    default_queue_policy: ModelQueuePolicy | None = betterproto2.field(6, betterproto2.TYPE_MESSAGE)
+    default_queue_policy: ModelQueuePolicy | None = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
 
     priority_queue_policy: dict[int, ModelQueuePolicy] = betterproto2.field(
         7, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_UINT64, betterproto2.TYPE_MESSAGE)
@@ -454,9 +458,9 @@ class InitialState(Message):
 
     dims: list[int] = betterproto2.field(2, betterproto2.TYPE_INT64, repeated=True)
 
-    zero_data: bool | None = betterproto2.field(3, betterproto2.TYPE_BOOL, group="state_data")
+    zero_data: bool | None = betterproto2.field(3, betterproto2.TYPE_BOOL, group="state_data", optional=True)
 
-    data_file: str | None = betterproto2.field(4, betterproto2.TYPE_STRING, group="state_data")
+    data_file: str | None = betterproto2.field(4, betterproto2.TYPE_STRING, group="state_data", optional=True)
 
     name: str = betterproto2.field(5, betterproto2.TYPE_STRING)
 
@@ -510,9 +514,13 @@ class ModelSequenceBatching(Message):
 
     control_input: list[ControlInput] = betterproto2.field(2, betterproto2.TYPE_MESSAGE, repeated=True)
 
-    direct: StrategyDirect | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE, group="strategy_choice")
+    direct: StrategyDirect | None = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, group="strategy_choice", optional=True
+    )
 
-    oldest: StrategyOldest | None = betterproto2.field(4, betterproto2.TYPE_MESSAGE, group="strategy_choice")
+    oldest: StrategyOldest | None = betterproto2.field(
+        4, betterproto2.TYPE_MESSAGE, group="strategy_choice", optional=True
+    )
 
     state: list[State] = betterproto2.field(5, betterproto2.TYPE_MESSAGE, repeated=True)
 
@@ -585,7 +593,7 @@ class GraphSpec(Message):
         2, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_MESSAGE)
     )
 
-    graph_lower_bound: LowerBound | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE)
+    graph_lower_bound: LowerBound | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -632,17 +640,19 @@ class PinnedMemoryBuffer(Message):
 class ModelOptimizationPolicy(Message):
     """``inference.ModelOptimizationPolicy``"""
 
-    graph: Graph | None = betterproto2.field(1, betterproto2.TYPE_MESSAGE)
+    graph: Graph | None = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
 
     priority: ModelPriority = betterproto2.field(2, betterproto2.TYPE_ENUM, default_factory=lambda: ModelPriority(0))
 
-    cuda: Cuda | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE)
+    cuda: Cuda | None = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True)
 
-    execution_accelerators: ExecutionAccelerators | None = betterproto2.field(4, betterproto2.TYPE_MESSAGE)
+    execution_accelerators: ExecutionAccelerators | None = betterproto2.field(
+        4, betterproto2.TYPE_MESSAGE, optional=True
+    )
 
-    input_pinned_memory: PinnedMemoryBuffer | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE)
+    input_pinned_memory: PinnedMemoryBuffer | None = betterproto2.field(5, betterproto2.TYPE_MESSAGE, optional=True)
 
-    output_pinned_memory: PinnedMemoryBuffer | None = betterproto2.field(6, betterproto2.TYPE_MESSAGE)
+    output_pinned_memory: PinnedMemoryBuffer | None = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
 
     gather_kernel_buffer_threshold: int = betterproto2.field(7, betterproto2.TYPE_UINT32)
 
@@ -664,11 +674,13 @@ class Input(Message):
 
     dims: list[int] = betterproto2.field(2, betterproto2.TYPE_INT64, repeated=True)
 
-    zero_data: bool | None = betterproto2.field(3, betterproto2.TYPE_BOOL, group="input_data_type")
+    zero_data: bool | None = betterproto2.field(3, betterproto2.TYPE_BOOL, group="input_data_type", optional=True)
 
-    random_data: bool | None = betterproto2.field(4, betterproto2.TYPE_BOOL, group="input_data_type")
+    random_data: bool | None = betterproto2.field(4, betterproto2.TYPE_BOOL, group="input_data_type", optional=True)
 
-    input_data_file: str | None = betterproto2.field(5, betterproto2.TYPE_STRING, group="input_data_type")
+    input_data_file: str | None = betterproto2.field(
+        5, betterproto2.TYPE_STRING, group="input_data_type", optional=True
+    )
 
 
 @dataclass(eq=False, repr=False)
@@ -745,10 +757,10 @@ class HistogramOptions(Message):
 class MetricControl(Message):
     """``inference.ModelMetrics.MetricControl``"""
 
-    metric_identifier: MetricIdentifier | None = betterproto2.field(1, betterproto2.TYPE_MESSAGE)
+    metric_identifier: MetricIdentifier | None = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
 
     histogram_options: HistogramOptions | None = betterproto2.field(
-        2, betterproto2.TYPE_MESSAGE, group="metric_options"
+        2, betterproto2.TYPE_MESSAGE, group="metric_options", optional=True
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar, cast
+from base64 import b64encode
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from grpclib.const import Handler, Status
+from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
 
 from srv._status import describe_error
@@ -14,11 +15,23 @@ from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from typing import TypeAlias
 
     from grpclib._typing import IServable
     from grpclib.server import Stream
 
     from srv._metrics import Metrics
+
+    _Function: TypeAlias = Callable[[Stream[object, object]], Awaitable[None]]
+    _HandlerFields: TypeAlias = tuple[_Function, Cardinality, type[object], type[object]]
+
+# grpclib's Cardinality has no typed names.
+_KINDS: Final = {
+    Cardinality.UNARY_UNARY: "unary",
+    Cardinality.UNARY_STREAM: "server_stream",
+    Cardinality.STREAM_UNARY: "client_stream",
+    Cardinality.STREAM_STREAM: "bidi_stream",
+}
 
 _Req = TypeVar("_Req")
 _Res = TypeVar("_Res")
@@ -57,13 +70,7 @@ async def receive_one(stream: Stream[_Req, _Res]) -> _Req:
 def request_headers(stream: Stream[_Req, _Res]) -> Headers:
     """Return a call's metadata; the text of a binary value (``-bin``) is its base64 form."""
     items = stream.metadata.items() if stream.metadata is not None else ()
-    return Headers((name, value if isinstance(value, str) else _base64(value)) for name, value in items)
-
-
-def _base64(value: bytes) -> str:
-    from base64 import b64encode  # noqa: PLC0415  # rare
-
-    return b64encode(value).decode()
+    return Headers((name, value if isinstance(value, str) else b64encode(value).decode()) for name, value in items)
 
 
 class Calls:
@@ -85,13 +92,13 @@ class Calls:
         mapping: dict[str, Handler] = {}
         for service in services:
             for path, handler in service.__mapping__().items():
-                mapping[path] = handler._replace(func=self._wrap(path, handler))
+                function, cardinality, request_type, reply_type = cast("_HandlerFields", handler)
+                wrapped = self._wrap(path, function, _KINDS[cardinality])
+                mapping[path] = Handler(wrapped, cardinality, request_type, reply_type)
         return _Service(mapping)
 
-    def _wrap(self, path: str, handler: Handler) -> Callable[[Stream[object, object]], Awaitable[None]]:
+    def _wrap(self, path: str, function: _Function, kind: str) -> _Function:
         _, service, method = path.split("/")
-        kind = handler.cardinality.name.lower()
-        function = cast("Callable[[Stream[object, object]], Awaitable[None]]", handler.func)
 
         async def call(stream: Stream[object, object]) -> None:
             started = self._metrics.grpc_started(kind, service, method)
@@ -99,9 +106,7 @@ class Calls:
             self._running += 1
             self._idle.clear()
             try:
-                if self.refusing:
-                    raise GRPCError(Status.UNAVAILABLE, "the server is shutting down")
-                await function(stream)
+                await (_refuse() if self.refusing else function(stream))
                 status = Status.OK
             except GRPCError as error:
                 status = error.status
@@ -120,6 +125,10 @@ class Calls:
                 self._metrics.grpc_finished(kind, service, method, status.name, started)
 
         return call
+
+
+async def _refuse() -> None:
+    raise GRPCError(Status.UNAVAILABLE, "the server is shutting down")
 
 
 class _Service:

@@ -33,7 +33,9 @@ class _Parts:
 class MessageCodec(CodecBase):
     """Encodes and decodes :class:`srv_protocol` messages."""
 
-    __content_subtype__ = "proto"
+    @property
+    def __content_subtype__(self) -> str:
+        return "proto"
 
     def encode(self, message: Message, message_type: type[Message]) -> bytes:
         """Return the wire form, as grpclib's ``send_message`` takes it.

@@ -101,8 +101,6 @@ class InferenceService(GRPCInferenceServiceBase):
                 await stream.send_message(
                     ModelStreamInferResponse(error_message=message, infer_response=ModelInferResponse(id=request.id))
                 )
-        if not stream._send_initial_metadata_done:  # noqa: SLF001
-            await stream.send_initial_metadata()
 
     async def RepositoryIndex(self, stream: Stream[RepositoryIndexRequest, RepositoryIndexResponse]) -> None:
         request = await receive_one(stream)
@@ -149,9 +147,7 @@ class RepositoryService(ModelRepositoryServiceBase):
 
     async def RepositoryModelLoad(
         self,
-        stream: Stream[
-            repository_messages.RepositoryModelLoadRequest, repository_messages.RepositoryModelLoadResponse
-        ],
+        stream: Stream[repository_messages.RepositoryModelLoadRequest, repository_messages.RepositoryModelLoadResponse],
     ) -> None:
         request = await receive_one(stream)
         await self._controlplane.load(request.model_name)

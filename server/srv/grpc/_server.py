@@ -19,6 +19,7 @@ from srv.grpc._reflection import ReflectionAlphaService, ReflectionService
 if TYPE_CHECKING:
     import socket
 
+    from grpclib._typing import IServable
     from grpclib.protocol import H2Protocol
 
     from srv._controlplane import ControlPlane
@@ -46,7 +47,7 @@ class GrpcServer(grpclib.server.Server):
         self._calls = Calls(metrics)
         self._listener = listener
         self._connections: WeakSet[H2Protocol] = WeakSet()
-        services = [
+        services: list[IServable] = [
             InferenceService(settings, dataplane, controlplane),
             RepositoryService(dataplane, controlplane),
             HealthService(dataplane, state.changes),
@@ -64,14 +65,14 @@ class GrpcServer(grpclib.server.Server):
         """Accept calls."""
         await self.start(sock=self._listener, backlog=_BACKLOG)
 
-    async def stop(self, timeout: float) -> None:
-        """Accept nothing more, let running calls finish for `timeout` seconds, cancel the rest, close connections."""
+    async def stop(self, grace: float) -> None:
+        """Accept nothing more, let running calls finish for `grace` seconds, cancel the rest, close connections."""
         if self._server is None:
             return
         self._server.close()
         self._calls.refusing = True
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._calls.wait_idle(), timeout)
+            await asyncio.wait_for(self._calls.wait_idle(), grace)
         self.close()
         await asyncio.wait_for(self._calls.wait_idle(), None)
         for protocol in list(self._connections):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from litestar import Litestar, Response, get
 from litestar.config.cors import CORSConfig
+from litestar.enums import ScopeType
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
@@ -15,6 +16,8 @@ from srv.rest._errors import handle_error
 from srv.rest._routes import health_routes, inference_routes, repository_routes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
     from srv._controlplane import ControlPlane
@@ -77,7 +80,7 @@ def _measured(app: ASGIApp, metrics: Metrics) -> ASGIApp:
     """Count requests by route and status, health apart: its probes would drown the rest."""
 
     async def measure(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith("/v2/health/"):
+        if scope["type"] != ScopeType.HTTP or scope["path"].startswith("/v2/health/"):
             await app(scope, receive, send)
             return
         status = 499  # as nginx has it: the client went away before an answer
@@ -94,6 +97,8 @@ def _measured(app: ASGIApp, metrics: Metrics) -> ASGIApp:
         except ClientDisconnectedError:
             pass
         finally:
-            metrics.http_finished(scope["method"], scope.get("path_template") or "unmatched", status, started)
+            # Only a request that found its route has one.
+            route = cast("Mapping[str, str]", scope).get("path_template", "unmatched")
+            metrics.http_finished(scope["method"], route, status, started)
 
     return measure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 from litestar.response.base import ASGIResponse
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from litestar import Request
     from litestar.datastructures import State
-    from litestar.types import Receive, Send
+    from litestar.types import HTTPResponseBodyEvent, Receive, Send
 
 _EMPTY: Final = memoryview(b"")
 
@@ -40,7 +40,7 @@ async def read_body(request: Request[object, object, State], limit: int) -> memo
     if not size:
         return _EMPTY
     # Not a bytearray: that would write zeros over memory that is about to be written anyway.
-    buffer = memoryview(np.empty(size, np.uint8))
+    buffer = np.empty(size, np.uint8).data
     pos = 0
     async for chunk in _chunks(request):
         end = pos + len(chunk)
@@ -97,5 +97,10 @@ class BuffersResponse(ASGIResponse):
         """Send the buffers one by one; the server writes each as it is."""
         del receive
         for part in self._parts:
-            await send({"type": "http.response.body", "body": part, "more_body": True})  # type: ignore[typeddict-item]  # uvicorn takes any buffer
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            # ASGI says bytes; uvicorn hands any buffer on to the transport.
+            await send(_body_event(cast("bytes", part), more=True))
+        await send(_body_event(b"", more=False))
+
+
+def _body_event(body: bytes, *, more: bool) -> HTTPResponseBodyEvent:
+    return {"type": "http.response.body", "body": body, "more_body": more}

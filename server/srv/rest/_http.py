@@ -24,7 +24,7 @@ class HttpServer(uvicorn.Server):
     def __init__(self, app: ASGIApp, listener: socket.socket, *, root_path: str = "", access_log: bool = False) -> None:
         super().__init__(
             uvicorn.Config(
-                app,  # type: ignore[arg-type]  # Litestar and uvicorn type the same ASGI protocol apart
+                app,
                 http="httptools",
                 ws="none",
                 lifespan="off",
@@ -59,12 +59,12 @@ class HttpServer(uvicorn.Server):
             up.cancel()
             await self._task
 
-    async def stop(self, timeout: float) -> None:
-        """Accept nothing more, let running requests finish for `timeout` seconds, then drop them."""
+    async def stop(self, grace: float) -> None:
+        """Accept nothing more, let running requests finish for `grace` seconds, then drop them."""
         if self._task is None:
             return
         self.should_exit = True
-        _, late = await asyncio.wait({self._task}, timeout=timeout)
+        _, late = await asyncio.wait({self._task}, timeout=grace)
         if late:
             self.force_exit = True
             await asyncio.wait({self._task}, timeout=1)

@@ -1,0 +1,188 @@
+"""Content type ``pd``: a request as a pandas DataFrame, one column for each tensor."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from srv_codecs._arrays import tensor_array
+from srv_codecs._columns import check_table, check_unique
+from srv_codecs._content_types import find_input_codec
+from srv_codecs._elements import bytes_elements, text_of
+from srv_codecs._packed import Packed
+from srv_codecs._raw import as_bytes
+from srv_codecs._table_codec import TableCodec
+from srv_protocol.datatypes import Datatype, datatype_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import TypeAlias
+
+    from srv_codecs._place import Place
+    from srv_codecs._side import Side
+    from srv_protocol.inference import Tensor
+
+# Any: the elements' types are known at run time only.
+Series: TypeAlias = "pd.Series[Any]"
+
+JSON_CELLS = "pd_json"
+"""The content type of a column whose elements are JSON texts of lists, mappings or mixed values, as in MLServer."""
+
+
+class PandasCodec(TableCodec["pd.DataFrame"]):
+    """A request as a DataFrame, one column for each tensor of shape ``[N]`` or ``[N, 1]``.
+
+    A column is what the tensor's own content type makes of it (``str``, ``datetime``, ``base64``, ``np``,
+    ``pd_json``, or any registered one); without one, BYTES is text and everything else has the datatype's dtype.
+    The frame is always a copy, free to be changed.
+
+    Encoding gives each column as a tensor of shape ``[N, 1]``, and leaves out the index. Numbers and booleans keep
+    their type; text, points in time and other objects get content type ``str``, ``datetime`` and ``pd_json``, bytes
+    ``np``; a categorical is encoded as its values. A missing value is NaN in a float column, and an error in any
+    other, since tensors have no nulls.
+    """
+
+    ContentType = "pd"
+    TypeHint = pd.DataFrame
+
+    @classmethod
+    def can_encode(cls, payload: object) -> bool:
+        """Whether `payload` is a DataFrame."""
+        return isinstance(payload, pd.DataFrame)
+
+    @classmethod
+    def pack(cls, payload: pd.DataFrame, side: Side) -> Iterator[tuple[str, Packed]]:
+        """Return one tensor for each column."""
+        seen: set[str] = set()
+        for label, series in payload.items():
+            name = str(label)
+            place = side.place(name)
+            if not isinstance(label, (str, int, np.integer)):
+                raise place.fail("", f"expected a column whose name is text or an integer, got {label!r}")
+            check_unique(name, seen, place)
+            yield name, _pack(series, place)
+
+    @classmethod
+    def unpack(cls, tensors: Sequence[Tensor], side: Side) -> pd.DataFrame:
+        """Return the DataFrame."""
+        check_table(tensors, side)
+        columns: dict[str, Series] = {}
+        for tensor in tensors:
+            place = side.place(tensor.name)
+            column = _unpack(tensor, place)
+            if len(column) != tensor.shape[0]:
+                raise place.fail("", f"expected {tensor.shape[0]} elements from its codec, got {len(column)}")
+            columns[tensor.name] = column
+        return pd.DataFrame(columns, copy=True)
+
+
+def _unpack(tensor: Tensor, place: Place) -> Series:
+    if tensor.parameters.content_type == JSON_CELLS:
+        return pd.Series(_read_cells(tensor, place), dtype=object)
+    codec = find_input_codec(tensor)
+    if codec is not None:
+        values = codec.decode_input(tensor)
+        return pd.Series(values.reshape(-1) if isinstance(values, np.ndarray) else values)
+    if tensor.datatype == Datatype.BYTES:
+        return pd.Series([text_of(item, index, place) for index, item in enumerate(bytes_elements(tensor, place))])
+    if tensor.datatype == Datatype.BF16:
+        raise place.fail("", f"pandas has no dtype for {Datatype.BF16}")
+    return pd.Series(tensor_array(tensor, place).reshape(-1))
+
+
+def _read_cells(tensor: Tensor, place: Place) -> list[object]:
+    cells: list[object] = []
+    for index, item in enumerate(bytes_elements(tensor, place)):
+        text = text_of(item, index, place)
+        try:
+            cells.append(msgspec.json.decode(text))
+        except msgspec.DecodeError as error:
+            raise place.fail(f"data[{index}]", f"expected JSON text, got {text[:64]!r} ({error})") from None
+    return cells
+
+
+def _pack(series: Series, place: Place) -> Packed:
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _pack(series.astype(dtype.categories.dtype), place)
+    for matches, pack in _PACKERS:
+        if matches(dtype):
+            return pack(series, place)
+    raise place.fail("", f"no V2 datatype carries a column of dtype {dtype}")
+
+
+def _pack_numbers(series: Series, place: Place) -> Packed:
+    # Extension types (Int64, boolean, double[pyarrow]) name the numpy dtype of their elements.
+    dtype: np.dtype[Any] | None = getattr(series.dtype, "numpy_dtype", None)
+    if dtype is None:
+        array = series.to_numpy()
+    elif dtype.kind == "f":
+        array = series.to_numpy(dtype, na_value=np.nan)
+    else:
+        _check_present(series, place)
+        array = series.to_numpy(dtype)
+    if array.dtype.kind not in "biuf":
+        raise place.fail("", f"no V2 datatype carries a column of dtype {series.dtype}")
+    try:
+        return Packed(datatype_of(array), [len(array), 1], array, None)
+    except TypeError as error:
+        raise place.fail("", str(error)) from None
+
+
+def _pack_times(series: Series, place: Place) -> Packed:
+    _check_present(series, place)
+    return Packed(Datatype.BYTES, [len(series), 1], [time.isoformat().encode() for time in series], "datetime")
+
+
+def _pack_objects(series: Series, place: Place) -> Packed:
+    """Return text, bytes, or the JSON of anything else."""
+    items: list[object] = series.tolist()
+    kinds = {type(item) for item in items if not _is_missing(item)}
+    write, content_type = _write_json, JSON_CELLS
+    if kinds <= {str} or kinds == {bytes}:
+        _check_present(series, place)
+        write, content_type = as_bytes, "np" if kinds == {bytes} else "str"
+    data = [write(item, index, place) for index, item in enumerate(items)]
+    return Packed(Datatype.BYTES, [len(items), 1], data, content_type)
+
+
+def _write_json(item: object, index: int, place: Place) -> bytes:
+    try:
+        return json.dumps(None if _is_missing(item) else item, default=_from_numpy, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise place.fail(f"data[{index}]", f"expected a value that JSON can carry ({error})") from None
+
+
+def _from_numpy(value: object) -> object:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(f"got {type(value).__name__}")
+
+
+def _is_missing(item: object) -> bool:
+    return item is None or item is pd.NA or item is pd.NaT or (isinstance(item, float) and math.isnan(item))
+
+
+def _check_present(series: Series, place: Place) -> None:
+    missing = series.isna().to_numpy()
+    if missing.any():
+        raise place.fail(f"data[{missing.argmax()}]", f"expected a value of dtype {series.dtype}, got a missing one")
+
+
+def _is_number(dtype: object) -> bool:
+    return types.is_numeric_dtype(dtype) and not isinstance(dtype, pd.SparseDtype)
+
+
+_PACKERS: Final[tuple[tuple[Callable[[object], bool], Callable[[Series, Place], Packed]], ...]] = (
+    (_is_number, _pack_numbers),
+    (types.is_datetime64_any_dtype, _pack_times),
+    (types.is_object_dtype, _pack_objects),
+    (types.is_string_dtype, _pack_objects),
+)
+"""How the columns of a dtype are packed; the first row that knows the dtype."""

@@ -1,0 +1,168 @@
+"""The plan that ``decode_args`` makes of a function's signature."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from srv_codecs._hints import PARTS, PartHint, TableHint, TensorHint, find_hint
+from srv_codecs._results import UnhintedResult, find_result
+from srv_codecs._type_hints import resolve_hints, take_apart
+from srv_protocol.errors import CodecNotFound, InferenceError, InputsNotFound
+from srv_protocol.inference import ModelInferRequest, ModelInferResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from srv_codecs._results import Result
+
+H = TypeVar("H", bound="TensorHint | TableHint | PartHint")
+
+
+class Default(enum.Enum):
+    """What stands for the default of an argument that has none."""
+
+    REQUIRED = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Argument(Generic[H]):
+    """A parameter of the function.
+
+    Attributes:
+        default: what it is when its input is missing: its own default, or ``None`` when the hint allows that.
+    """
+
+    name: str
+    hint: H
+    default: object = Default.REQUIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """How requests become the arguments of a function, and its results responses; made once, at decoration.
+
+    Attributes:
+        inputs: arguments that are one input each, of the same name.
+        parts: arguments that are a part of the request itself.
+        rest: the argument that takes every other input.
+        result: what becomes of the function's result.
+    """
+
+    inputs: tuple[Argument[TensorHint], ...]
+    parts: tuple[Argument[PartHint], ...]
+    rest: Argument[TableHint] | None
+    result: Result
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the inputs that have an argument of their own."""
+        return tuple(argument.name for argument in self.inputs)
+
+    @property
+    def takes_rest(self) -> bool:
+        """Whether inputs of any other name are welcome: a table takes them, or the function reads the request."""
+        return self.rest is not None or any(part.hint is PARTS[ModelInferRequest] for part in self.parts)
+
+    def bind(self, request: ModelInferRequest) -> dict[str, object]:
+        """Return the arguments for a request, by name.
+
+        Raises:
+            InputsNotFound: an input is missing, or nothing takes it.
+            CodecError: an input does not fit its hint.
+        """
+        tensors = {tensor.name: tensor for tensor in request.inputs}
+        arguments: dict[str, object] = {}
+        for argument in self.inputs:
+            tensor = tensors.pop(argument.name, None)
+            if tensor is not None:
+                arguments[argument.name] = argument.hint.decode(tensor)
+            elif argument.default is not Default.REQUIRED:
+                arguments[argument.name] = argument.default
+            else:
+                raise _missing(argument.name, request)
+        for part in self.parts:
+            arguments[part.name] = part.hint.read(request)
+        if self.rest is not None:
+            arguments[self.rest.name] = self._bind_rest(self.rest, list(tensors), request)
+        elif tensors and not self.takes_rest:
+            raise InputsNotFound(
+                f"Input {_quoted(tensors)} was not expected. Expected inputs are {_quoted(self.input_names)}."
+            )
+        return arguments
+
+    def _bind_rest(self, rest: Argument[TableHint], names: Collection[str], request: ModelInferRequest) -> object:
+        if names:
+            others = [tensor for tensor in request.inputs if tensor.name in names]
+            return rest.hint.decode(
+                ModelInferRequest(request.model_name, request.model_version, request.id, request.parameters, others)
+            )
+        if rest.default is Default.REQUIRED:
+            raise _missing(rest.name, request)
+        return rest.default
+
+    def respond(self, value: object, model_name: str, model_version: str | None) -> ModelInferResponse:
+        """Return the response that a result becomes; one that the runtime made itself stays as it is.
+
+        Raises:
+            InferenceError: the result does not fit its hint.
+        """
+        outputs = self.result.encode(value)
+        if isinstance(outputs, ModelInferResponse):
+            return outputs
+        names = [output.name for output in outputs]
+        if len(set(names)) != len(names):
+            twice = next(name for index, name in enumerate(names) if name in names[:index])
+            raise InferenceError(f"output '{twice}': expected outputs of different names, got two of this name")
+        return ModelInferResponse(model_name, model_version, outputs=outputs)
+
+
+_KINDS: Final = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+
+
+def compile_signature(function: Callable[..., object]) -> Signature:
+    """Return the plan for a method, whose first parameter is the instance.
+
+    Raises:
+        CodecNotFound: a parameter has no hint or one that no codec has; the text names function and argument.
+    """
+    hints = resolve_hints(function)
+    inputs: list[Argument[TensorHint]] = []
+    parts: list[Argument[PartHint]] = []
+    rest: Argument[TableHint] | None = None
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        name = parameter.name
+        where = f"{function.__qualname__}(): argument '{name}'"
+        if parameter.kind not in _KINDS:
+            raise CodecNotFound(f"{where}: expected an argument that has the name of an input, got {parameter}")
+        if name not in hints:
+            raise CodecNotFound(f"{where}: expected a type hint, got none")
+        hint = take_apart(hints[name])
+        part = PARTS.get(hint.core)
+        if part is not None:
+            parts.append(Argument(name, part))
+            continue
+        default = parameter.default
+        if default is parameter.empty:
+            default = None if hint.optional else Default.REQUIRED
+        found = find_hint(hint.core, where)
+        if isinstance(found, TensorHint):
+            inputs.append(Argument(name, found, default))
+        elif rest is None:
+            rest = Argument(name, found, default)
+        else:
+            raise CodecNotFound(f"{where}: every input without an argument goes to '{rest.name}' already")
+    where = f"{function.__qualname__}(): the return hint"
+    result = find_result(hints["return"], where) if "return" in hints else UnhintedResult()
+    return Signature(tuple(inputs), tuple(parts), rest, result)
+
+
+def _missing(name: str, request: ModelInferRequest) -> InputsNotFound:
+    available = f"Available inputs are {_quoted(tensor.name for tensor in request.inputs)}." if request.inputs else ""
+    return InputsNotFound(f"Input '{name}' was not found. {available or 'The request has no inputs.'}")
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "none"

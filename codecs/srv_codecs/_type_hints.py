@@ -1,0 +1,114 @@
+"""Type hints of functions, resolved and taken apart; knows nothing of codecs."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+import sys
+import types
+import typing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Union, get_args, get_origin
+
+from srv_codecs._output import Output
+from srv_protocol.errors import CodecNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A type hint without what surrounds it.
+
+    Attributes:
+        core: the hint in one spelling: ``list[str]`` for ``List[str]``, ``A | B`` as ``Union[A, B]``.
+        optional: ``None`` is allowed too.
+        output: the name that an :class:`Output` among the annotations gives.
+    """
+
+    core: object
+    optional: bool
+    output: str | None
+
+
+def resolve_hints(function: Callable[..., object]) -> dict[str, object]:
+    """Return the hints of a function's parameters and ``return``, evaluated wherever they are strings.
+
+    ``-> (A, B)``, an old spelling of ``-> tuple[A, B]``, is turned into that.
+
+    Raises:
+        CodecNotFound: a name in a hint is not known at run time.
+    """
+    namespace: dict[str, object] = getattr(function, "__globals__", {})
+    try:
+        hints = inspect.get_annotations(function, eval_str=True)
+        returned = hints.get("return")
+        if isinstance(returned, tuple):
+            hints["return"] = types.GenericAlias(tuple, returned)
+        # Evaluates what is nested, as in List["Frame"].
+        return typing.get_type_hints(types.SimpleNamespace(__annotations__=hints), namespace, include_extras=True)
+    except NameError as error:
+        raise CodecNotFound(
+            f"{function.__qualname__}(): the type hints cannot be resolved: {error}; "
+            "import what they name outside of `if TYPE_CHECKING:`"
+        ) from None
+
+
+def take_apart(hint: object) -> Parts:
+    """Return a hint's parts; ``Annotated`` and ``None`` may surround it in any order."""
+    hint = _expand(hint)
+    if get_origin(hint) is Annotated:
+        inner, *notes = get_args(hint)
+        parts = take_apart(inner)
+        names = [note.name for note in notes if isinstance(note, Output)]
+        return Parts(parts.core, parts.optional, names[-1] if names else parts.output)
+    if is_union(hint) and type(None) in get_args(hint):
+        members = [member for member in get_args(hint) if member is not type(None)]
+        if len(members) == 1:
+            parts = take_apart(members[0])
+            return Parts(parts.core, optional=True, output=parts.output)
+        return Parts(canonical(_union(members)), optional=True, output=None)
+    return Parts(canonical(hint), optional=False, output=None)
+
+
+def canonical(hint: object) -> object:
+    """Return a hint in one spelling, equal for all hints that mean the same."""
+    hint = _expand(hint)
+    arguments = get_args(hint)
+    if not arguments:
+        return get_origin(hint) or hint
+    if is_union(hint):
+        return _union([canonical(argument) for argument in arguments])
+    if get_origin(hint) is Annotated:
+        return canonical(arguments[0])
+    # list, tuple and dict have equal aliases under two names; those of other classes are left as they are.
+    origin = get_origin(hint)
+    if origin in {list, tuple, dict}:
+        return types.GenericAlias(typing.cast("type", origin), tuple(map(canonical, arguments)))
+    return hint
+
+
+def is_union(hint: object) -> bool:
+    """Whether a hint is ``A | B`` or ``Union[A, B]``."""
+    return get_origin(hint) in {Union, types.UnionType}
+
+
+def show(hint: object) -> str:
+    """Return a hint as people write it: ``numpy.ndarray``, ``list[str]``."""
+    return inspect.formatannotation(hint).replace("typing.", "")
+
+
+def _union(members: list[object]) -> object:
+    return functools.reduce(operator.or_, members[1:], members[0])  # type: ignore[call-overload]  # types, at run time
+
+
+def _expand(hint: object) -> object:
+    """Return what a ``type X = ...`` alias stands for, and any other hint as it is."""
+    if sys.version_info < (3, 12):
+        return hint
+    origin = get_origin(hint)
+    if isinstance(origin, typing.TypeAliasType):
+        return _expand(origin.__value__[get_args(hint)])
+    return _expand(hint.__value__) if isinstance(hint, typing.TypeAliasType) else hint

@@ -1,0 +1,66 @@
+"""How tensors and requests are presented to a runtime: codecs, and where they are found.
+
+The codecs of pandas and Arrow are loaded, and their packages imported, when they are first named.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+from srv_codecs._base64 import Base64Codec
+from srv_codecs._codec import InputCodec, RequestCodec
+from srv_codecs._content_types import find_input_codec, find_request_codec
+from srv_codecs._datetime import DatetimeCodec
+from srv_codecs._numpy import NumpyCodec, NumpyRequestCodec
+from srv_codecs._registry import (
+    CodecRegistry,
+    LazyCodec,
+    input_codecs,
+    register_input_codec,
+    register_request_codec,
+    request_codecs,
+)
+from srv_codecs._string import StringCodec, StringRequestCodec
+
+if TYPE_CHECKING:
+    from srv_codecs._arrow import ArrowBatchCodec, ArrowCodec, ArrowTableCodec
+    from srv_codecs._pandas import PandasCodec
+
+__all__ = [
+    "ArrowBatchCodec",
+    "ArrowCodec",
+    "ArrowTableCodec",
+    "Base64Codec",
+    "CodecRegistry",
+    "DatetimeCodec",
+    "InputCodec",
+    "LazyCodec",
+    "NumpyCodec",
+    "NumpyRequestCodec",
+    "PandasCodec",
+    "RequestCodec",
+    "StringCodec",
+    "StringRequestCodec",
+    "find_input_codec",
+    "find_request_codec",
+    "input_codecs",
+    "register_input_codec",
+    "register_request_codec",
+    "request_codecs",
+]
+
+_LAZY: Final = {
+    "ArrowBatchCodec": "srv_codecs._arrow",
+    "ArrowCodec": "srv_codecs._arrow",
+    "ArrowTableCodec": "srv_codecs._arrow",
+    "PandasCodec": "srv_codecs._pandas",
+}
+
+
+def __getattr__(name: str) -> object:
+    module = _LAZY.get(name)
+    if module is None:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,9 @@
+"""A typed ``predict``: type hints -> codecs, resolved once."""
+
+from __future__ import annotations
+
+from srv_codecs._decode_args import decode_args, signature_of
+from srv_codecs._output import Output
+from srv_codecs._signature import Argument, Signature
+
+__all__ = ["Argument", "Output", "Signature", "decode_args", "signature_of"]
