@@ -1,99 +1,68 @@
-"""Servers as users start them: the command ``srv start``, in a process of its own, on free ports."""
-
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from types import MappingProxyType
-from typing import Final
+import contextlib
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from serving import MODELS, Gate, Server
 
-ROOT: Final = Path(__file__).parent.parent
-SRV: Final = Path(sys.executable).with_name("srv")
-_ADDRESS: Final = re.compile(r"^(REST|gRPC|metrics) +(?:http://)?(\S+:\d+)$", re.MULTILINE)
-_START_SECONDS: Final = 60
-_FREE_PORTS: Final = MappingProxyType({"SRV_HTTP_PORT": "0", "SRV_GRPC_PORT": "0", "SRV_METRICS_PORT": "0"})
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A server that runs, and where: ``host:port`` of each front."""
-
-    process: subprocess.Popen[bytes]
-    folder: Path
-    http: str
-    grpc: str
-    metrics: str
-
-    @property
-    def log(self) -> str:
-        """What it has logged so far."""
-        return (self.folder / "stdout").read_text()
-
-    @property
-    def report(self) -> str:
-        """What it has shown to whoever started it."""
-        return (self.folder / "stderr").read_text()
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
-Serve = Callable[..., AbstractContextManager[Served]]
-"""``serve(folder, environ={...})``"""
+class Serve(Protocol):
+    """Starts servers."""
+
+    def __call__(self, folder: Path, **settings: object) -> Server:
+        """Start a server of a folder; settings are those of ``SRV_…`` variables, in small letters."""
+        ...
 
 
-@contextmanager
-def _serve(folder: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Iterator[Served]:
-    inherited = {name: text for name, text in os.environ.items() if not name.startswith(("SRV_", "MLSERVER_"))}
-    with tempfile.TemporaryDirectory() as made:
-        place = Path(made)
-        with (place / "stdout").open("wb") as stdout, (place / "stderr").open("wb") as stderr:
-            process = subprocess.Popen(
-                [SRV, "start", folder],
-                cwd=place,
-                env={**inherited, **_FREE_PORTS, **environ},
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-            )
+@contextlib.contextmanager
+def _serving() -> Iterator[Serve]:
+    servers: list[Server] = []
+
+    def serve(folder: Path, **settings: object) -> Server:
+        servers.append(Server(folder, **settings))
+        return servers[-1]
+
+    with contextlib.ExitStack() as stack:
         try:
-            yield _wait(process, place)
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=30)
-            finally:
-                process.kill()
-                process.wait()
+            yield serve
+        except BaseException:
+            for server in servers:
+                stack.callback(server.kill)
+            raise
+        for server in servers:
+            stack.callback(server.kill)
+            stack.callback(server.close)
 
 
-def _wait(process: subprocess.Popen[bytes], place: Path) -> Served:
-    """Return the server once it has said where it listens, which it does when its models are loaded."""
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        addresses = dict(_ADDRESS.findall((place / "stderr").read_text()))
-        if "metrics" in addresses:
-            return Served(process, place, addresses["REST"], addresses["gRPC"], addresses["metrics"])
-        time.sleep(0.02)
-    texts = [(place / name).read_text() for name in ("stdout", "stderr")]
-    pytest.fail("\n".join(["the server did not start:", *texts]))
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start servers, which end with the test: with status 0, and without a traceback in their logs."""
+    with _serving() as start:
+        yield start
 
 
-@pytest.fixture(scope="session")
-def serve() -> Serve:
-    """Start servers: a context manager of a folder and environment variables."""
-    return _serve
+@pytest.fixture(scope="module")
+def serve_module() -> Iterator[Serve]:
+    """Start servers for all tests of a module."""
+    with _serving() as start:
+        yield start
 
 
 @pytest.fixture(scope="session")
-def examples(serve: Serve) -> Iterator[Served]:
-    """Serve the folder ``examples``."""
-    with serve(ROOT / "examples") as served:
-        yield served
+def server() -> Iterator[Server]:
+    """Return the server of ``models/shared``, the same for all tests; nobody changes its models' states."""
+    with _serving() as start:
+        yield start(MODELS / "shared").wait_started()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Return a gate at which models wait."""
+    opened = Gate()
+    yield opened
+    opened.close()

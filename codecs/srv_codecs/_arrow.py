@@ -1,5 +1,8 @@
 """Content types ``arrow`` and ``arrow-table``: tensors as Apache Arrow arrays, record batches and tables."""
 
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# Pyarrow's stubs leave type arguments open.
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -10,7 +13,7 @@ import pyarrow as pa
 
 from srv_codecs._arrays import tensor_array
 from srv_codecs._columns import check_column, check_table, check_unique
-from srv_codecs._content_types import find_input_codec
+from srv_codecs._content_types import decode_tensor, find_input_codec
 from srv_codecs._datetime import DatetimeCodec
 from srv_codecs._elements import bytes_array
 from srv_codecs._packed import Packed
@@ -148,14 +151,14 @@ def _unpack(tensor: Tensor, place: Place) -> pa.Array[Any]:
     if tensor.datatype == Datatype.BOOL:
         return pa.array(array, kind)
     aligned = np.require(array, DATATYPES[tensor.datatype].dtype, ["C_CONTIGUOUS", "ALIGNED"])
-    return pa.Array.from_buffers(kind, aligned.size, [None, pa.py_buffer(aligned)])
+    return pa.Array.from_buffers(kind, aligned.size, [None, pa.py_buffer(aligned.data)])
 
 
 def _from_codec(tensor: Tensor, place: Place) -> pa.Array[Any]:
     """Return the array of what the tensor's own content type makes of it."""
     codec = find_input_codec(tensor)
     assert codec is not None  # noqa: S101  # there is a content type
-    values = codec.decode_input(tensor)
+    values: Any = decode_tensor(tensor, codec)
     try:
         return pa.array(values, pa.string() if codec.ContentType == "str" else None)
     except pa.ArrowException as error:
@@ -171,10 +174,10 @@ def _pack_columns(names: Sequence[str], columns: Iterable[ArrowArray], side: Sid
 
 
 def _pack(payload: ArrowArray, place: Place) -> Packed:
-    array = payload.combine_chunks() if isinstance(payload, pa.ChunkedArray) else payload
+    array: pa.Array[Any] = payload.combine_chunks() if isinstance(payload, pa.ChunkedArray) else payload
     if isinstance(array, pa.DictionaryArray):
         array = array.dictionary_decode()
-    kind = array.type
+    kind: pa.DataType = array.type
     if array.null_count and not pa.types.is_floating(kind):
         raise place.fail(f"data[{array.is_null().index(True).as_py()}]", f"expected {kind}, got null")
     if kind in _NUMBERS:
@@ -187,7 +190,8 @@ def _pack(payload: ArrowArray, place: Place) -> Packed:
     if isinstance(kind, pa.TimestampType):
         try:
             # The precision of Python's datetime; fails rather than round.
-            return DatetimeCodec.pack(array.cast(pa.timestamp("us", kind.tz)).to_pylist(), place)
+            times: list[Any] = array.cast(pa.timestamp("us", kind.tz)).to_pylist()
         except pa.ArrowInvalid as error:
             raise place.fail("", str(error)) from None
+        return DatetimeCodec.pack(times, place)
     raise place.fail("", f"no V2 datatype carries the Arrow type {kind}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from srv_codecs._registry import input_codecs, request_codecs
+from srv_protocol.inference import InferInputTensor, InferOutputTensor
 
 if TYPE_CHECKING:
     from srv_codecs._registry import AnyInputCodec, AnyRequestCodec
@@ -31,3 +32,11 @@ def find_request_codec(request: ModelInferRequest, metadata_content_type: str | 
     """
     content_type = request.parameters.content_type or metadata_content_type
     return request_codecs.find(content_type) if content_type else None
+
+
+def decode_tensor(tensor: Tensor, codec: AnyInputCodec) -> object:
+    """Return the value that a codec presents an input, or a client's output, as."""
+    if isinstance(tensor, InferOutputTensor):
+        return codec.decode_output(tensor)
+    assert isinstance(tensor, InferInputTensor)  # noqa: S101  # there are no other tensors
+    return codec.decode_input(tensor)

@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 
 M = TypeVar("M")
 P = ParamSpec("P")
+# Type variables rather than their bounds: mypy would take bare arrays (Any inside) for ambiguous.
+C = TypeVar("C", bound="Coroutine[Any, Any, object]")
+V = TypeVar("V")
 
 
 @overload
 def decode_args(  # type: ignore[overload-overlap]  # a coroutine is an object, and the first overload that fits counts
-    predict: Callable[Concatenate[M, P], Coroutine[Any, Any, object]],
+    predict: Callable[Concatenate[M, P], C],
 ) -> Callable[[M, ModelInferRequest], Coroutine[Any, Any, ModelInferResponse]]: ...
 @overload
 def decode_args(
-    predict: Callable[Concatenate[M, P], object],
+    predict: Callable[Concatenate[M, P], V],
 ) -> Callable[[M, ModelInferRequest], ModelInferResponse]: ...
 def decode_args(predict: Callable[..., Any]) -> Callable[..., Any]:
     """Make a method whose parameters are a model's inputs into one that takes a request and returns a response.

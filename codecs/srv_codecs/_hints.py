@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args, get_origin
 
 import numpy as np
 
@@ -119,6 +119,34 @@ class TableHint:
 
 
 @dataclass(frozen=True, slots=True)
+class ByTypeHint:
+    """No hint: the codec is found by the type of the value.
+
+    Input codecs come before request codecs, each in order of registration, so that an empty list is text.
+    """
+
+    text: str = "a value that a codec encodes, as there is no return hint"
+
+    def encode(self, name: str, value: object) -> Sequence[InferOutputTensor]:
+        """Return the outputs that hold a value.
+
+        Raises:
+            InferenceError: no codec encodes it, or the one that does refuses it.
+        """
+        input_codec = input_codecs.find_for(value)
+        if input_codec is not None:
+            return (input_codec.encode_output(name, value),)
+        request_codec = request_codecs.find_for(value)
+        if request_codec is not None:
+            return request_codec.encode_response("", value).outputs
+        raise unexpected(name, self.text, value)
+
+
+ValueHint: TypeAlias = TensorHint | TableHint | ByTypeHint
+"""What is known of a value that becomes outputs."""
+
+
+@dataclass(frozen=True, slots=True)
 class PartHint:
     """A part of the request itself, which is no tensor."""
 
@@ -189,9 +217,11 @@ def _known() -> list[str]:
 
 def _datatypes(hint: object, where: str) -> frozenset[str] | None:
     """Return the datatypes of ``np.ndarray[shape, np.dtype[scalar]]``, ``None`` when any will do."""
-    _, *dtype = get_args(hint)
-    (scalar,) = get_args(dtype[0]) if dtype and get_origin(dtype[0]) is np.dtype else (np.generic,)
-    if not isinstance(scalar, type) or not issubclass(scalar, np.generic) or scalar is np.generic:
+    _, *more = get_args(hint)
+    if not more or get_origin(more[0]) is not np.dtype:
+        return None
+    scalar: Any = get_args(more[0])[0]
+    if scalar is Any or scalar is np.generic:
         return None
     if issubclass(scalar, np.character):
         raise CodecNotFound(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -66,10 +66,10 @@ def checked_datatype(payload: object, place: Place) -> Datatype:
     """Return the datatype of an array that can become a tensor's data; fail at `place` for anything else."""
     if not isinstance(payload, np.ndarray):
         raise place.fail("", f"expected a numpy array, got {type(payload).__name__}")
+    array = cast("NDArray[np.generic]", payload)
     # Asked second: numpy imports its masked arrays when they are first named.
-    if type(payload) is not np.ndarray and isinstance(payload, np.ma.MaskedArray):
+    if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
         raise place.fail("", "expected a numpy array, got a masked one: a tensor has no mask; fill it first")
-    array: NDArray[np.generic] = payload
     try:
         datatype = datatype_of(array)
     except TypeError as error:

@@ -1,5 +1,8 @@
 """Content type ``pd``: a request as a pandas DataFrame, one column for each tensor."""
 
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# Pandas' stubs leave type arguments open.
+
 from __future__ import annotations
 
 import json
@@ -13,7 +16,7 @@ from pandas.api import types
 
 from srv_codecs._arrays import tensor_array
 from srv_codecs._columns import check_table, check_unique
-from srv_codecs._content_types import find_input_codec
+from srv_codecs._content_types import decode_tensor, find_input_codec
 from srv_codecs._elements import bytes_elements, text_of
 from srv_codecs._packed import Packed
 from srv_codecs._raw import as_bytes
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 # Any: the elements' types are known at run time only.
 Series: TypeAlias = "pd.Series[Any]"
+Dtype: TypeAlias = "np.dtype[Any] | pd.api.extensions.ExtensionDtype"
 
 JSON_CELLS = "pd_json"
 """The content type of a column whose elements are JSON texts of lists, mappings or mixed values, as in MLServer."""
@@ -87,7 +91,7 @@ def _unpack(tensor: Tensor, place: Place) -> Series:
         return pd.Series(_read_cells(tensor, place), dtype=object)
     codec = find_input_codec(tensor)
     if codec is not None:
-        values = codec.decode_input(tensor)
+        values: Any = decode_tensor(tensor, codec)
         return pd.Series(values.reshape(-1) if isinstance(values, np.ndarray) else values)
     if tensor.datatype == Datatype.BYTES:
         return pd.Series([text_of(item, index, place) for index, item in enumerate(bytes_elements(tensor, place))])
@@ -161,7 +165,8 @@ def _write_json(item: object, index: int, place: Place) -> bytes:
 
 def _from_numpy(value: object) -> object:
     if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
+        plain: object = value.tolist()
+        return plain
     raise TypeError(f"got {type(value).__name__}")
 
 
@@ -175,11 +180,11 @@ def _check_present(series: Series, place: Place) -> None:
         raise place.fail(f"data[{missing.argmax()}]", f"expected a value of dtype {series.dtype}, got a missing one")
 
 
-def _is_number(dtype: object) -> bool:
+def _is_number(dtype: Dtype) -> bool:
     return types.is_numeric_dtype(dtype) and not isinstance(dtype, pd.SparseDtype)
 
 
-_PACKERS: Final[tuple[tuple[Callable[[object], bool], Callable[[Series, Place], Packed]], ...]] = (
+_PACKERS: Final[tuple[tuple[Callable[[Dtype], bool], Callable[[Series, Place], Packed]], ...]] = (
     (_is_number, _pack_numbers),
     (types.is_datetime64_any_dtype, _pack_times),
     (types.is_object_dtype, _pack_objects),

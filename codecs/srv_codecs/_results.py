@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, get_args, get_origin
+from typing import TYPE_CHECKING, Final, Protocol, cast, get_args, get_origin
 
-from srv_codecs._hints import TableHint, TensorHint, find_hint, unexpected
-from srv_codecs._registry import input_codecs, request_codecs
+from srv_codecs._hints import ByTypeHint, TableHint, find_hint, unexpected
 from srv_codecs._type_hints import show, take_apart
 from srv_protocol.errors import CodecNotFound, InferenceError
 from srv_protocol.inference import ModelInferResponse
@@ -14,6 +13,7 @@ from srv_protocol.inference import ModelInferResponse
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from srv_codecs._hints import ValueHint
     from srv_protocol.inference import InferOutputTensor
 
 
@@ -34,7 +34,7 @@ class OneResult:
     """``-> np.ndarray``: one value, which is one output, or several as with a DataFrame."""
 
     name: str
-    hint: TensorHint | TableHint
+    hint: ValueHint
     optional: bool
 
     def encode(self, value: object) -> Sequence[InferOutputTensor]:
@@ -58,9 +58,9 @@ class TupleResult:
         if value is None and self.optional:
             return ()
         expected = f"a tuple of {len(self.members)} values"
-        if not isinstance(value, (tuple, list)):
+        if not isinstance(value, tuple):
             raise unexpected(self.members[0].name, expected, value)
-        values: Sequence[object] = value
+        values = cast("tuple[object, ...]", value)
         if len(values) < len(self.members):
             raise InferenceError(f"output '{self.members[len(values)].name}': expected {expected}, got {len(values)}")
         if len(values) > len(self.members):
@@ -73,7 +73,7 @@ class TupleResult:
 class DictResult:
     """``-> dict[str, np.ndarray]``: one output for each key, which is its name."""
 
-    hint: TensorHint | TableHint
+    hint: ValueHint
     optional: bool
 
     def encode(self, value: object) -> Sequence[InferOutputTensor]:
@@ -83,9 +83,9 @@ class DictResult:
         if not isinstance(value, dict):
             raise unexpected("output-0", f"dict[str, {self.hint.text}]", value)
         outputs: list[InferOutputTensor] = []
-        for name, item in value.items():  # pyright: ignore[reportUnknownVariableType]  # both are checked
+        for name, item in cast("dict[object, object]", value).items():
             if not isinstance(name, str):
-                raise InferenceError(f"output {name!r}: expected a name that is text, got {type(name).__name__}")  # pyright: ignore[reportUnknownArgumentType]
+                raise InferenceError(f"output {name!r}: expected a name that is text, got {type(name).__name__}")
             outputs += self.hint.encode(name, item)
         return outputs
 
@@ -120,31 +120,20 @@ class NoResult:
 class UnhintedResult:
     """No return hint: the codec is found by the type of each value.
 
-    A tuple is several values and a dict named ones; input codecs come before request codecs, each in order of
-    registration, so that an empty list is text.
+    A tuple is several values, and a dict named ones.
     """
 
     def encode(self, value: object) -> Sequence[InferOutputTensor] | ModelInferResponse:
         """Return the outputs, or the value when it is a response."""
         if isinstance(value, ModelInferResponse):
             return value
-        if isinstance(value, tuple):
-            items: list[tuple[str, object]] = [(f"output-{index}", item) for index, item in enumerate(value)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        elif isinstance(value, dict):
-            items = [(str(name), item) for name, item in value.items()]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        else:
-            items = [("output-0", value)]
-        return [output for name, item in items for output in _encode_by_type(name, item)]
+        if isinstance(value, dict):
+            return DictResult(_BY_TYPE, optional=False).encode(cast("object", value))
+        values = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+        return [output for index, item in enumerate(values) for output in _BY_TYPE.encode(f"output-{index}", item)]
 
 
-def _encode_by_type(name: str, value: object) -> Sequence[InferOutputTensor]:
-    input_codec = input_codecs.find_for(value)
-    if input_codec is not None:
-        return (input_codec.encode_output(name, value),)
-    request_codec = request_codecs.find_for(value)
-    if request_codec is not None:
-        return request_codec.encode_response("", value).outputs
-    raise unexpected(name, "a value that a codec encodes (there is no return hint)", value)
+_BY_TYPE: Final = ByTypeHint()
 
 
 def _kind(value: object) -> str:

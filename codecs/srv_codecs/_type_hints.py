@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-import operator
 import sys
 import types
 import typing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Union, cast, get_args, get_origin
 
 from srv_codecs._output import Output
 from srv_protocol.errors import CodecNotFound
@@ -86,7 +84,7 @@ def canonical(hint: object) -> object:
     # list, tuple and dict have equal aliases under two names; those of other classes are left as they are.
     origin = get_origin(hint)
     if origin in {list, tuple, dict}:
-        return types.GenericAlias(typing.cast("type", origin), tuple(map(canonical, arguments)))
+        return types.GenericAlias(cast("type", origin), tuple(map(canonical, arguments)))
     return hint
 
 
@@ -101,7 +99,8 @@ def show(hint: object) -> str:
 
 
 def _union(members: list[object]) -> object:
-    return functools.reduce(operator.or_, members[1:], members[0])  # type: ignore[call-overload]  # types, at run time
+    # A subscription with a tuple of run-time values; Union keeps their order, and does not count it.
+    return cast("Any", Union)[tuple(members)]
 
 
 def _expand(hint: object) -> object:

@@ -14,6 +14,8 @@ from srv_codecs._content_types import find_input_codec, find_request_codec
 from srv_codecs._datetime import DatetimeCodec
 from srv_codecs._numpy import NumpyCodec, NumpyRequestCodec
 from srv_codecs._registry import (
+    AnyInputCodec,
+    AnyRequestCodec,
     CodecRegistry,
     LazyCodec,
     input_codecs,
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from srv_codecs._pandas import PandasCodec
 
 __all__ = [
+    "AnyInputCodec",
+    "AnyRequestCodec",
     "ArrowBatchCodec",
     "ArrowCodec",
     "ArrowTableCodec",

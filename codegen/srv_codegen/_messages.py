@@ -34,6 +34,7 @@ SCALARS: Final = {
     "TYPE_BYTES": ("bytes", 'b""'),
 }
 
+
 def render_messages(file: File, tools: str) -> Module:
     """Return the module with the messages and enums of a file."""
     module = Module(file.module, file.path, tools)

@@ -19,9 +19,7 @@ class Module:
 
     def __init__(self, name: str, source: str, tools: str) -> None:
         self.name = name
-        self._banner = (
-            f"# Generated from {source}. {_MARK}.\n# {tools}; `nox -s codegen` writes it.\n# ruff: noqa\n"
-        )
+        self._banner = f"# Generated from {source}. {_MARK}.\n# {tools}; `nox -s codegen` writes it.\n# ruff: noqa\n"
         self._doc = ""
         self._imports: set[tuple[str, str, bool]] = set()
         self._origins: dict[str, str] = {}

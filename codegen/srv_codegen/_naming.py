@@ -13,10 +13,34 @@ if TYPE_CHECKING:
 
 # What the base classes of messages have, and what the body of a message class needs.
 RESERVED_FIELDS: Final = frozenset(
-    """
-    bind check_encodable data dump from_dict from_json from_wrapped has_data is_set load parse to_dict to_json
-    to_wrapped wire_parts betterproto2 parameters_field bool bytes dict float frozenset int list memoryview str
-    """.split()
+    {
+        "betterproto2",
+        "bind",
+        "bool",
+        "bytes",
+        "check_encodable",
+        "data",
+        "dict",
+        "dump",
+        "float",
+        "from_dict",
+        "from_json",
+        "from_wrapped",
+        "frozenset",
+        "has_data",
+        "int",
+        "is_set",
+        "list",
+        "load",
+        "memoryview",
+        "parameters_field",
+        "parse",
+        "str",
+        "to_dict",
+        "to_json",
+        "to_wrapped",
+        "wire_parts",
+    }
 )
 # What every enum has.
 RESERVED_VALUES: Final = frozenset({"mro", "name", "value", "proto_name", "from_string"})

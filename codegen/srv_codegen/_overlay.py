@@ -56,7 +56,7 @@ def read_overlay(text: str) -> Overlay:
         raise OverlayError(message) from None
     tables: dict[str, dict[str, Any]] = {name: _take("overlay", document, name, dict, {}) for name in _TABLES}
     if document:
-        message = f"overlay: unknown table {sorted(document)[0]!r}; there are 'messages' and 'views'"
+        message = f"overlay: unknown table {min(document)!r}; there are 'messages' and 'views'"
         raise OverlayError(message)
     return Overlay(
         {name: _message(name, entry) for name, entry in tables["messages"].items()},
@@ -102,5 +102,5 @@ def _take(name: str, entry: dict[str, Any], key: str, kind: type, default: Any) 
 
 def _done(name: str, entry: dict[str, Any]) -> None:
     if entry:
-        message = f"overlay: {name}: unknown key {sorted(entry)[0]!r}"
+        message = f"overlay: {name}: unknown key {min(entry)!r}"
         raise OverlayError(message)

@@ -167,7 +167,7 @@ class _FileParser:
         if view is not None:
             named |= {*view.required, *view.omit, *filter(None, [view.data])}
         if not named <= by_name.keys():
-            text = f"overlay: {name} has no field {sorted(named - by_name.keys())[0]!r}"
+            text = f"overlay: {name} has no field {min(named - by_name.keys())!r}"
             raise OverlayError(text)
         for field in map(by_name.__getitem__, sorted(extra.views)):
             if field.kind != "TYPE_BYTES" or not field.repeated:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from grpc_tools import protoc
+from grpc_tools import protoc  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class ProtocError(Exception):
@@ -28,7 +28,8 @@ def compile_protos(root: Path, files: Sequence[str]) -> FileDescriptorSet:
         out = Path(folder, "descriptors.bin")
         include = resources.files("grpc_tools") / "_proto"
         arguments = ["protoc", f"-I{root}", f"-I{include}", "--include_imports", "--include_source_info"]
-        if protoc.main([*arguments, f"--descriptor_set_out={out}", *files]) != 0:
+        main: Callable[[list[str]], int] = protoc.main  # pyright: ignore[reportUnknownMemberType]  # it has no types
+        if main([*arguments, f"--descriptor_set_out={out}", *files]) != 0:
             message = f"protoc failed on {', '.join(files)}"
             raise ProtocError(message)
         return FileDescriptorSet.FromString(out.read_bytes())

@@ -83,9 +83,10 @@ _DTYPES: Final[dict[str, np.dtype[np.generic]]] = {}
 
 def _make_dtype(name: str) -> np.dtype[np.generic]:
     if name == "bfloat16":
-        import ml_dtypes  # noqa: PLC0415  # costs 10 ms at import, and few models use BF16
+        import ml_dtypes  # costs 10 ms at import, and few models use BF16
 
-        return np.dtype(ml_dtypes.bfloat16)
+        bfloat16: np.dtype[np.generic] = np.dtype(ml_dtypes.bfloat16)
+        return bfloat16
     return np.dtype(name)
 
 

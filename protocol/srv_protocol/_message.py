@@ -39,7 +39,8 @@ class Message(betterproto2.Message):
 
     @classmethod
     def _type_hints(cls) -> dict[str, type]:
-        return {field.name: cls._type_hint(field.name) for field in dataclasses.fields(cls)}
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # subclasses are
+        return {field.name: cls._type_hint(field.name) for field in fields}
 
     @classmethod
     def parse(cls, data: Buffer) -> Self:
@@ -55,9 +56,9 @@ class Message(betterproto2.Message):
         return message
 
     @classmethod
-    def FromString(cls, data: Buffer) -> Self:  # noqa: N802  # the name that protobuf and grpclib know
+    def FromString(cls, s: Buffer) -> Self:  # noqa: N802  # the name that protobuf and grpclib know
         """Same as :meth:`parse`."""
-        return cls.parse(data)
+        return cls.parse(s)
 
     def load(self, stream: SupportsRead[bytes], size: int | None = None) -> Self:
         """Merge the next `size` bytes of a stream into this message: all of them for ``None``.
@@ -97,11 +98,17 @@ class Message(betterproto2.Message):
     def check_encodable(self) -> None:
         """Raise WireError when the message has a state that its wire fields do not carry."""
 
+    def __eq__(self, other: object) -> bool:
+        return bool(super().__eq__(other)) if type(self) is type(other) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # compares by value, and is mutable
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes; views of a parsed buffer are copied."""
-        state = self.__dict__.copy()
+        state = vars(self).copy()
         for name in self._view_fields:
-            state[name] = [bytes(item) if isinstance(item, memoryview) else item for item in state[name]]
+            values: list[bytes | memoryview] = state[name]
+            state[name] = [bytes(value) for value in values]
         return state
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -109,12 +116,12 @@ class Message(betterproto2.Message):
         return object.__new__, (type(self),), self.__getstate__()
 
     def __copy__(self, _memo: object = None) -> Self:
-        return self._with(self.__dict__)
+        return self._with(vars(self))
 
     def __deepcopy__(self, memo: Any = None) -> Self:
         return self._with(deepcopy(self.__getstate__(), memo))
 
     def _with(self, attributes: dict[str, Any]) -> Self:
         made = object.__new__(type(self))
-        made.__dict__.update(attributes)
+        vars(made).update(attributes)
         return made

@@ -46,7 +46,7 @@ class ParameterChoice(Message):
         if value is None:
             return cls()
         if isinstance(value, np.generic):
-            value = value.item()
+            return cls.from_wrapped(value.item())
         for name, kind, low, high in cls._choices:
             # A bool is an int to Python, and not to protobuf.
             fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
@@ -63,7 +63,7 @@ class _Dict(dict[str, _Value]):
 
     __slots__ = ()
 
-    def setdefault(self, name: str, default: _Value, /) -> _Value:  # type: ignore[override]  # None is no default here
+    def setdefault(self, name: str, default: _Value, /) -> _Value:
         """Return the value under a name, which is `default` if there was none."""
         if name not in self:
             self[name] = default
@@ -78,12 +78,12 @@ class _Dict(dict[str, _Value]):
         """Return a shallow copy."""
         return copy(self)
 
-    def __or__(self, other: Any) -> Self:
+    def __or__(self, other: Any) -> Self:  # type: ignore[override]  # narrower than dict's, which gives a dict
         made = copy(self)
         made.update(other)
         return made
 
-    def __ior__(self, other: Any) -> Self:
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override]  # as above
         self.update(other)
         return self
 
@@ -98,7 +98,8 @@ class Headers(_Dict[str]):
 
     def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = (), /) -> None:
         super().__init__()
-        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+        pairs: Iterable[tuple[str, str]] = headers.items() if isinstance(headers, Mapping) else headers
+        for name, value in pairs:
             present = self.get(name)
             self[name] = value if present is None else f"{present}, {value}"
 
@@ -152,7 +153,7 @@ class Parameters(_Dict[ParameterValue]):
                 headers = headers if headers is not None else _as_headers(value)
             elif value is not None:
                 self[name] = value
-        self.headers = headers
+        self.headers = headers if isinstance(headers, Headers | None) else Headers(headers)
 
     def __setitem__(self, name: str, value: object) -> None:
         super().__setitem__(name, _checked(name, value))
@@ -181,7 +182,8 @@ class Parameters(_Dict[ParameterValue]):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "headers":
-            super().__setattr__(name, value if isinstance(value, Headers | None) else Headers(_as_headers(value)))
+            known = isinstance(value, Headers | None)
+            super().__setattr__(name, value if known else Headers(_as_headers(value)))
         elif name == "content_type":
             super().__setattr__(name, value)
         else:
@@ -219,7 +221,7 @@ def _as_headers(value: object) -> Mapping[str, str]:
 
 def _checked(name: str, value: object) -> ParameterValue:
     if isinstance(value, np.generic):
-        value = value.item()
+        return _checked(name, value.item())
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
     raise WireError(f"parameters.{name}: expected a string, number or boolean, got {type(value).__name__}")

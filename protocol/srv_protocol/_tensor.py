@@ -31,7 +31,7 @@ class TensorData(Sequence[object]):
         self._array: NDArray[np.generic] | None = None
         self._values: Sequence[object] | None = None
         if isinstance(values, TensorData):
-            self._array, self._values = values._array, values._values
+            self._array, self._values = values.array, values.values
         elif isinstance(values, np.ndarray):
             self._array = values
         elif isinstance(values, (str, bytes)):
@@ -59,8 +59,7 @@ class TensorData(Sequence[object]):
         if self._values is not None:
             return self._values if isinstance(self._values, list) else list(self._values)
         assert self._array is not None  # noqa: S101  # one of both is always there
-        elements: list[object] = self._array.reshape(-1).tolist()
-        return elements
+        return list(self._array.reshape(-1).tolist())
 
     def __array__(self, dtype: np.dtype[np.generic] | None = None, copy: bool | None = None) -> NDArray[np.generic]:  # noqa: FBT001  # numpy's protocol
         source: Any = self._array if self._array is not None else self._values

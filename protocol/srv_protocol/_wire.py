@@ -11,6 +11,7 @@ import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import betterproto2
@@ -29,6 +30,8 @@ from srv_protocol._varint import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
 MAX_DEPTH: Final = 100
 """Nested messages and groups beyond this depth are refused, as in Google's parsers."""
@@ -98,10 +101,12 @@ class Plan:
 
 def build_plan(cls: type[betterproto2.Message], views: frozenset[str]) -> Plan:
     """Compile the tables of a message class; fields named in `views` give views of the input instead of copies."""
-    meta = cls._betterproto  # noqa: SLF001  # the field table has no public name
-    groups = {
-        group: tuple(sorted(member.name for member in members)) for group, members in meta.oneof_field_by_group.items()
-    }
+    # The field table, which has no public name.
+    meta: betterproto2.ProtoClassMetadata = cls._betterproto  # type: ignore[arg-type]  # mypy misreads classproperty
+    groups: dict[str, tuple[str, ...]] = {}
+    for name, field in meta.meta_by_field_name.items():
+        if field.group is not None:
+            groups[field.group] = (*groups.get(field.group, ()), name)
     decoders: dict[int, Decoder] = {}
     encoders: list[tuple[str, Encoder]] = []
     for name in meta.sorted_field_names:
@@ -122,7 +127,7 @@ def decode(cls: type[betterproto2.Message], buffer: memoryview, pos: int, end: i
         WireError: the bytes are no valid message; the text names the offset.
     """
     message = cls.__new__(cls)
-    values = message.__dict__
+    values = vars(message)
     for name, factory in _plan(cls).defaults:
         values[name] = factory()
     values["_unknown_fields"] = b""
@@ -135,7 +140,7 @@ def merge(message: betterproto2.Message, buffer: memoryview, pos: int, end: int,
     if depth > MAX_DEPTH:
         raise WireError(f"protobuf: messages nested deeper than {MAX_DEPTH} at byte {pos}")
     decoders = _plan(type(message)).decoders
-    values = message.__dict__
+    values = vars(message)
     unknown: list[memoryview] = []
     while pos < end:
         start = pos
@@ -172,7 +177,7 @@ def encode(message: betterproto2.Message, parts: list[Part]) -> int:
                 size += encoder(value, parts)
             except (AttributeError, TypeError, ValueError) as error:
                 raise WireError(f"{type(message).__name__}.{name}: got {type(value).__name__}: {error}") from error
-    unknown: bytes = message._unknown_fields  # noqa: SLF001  # betterproto2 keeps them under this name
+    unknown: bytes = vars(message)["_unknown_fields"]
     if unknown:
         parts.append(unknown)
         size += len(unknown)
@@ -245,8 +250,9 @@ def _decoders(
     if field.map_meta is not None:
         yield tag | WireType.LENGTH, _map_decoder(name, *field.map_meta, target)
     elif kind == betterproto2.TYPE_MESSAGE:
-        yield tag | WireType.LENGTH, (
-            _repeated_message_decoder(name, target) if field.repeated else _message_decoder(name, target, others)
+        yield (
+            tag | WireType.LENGTH,
+            (_repeated_message_decoder(name, target) if field.repeated else _message_decoder(name, target, others)),
         )
     elif kind in {betterproto2.TYPE_STRING, betterproto2.TYPE_BYTES}:
         read = _read_text if kind == betterproto2.TYPE_STRING else _read_view if view else _read_bytes
@@ -385,18 +391,18 @@ def _repeated_message_decoder(name: str, target: Any) -> Decoder:
     return decode_message
 
 
-def _map_decoder(
-    name: str, key: betterproto2.FieldMetadata, value: betterproto2.FieldMetadata, target: Any
-) -> Decoder:
+def _map_decoder(name: str, key: betterproto2.FieldMetadata, value: betterproto2.FieldMetadata, target: Any) -> Decoder:
     """A map is a repeated message {key = 1, value = 2} in which either may be missing; the last of a key wins.
 
     An entry with any other field, or with a wrong wire type, becomes an unknown field as a whole.
     """
-    wrapped = value.unwrap() if value.unwrap is not None else None
+    wrapped: Any = value.unwrap() if value.unwrap is not None else None
     decoders = dict(_decoders("key", key, str, (), view=False))
     decoders.update(_decoders("value", value, wrapped or target, (), view=False))
     key_default = _DEFAULTS[key.proto_type]
-    value_default = (wrapped or target) if value.proto_type in _CLASS_TYPES else _DEFAULTS[value.proto_type]
+    value_default: Callable[[], Any] = _DEFAULTS.get(value.proto_type) or partial(target, 0)
+    if value.proto_type == betterproto2.TYPE_MESSAGE:
+        value_default = wrapped or target
 
     def decode_entry(values: Values, buffer: memoryview, pos: int, end: int, depth: int) -> int:
         pos, stop = _read_length(buffer, pos, end)
@@ -414,14 +420,13 @@ def _map_decoder(
             return 0
         found = entry["value"]
         if found is None:
-            found = value_default(0) if value.proto_type == betterproto2.TYPE_ENUM else value_default()
+            found = value_default()
         values[name][entry["key"]] = found.to_wrapped() if wrapped is not None else found
         return stop
 
     return decode_entry
 
 
-_CLASS_TYPES: Final = {betterproto2.TYPE_MESSAGE, betterproto2.TYPE_ENUM}
 _DEFAULTS: Final[Mapping[str, Callable[[], Any]]] = {
     **dict.fromkeys(_VARINTS, int),
     **dict.fromkeys(_FIXED, int),
@@ -534,8 +539,15 @@ def _bytes_encoder(place: str, head: bytes, kind: str) -> Encoder:
 
 
 def _flat(view: memoryview) -> Part:
+    """Return the bytes of a view, not a copy."""
+    if not _FOREIGN_FORMAT.isdisjoint(view.format):
+        raise TypeError(f"memory of format {view.format!r} is not little-endian data")
     # A view with a 0 in its shape cannot be cast.
     return view.cast("B") if view.nbytes else b""
+
+
+# Big-endian values, Python objects, pointers: cast() would give their memory all the same.
+_FOREIGN_FORMAT: Final = frozenset(">!OP")
 
 
 def _message_encoder(place: str, head: bytes, field: betterproto2.FieldMetadata, target: Any) -> Encoder:
@@ -575,8 +587,9 @@ def _packed_encoder(place: str, field: betterproto2.FieldMetadata) -> Encoder:
 
     def encode_array(value: Any, parts: list[Part]) -> int:
         # An array that already has the field's dtype is its own wire form.
-        if isinstance(value, np.ndarray) and value.dtype == _FIXED[kind] and value.size:
-            data = memoryview(np.ascontiguousarray(value).reshape(-1)).cast("B")
+        array: NDArray[Any] | None = value if isinstance(value, np.ndarray) else None
+        if array is not None and array.dtype == _FIXED[kind] and array.size:
+            data = np.ascontiguousarray(array).reshape(-1).data.cast("B")
             prefix = head + write_varint(len(data))
             parts += (prefix, data)
             return len(prefix) + len(data)

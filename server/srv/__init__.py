@@ -1,10 +1,11 @@
 """An inference server for people who write their own model code.
 
-MLModel         the base class of a runtime
-decode_args     a typed ``predict``: names are inputs, hints choose codecs
-types, codecs, errors, settings
-what a runtime works with
-rest/, grpc/    the fronts; they only move bytes
+- ``MLModel``: the base class of a runtime.
+- ``decode_args``: a typed ``predict``; names are inputs, hints choose codecs.
+- ``types``, ``codecs``, ``errors``, ``settings``: what a runtime works with.
+
+Inside: ``_server`` holds it together, ``_registry`` the loaded models, ``_dataplane`` answers requests, and the
+fronts ``rest/`` and ``grpc/`` only move bytes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,17 @@ from __future__ import annotations
 from srv._model import MLModel
 from srv._model_settings import ModelParameters, ModelSettings
 from srv._settings import Settings
+from srv._version import __version__
+from srv_codecs.hints import Output, decode_args
 from srv_protocol.inference import Headers
 
-__all__ = ["Headers", "MLModel", "ModelParameters", "ModelSettings", "Settings"]
+__all__ = [
+    "Headers",
+    "MLModel",
+    "ModelParameters",
+    "ModelSettings",
+    "Output",
+    "Settings",
+    "__version__",
+    "decode_args",
+]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final, ParamSpec, TypeVar, cast
+from typing import Final, ParamSpec, TypeVar, cast, overload
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -25,18 +26,23 @@ class Caller:
     def __init__(self, label: str) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"srv-{label}")
 
+    @overload
+    async def call(self, function: Callable[_P, Awaitable[_R]], *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
+    @overload
+    async def call(self, function: Callable[_P, _R | Awaitable[_R]], *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
     async def call(self, function: Callable[_P, _R | Awaitable[_R]], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Call a plain or ``async`` function and return its result."""
         bound = partial(function, *args, **kwargs)
         result: object = bound() if inspect.iscoroutinefunction(function) else await self._run(bound)
         # A plain function may hand on a coroutine, as a decorator that is not `async` itself does.
         if inspect.isawaitable(result):
-            result = await result
+            with _contained():
+                result = await result
         return cast("_R", result)
 
     async def iterate(
         self, function: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
-    ) -> AsyncIterator[object]:
+    ) -> AsyncGenerator[object]:
         """Yield what an ``async`` or a plain generator function yields; a plain one runs on the model's thread."""
         if inspect.isasyncgenfunction(function):
             made: object = function(*args, **kwargs)
@@ -45,8 +51,9 @@ class Caller:
         if isinstance(made, AsyncIterator):
             items = cast("AsyncIterator[object]", made)
             try:
-                async for item in items:
-                    yield item
+                with _contained():
+                    async for item in items:
+                        yield item
             finally:
                 if isinstance(items, AsyncGenerator):
                     await items.aclose()
@@ -61,8 +68,26 @@ class Caller:
 
     async def _run(self, function: Callable[[], _R]) -> _R:
         context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._executor, context.run, function)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, context.run, _contain, function)
 
     def close(self) -> None:
         """Let the thread end once it is idle."""
         self._executor.shutdown(wait=False)
+
+
+@contextlib.contextmanager
+def _contained() -> Generator[None]:
+    """Keep what a model's code must not do to the server from doing it.
+
+    ``sys.exit()`` would end the event loop, and a StopIteration can reach no awaiting caller: the request would hang.
+    """
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt, StopIteration) as error:
+        message = f"the model's code raised {type(error).__name__}: {error}"
+        raise RuntimeError(message) from error
+
+
+def _contain(function: Callable[[], _R]) -> _R:
+    with _contained():
+        return function()

@@ -146,12 +146,12 @@ class MLModel:
             InferenceError: the codec cannot encode the payload.
         """
         content_type = request_output.parameters.content_type or _content_type_of(request_output.name, self._outputs)
+        where = f"output '{request_output.name}'"
         if content_type:
-            codec = input_codecs.find(content_type, f"output '{request_output.name}'")
-        else:
-            codec = input_codecs.find_for(payload) or default_codec
+            return input_codecs.find(content_type, where).encode_output(request_output.name, payload)
+        codec = input_codecs.find_for(payload) or default_codec
         if codec is None:
-            raise CodecNotFound(f"output '{request_output.name}': no codec encodes {type(payload).__name__}")
+            raise CodecNotFound(f"{where}: no codec encodes {type(payload).__name__}")
         return codec.encode_output(request_output.name, payload)
 
     def encode_response(self, payload: object, default_codec: AnyRequestCodec | None = None) -> ModelInferResponse:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from srv_codecs.hints import signature_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
 
+    from srv._model import MLModel
     from srv._registry import ModelEntry
     from srv._server import Address
     from srv_protocol.inference import TensorMetadata
@@ -29,8 +32,8 @@ def print_report(console: Console, entries: Sequence[ModelEntry], addresses: Seq
             Text(entry.name),
             Text(entry.version or "-"),
             Text(entry.state.value, style=colour),
-            Text(_tensors(runtime.inputs if runtime is not None else ())),
-            Text(_tensors(runtime.outputs if runtime is not None else ())),
+            Text("-" if runtime is None else _inputs(runtime)),
+            Text("-" if runtime is None else _tensors(runtime.outputs)),
         )
     console.print(table)
     for entry in entries:
@@ -38,6 +41,14 @@ def print_report(console: Console, entries: Sequence[ModelEntry], addresses: Seq
             console.print(Text(f"{entry.name}: {entry.reason}", style="red"))
     for address in addresses:
         console.print(Text(f"{address.front:<8}{address.url}"))
+
+
+def _inputs(runtime: MLModel) -> str:
+    """Return the inputs of the metadata, or else the names that a typed ``predict`` takes."""
+    signature = signature_of(type(runtime).predict)
+    if runtime.inputs or signature is None:
+        return _tensors(runtime.inputs)
+    return "\n".join((*signature.input_names, *(("...",) if signature.takes_rest else ()))) or "-"
 
 
 def _tensors(tensors: Sequence[TensorMetadata]) -> str:

@@ -11,7 +11,6 @@ Reading settings happens before logging is configured, so what is odd but no err
 from __future__ import annotations
 
 import difflib
-import importlib.metadata
 import logging
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -20,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from srv._environment import BOOLEANS, Given, build, check_fields, field_types, layer, read_object, resolve, variables
+from srv._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,13 +64,6 @@ UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType
 """Known settings that have no effect yet -> the values that change nothing, which need no warning."""
 
 _logger: Final = logging.getLogger("srv")
-
-
-def _installed_version() -> str:
-    try:
-        return importlib.metadata.version("srv-inference")
-    except importlib.metadata.PackageNotFoundError:
-        return "0+unknown"
 
 
 class CORSSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,7 +115,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_port: Port = 8082
     root_path: UrlPath = ""
     server_name: NonEmpty = "srv"
-    server_version: str = msgspec.field(default_factory=_installed_version)
+    server_version: str = __version__
     extensions: list[str] = []
     model_repository_root: str = "."
     load_models_at_startup: bool = True

@@ -24,8 +24,9 @@ def check_inputs(request: ModelInferRequest, declared: Sequence[TensorMetadata])
     model = request.model_name
     given: dict[str, InferInputTensor] = {}
     for index, tensor in enumerate(request.inputs):
-        if given.setdefault(tensor.name, tensor) is not tensor:
+        if tensor.name in given:
             raise InvalidInput(f"inputs[{index}]: input '{tensor.name}' already exists in request")
+        given[tensor.name] = tensor
     if not declared:
         return
     known = {tensor.name: tensor for tensor in declared}

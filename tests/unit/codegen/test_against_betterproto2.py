@@ -63,7 +63,9 @@ def declared(cls: Any) -> dict[int, tuple[object, ...]]:
     return fields
 
 
-@pytest.mark.parametrize("message", [m for file in FILES for m in file.messages], ids=lambda message: message.proto_name)
+@pytest.mark.parametrize(
+    "message", [m for file in FILES for m in file.messages], ids=lambda message: message.proto_name
+)
 def test_fields(theirs: Mapping[str, Any], message: Any) -> None:
     """Number, type, types of a map, oneof and cardinality are the same."""
     module = importlib.import_module(f"srv_protocol._gen.{message.ref.module}")

@@ -94,10 +94,12 @@ def test_lines_end_in_newlines_alone(tmp_path: Path) -> None:
 
 
 def test_refused_proto(proto: Path) -> None:
-    """protoc's own words reach the terminal, and the status says that nothing could be compared."""
+    """The words of protoc reach the terminal, and the status says that nothing could be compared."""
     (proto / "kinds.proto").write_text('syntax = "proto3"; message M { Missing m = 1; }', "utf-8")
     arguments = ["--proto", str(proto), "--out", str(proto.parent / "out")]
-    done = subprocess.run([sys.executable, "-m", "srv_codegen", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "srv_codegen", *arguments], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 2
     assert '"Missing" is not defined' in done.stderr
     assert "srv_codegen: protoc failed on kinds.proto" in done.stderr

@@ -48,9 +48,7 @@ def test_message(tmp_path: Path) -> None:
     maybe, nested_field, text, mapping, many = message.fields
     assert (maybe.kind, maybe.optional, maybe.group, maybe.doc) == ("TYPE_INT32", True, None, "First.")
     assert (nested_field.target, nested_field.group, text.group) == (nested.ref, "choice", "choice")
-    assert mapping.map == MapEntry(
-        key="TYPE_STRING", value="TYPE_ENUM", target=ClassRef("one", "E"), wrapper=None
-    )
+    assert mapping.map == MapEntry(key="TYPE_STRING", value="TYPE_ENUM", target=ClassRef("one", "E"), wrapper=None)
     assert (mapping.repeated, mapping.target, many.repeated) == (False, None, True)
 
 

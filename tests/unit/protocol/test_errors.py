@@ -15,7 +15,9 @@ CLASSES = [value for value in vars(errors).values() if inspect.isclass(value) an
 def test_exports() -> None:
     """The public module has every error, under its own name."""
     assert sorted(vars(_errors)[name].__name__ for name in errors.__all__) == errors.__all__
-    defined = {name for name, value in vars(_errors).items() if inspect.isclass(value) and value.__module__ == _errors.__name__}
+    defined = {
+        name for name, value in vars(_errors).items() if inspect.isclass(value) and value.__module__ == _errors.__name__
+    }
     assert defined == set(errors.__all__)
 
 

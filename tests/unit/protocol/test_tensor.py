@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from srv_protocol.errors import InvalidInput, WireError
-from srv_protocol.inference import InferInputTensor, InferOutputTensor, InferTensorContents, ModelInferRequest, TensorData
+from srv_protocol.inference import (
+    InferInputTensor,
+    InferOutputTensor,
+    InferTensorContents,
+    ModelInferRequest,
+    TensorData,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +83,7 @@ def test_one_text_is_one_element(value: Any) -> None:
 
 
 def test_array_protocol() -> None:
-    """numpy's own rules for dtype and copy hold."""
+    """The rules of numpy for dtype and copy hold."""
     assert np.asarray(TensorData([1, 2]), dtype="<f4").dtype == np.dtype("<f4")
     assert TensorData([1, 2]).__array__().tolist() == [1, 2]
     with pytest.raises(ValueError, match="avoid copy"):
@@ -138,9 +144,13 @@ def test_check_encodable() -> None:
         tensor.check_encodable()
 
 
+def _pickled(tensor: Any) -> Any:
+    return pickle.loads(pickle.dumps(tensor))  # noqa: S301  # our own pickle
+
+
 @pytest.mark.parametrize(
     "again",
-    [copy.copy, copy.deepcopy, lambda tensor: pickle.loads(pickle.dumps(tensor))],  # noqa: S301  # our own pickle
+    [copy.copy, copy.deepcopy, _pickled],
     ids=["copy", "deepcopy", "pickle"],
 )
 @pytest.mark.parametrize("bound", [False, True])
@@ -159,7 +169,7 @@ def test_copies_keep_data(again: Callable[[InferInputTensor], InferInputTensor],
 
 
 def test_deep_copies_share_nothing() -> None:
-    """copy shares the array, deepcopy does not."""
+    """A copy shares the array, a deep copy does not."""
     tensor = InferInputTensor("x", data=np.arange(3))
     request = ModelInferRequest(inputs=[tensor])
     array = tensor.data.array

@@ -22,7 +22,6 @@ from srv_protocol.errors import WireError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from google.protobuf.descriptor import Descriptor
     from google.protobuf.message import Message as GoogleMessage
 
     from srv_protocol._message import Message
@@ -52,7 +51,7 @@ for _path in FILES:
     _add(_path)
 
 
-def _descriptors(scope: Any) -> Iterator[Descriptor]:
+def _descriptors(scope: Any) -> Iterator[Any]:
     for descriptor in scope:
         if not descriptor.GetOptions().map_entry:
             yield descriptor
@@ -61,7 +60,7 @@ def _descriptors(scope: Any) -> Iterator[Descriptor]:
 
 def _pairs() -> Iterator[tuple[str, type[GoogleMessage], type[Message]]]:
     for path in FILES:
-        file = POOL.FindFileByName(path)
+        file: Any = POOL.FindFileByName(path)
         prefix = f"{file.package}."
         module = importlib.import_module(f"srv_protocol._gen.{module_name(path)}")
         types = list(_descriptors(file.message_types_by_name.values()))
@@ -90,12 +89,12 @@ def plain(value: object) -> object:
         return ("bool", value)
     if isinstance(value, int):
         return ("int", int(value))
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return ("bytes", bytes(value))
+    if isinstance(value, memoryview):
+        return value.tobytes()
     return value
 
 
-def of_google(message: GoogleMessage) -> dict[str, object]:
+def of_google(message: Any) -> dict[str, object]:
     """Return Google's message as a dictionary; a field that has presence and is not there is None."""
     out: dict[str, object] = {}
     for field in message.DESCRIPTOR.fields:
@@ -112,11 +111,11 @@ def of_google(message: GoogleMessage) -> dict[str, object]:
     return out
 
 
-def _google_value(field: FieldDescriptor, value: Any) -> object:
+def _google_value(field: Any, value: Any) -> object:
     return of_google(value) if field.message_type is not None else plain(value)
 
 
-def of_ours(message: Message, descriptor: Descriptor) -> dict[str, object]:
+def of_ours(message: Message, descriptor: Any) -> dict[str, object]:
     """Return our message as the same dictionary."""
     out: dict[str, object] = {}
     for field in descriptor.fields:
@@ -132,14 +131,14 @@ def of_ours(message: Message, descriptor: Descriptor) -> dict[str, object]:
     return out
 
 
-def _our_value(field: FieldDescriptor, value: Any, *, wrapped: bool = False) -> object:
+def _our_value(field: Any, value: Any, *, wrapped: bool = False) -> object:
     if wrapped:
-        message = OURS[field.message_type.full_name].from_wrapped(value)
-        return of_ours(message, field.message_type)
+        wrapper: Any = OURS[field.message_type.full_name]
+        return of_ours(wrapper.from_wrapped(value), field.message_type)
     return of_ours(value, field.message_type) if field.message_type is not None else plain(value)
 
 
-def _is_map(field: FieldDescriptor) -> bool:
+def _is_map(field: Any) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
@@ -487,7 +486,7 @@ WIRE_TYPES: Final = {
 
 
 @st.composite
-def records(draw: st.DrawFn, descriptor: Descriptor | None, depth: int = 0) -> bytes:
+def records(draw: st.DrawFn, descriptor: Any, depth: int = 0) -> bytes:
     """Bytes that look like fields of a message: known and unknown ones, of the right and the wrong wire type."""
     out = b""
     for _ in range(draw(st.integers(0, 4 if depth < 3 else 1))):
@@ -500,7 +499,7 @@ def records(draw: st.DrawFn, descriptor: Descriptor | None, depth: int = 0) -> b
     return out
 
 
-def _payload(draw: st.DrawFn, field: FieldDescriptor | None, kind: int, number: int, depth: int) -> bytes:
+def _payload(draw: st.DrawFn, field: Any, kind: int, number: int, depth: int) -> bytes:
     if kind == 3:
         return draw(records(None, depth + 1)) + varint(number << 3 | 4)
     if kind != 2:

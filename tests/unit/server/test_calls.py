@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+import pytest
+
+from srv._calls import Caller
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Iterator
+
+variable: ContextVar[str] = ContextVar("variable", default="unset")
+
+
+def test_a_plain_function_runs_off_the_event_loop_with_the_callers_context() -> None:
+    async def run() -> None:
+        caller = Caller("m")
+        variable.set("set")
+        thread, value = await caller.call(lambda: (threading.current_thread(), variable.get()))
+
+        assert thread is not threading.main_thread()
+        assert value == "set"
+        caller.close()
+
+    asyncio.run(run())
+
+
+def test_an_async_function_runs_on_the_event_loop() -> None:
+    async def where() -> threading.Thread:
+        return threading.current_thread()
+
+    async def run() -> None:
+        caller = Caller("m")
+
+        assert await caller.call(where) is threading.main_thread()
+        caller.close()
+
+    asyncio.run(run())
+
+
+def test_a_plain_function_that_returns_a_coroutine_is_awaited() -> None:
+    async def answer() -> int:
+        return 42
+
+    def hands_on() -> Coroutine[object, object, int]:
+        return answer()
+
+    async def run() -> None:
+        caller = Caller("m")
+
+        assert await caller.call(hands_on) == 42
+        caller.close()
+
+    asyncio.run(run())
+
+
+def test_plain_calls_of_one_model_never_overlap() -> None:
+    running = 0
+    most = 0
+
+    def work() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        threading.Event().wait(0.001)
+        running -= 1
+
+    async def run() -> None:
+        caller = Caller("m")
+        await asyncio.gather(*(caller.call(work) for _ in range(20)))
+
+        assert most == 1
+        caller.close()
+
+    asyncio.run(run())
+
+
+def test_an_exception_of_a_plain_function_reaches_the_caller() -> None:
+    def fails() -> None:
+        message = "boom"
+        raise ValueError(message)
+
+    async def run() -> None:
+        caller = Caller("m")
+        with pytest.raises(ValueError, match="boom"):
+            await caller.call(fails)
+        caller.close()
+
+    asyncio.run(run())
+
+
+async def async_items() -> AsyncIterator[int]:
+    yield 1
+    yield 2
+
+
+def plain_items() -> Iterator[int]:
+    yield 1
+    yield 2
+
+
+async def coroutine_of_items() -> AsyncIterator[int]:
+    return async_items()
+
+
+@pytest.mark.parametrize("function", [async_items, plain_items, coroutine_of_items, lambda: [1, 2]])
+def test_iterate_takes_every_kind_of_stream(function: object) -> None:
+    async def run() -> list[object]:
+        caller = Caller("m")
+        items = [item async for item in caller.iterate(function)]  # type: ignore[arg-type]  # every kind of function
+        caller.close()
+        return items
+
+    assert asyncio.run(run()) == [1, 2]
+
+
+def test_a_stream_that_is_not_read_to_its_end_is_closed() -> None:
+    closed: list[str] = []
+
+    async def asynchronous() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            closed.append("async")
+
+    def plain() -> Iterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            closed.append("plain")
+
+    async def run() -> None:
+        caller = Caller("m")
+        for function in (asynchronous, plain):
+            stream = caller.iterate(function)
+
+            assert await anext(stream) == 1
+            await stream.aclose()
+        caller.close()
+
+    asyncio.run(run())
+
+    assert closed == ["async", "plain"]
+
+
+def exits() -> None:
+    raise SystemExit(3)
+
+
+def stops() -> None:
+    next(iter(()))
+
+
+async def exits_async() -> None:
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize("function", [exits, stops, exits_async])
+def test_model_code_can_neither_end_the_server_nor_leave_its_caller_waiting(function: object) -> None:
+    async def run() -> None:
+        caller = Caller("m")
+        with pytest.raises(RuntimeError, match="the model's code raised (SystemExit|StopIteration)"):
+            await caller.call(function)  # type: ignore[call-overload]  # every kind of function
+        caller.close()
+
+    asyncio.run(run())
