@@ -99,7 +99,7 @@ class Message(betterproto2.Message):
         """Raise WireError when the message has a state that its wire fields do not carry."""
 
     def __eq__(self, other: object) -> bool:
-        return bool(super().__eq__(other)) if type(self) is type(other) else NotImplemented
+        return type(self) is type(other) and bool(super().__eq__(other))
 
     __hash__ = None  # type: ignore[assignment]  # compares by value, and is mutable
 

@@ -552,7 +552,7 @@ _FOREIGN_FORMAT: Final = frozenset(">!OP")
 
 def _message_encoder(place: str, head: bytes, field: betterproto2.FieldMetadata, target: Any) -> Encoder:
     wrapped: Any = field.unwrap() if field.unwrap is not None else None
-    expected: type = wrapped or target
+    expected: Any = wrapped or target
 
     def encode_message(value: Any, parts: list[Part]) -> int:
         if wrapped is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from srv_protocol._gen import inference as _generated
 from srv_protocol._gen.inference import *  # noqa: F403  # one public name for the generated module
-from srv_protocol._gen.inference import __all__ as __all__
-from srv_protocol._parameters import Headers as Headers
-from srv_protocol._parameters import Parameters as Parameters
-from srv_protocol._parameters import ParameterValue as ParameterValue
-from srv_protocol._tensor import Tensor as Tensor
-from srv_protocol._tensor import TensorData as TensorData
+from srv_protocol._parameters import Headers, Parameters, ParameterValue
+from srv_protocol._tensor import Tensor, TensorData
+
+__all__ = ["Headers", "ParameterValue", "Parameters", "Tensor", "TensorData"]
+__all__ += _generated.__all__

@@ -2,5 +2,8 @@
 
 from __future__ import annotations
 
+from srv_protocol._gen import inference_json as _generated
 from srv_protocol._gen.inference_json import *  # noqa: F403  # one public name for the generated module
-from srv_protocol._gen.inference_json import __all__ as __all__
+
+__all__: list[str] = []
+__all__ += _generated.__all__

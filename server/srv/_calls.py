@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, ParamSpec, TypeVar, cast, overload
@@ -36,7 +35,7 @@ class Caller:
         result: object = bound() if inspect.iscoroutinefunction(function) else await self._run(bound)
         # A plain function may hand on a coroutine, as a decorator that is not `async` itself does.
         if inspect.isawaitable(result):
-            with _contained():
+            with _Contained():
                 result = await result
         return cast("_R", result)
 
@@ -51,7 +50,7 @@ class Caller:
         if isinstance(made, AsyncIterator):
             items = cast("AsyncIterator[object]", made)
             try:
-                with _contained():
+                with _Contained():
                     async for item in items:
                         yield item
             finally:
@@ -75,19 +74,23 @@ class Caller:
         self._executor.shutdown(wait=False)
 
 
-@contextlib.contextmanager
-def _contained() -> Generator[None]:
-    """Keep what a model's code must not do to the server from doing it.
+class _Contained:
+    """Keeps what a model's code must not do to the server from doing it.
 
     ``sys.exit()`` would end the event loop, and a StopIteration can reach no awaiting caller: the request would hang.
+    Not a ``contextlib.contextmanager``, which hands a StopIteration on whatever its generator makes of it.
     """
-    try:
-        yield
-    except (SystemExit, KeyboardInterrupt, StopIteration) as error:
-        message = f"the model's code raised {type(error).__name__}: {error}"
-        raise RuntimeError(message) from error
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Turn such an exception into an ordinary one."""
+        if isinstance(error, (SystemExit, KeyboardInterrupt, StopIteration)):
+            message = f"the model's code raised {type(error).__name__}: {error}"
+            raise RuntimeError(message) from error
 
 
 def _contain(function: Callable[[], _R]) -> _R:
-    with _contained():
+    with _Contained():
         return function()

@@ -164,7 +164,7 @@ async def exits_async() -> None:
 def test_model_code_can_neither_end_the_server_nor_leave_its_caller_waiting(function: object) -> None:
     async def run() -> None:
         caller = Caller("m")
-        with pytest.raises(RuntimeError, match="the model's code raised (SystemExit|StopIteration)"):
+        with pytest.raises(RuntimeError, match=r"the model's code raised (SystemExit|StopIteration)"):
             await caller.call(function)  # type: ignore[call-overload]  # every kind of function
         caller.close()
 
