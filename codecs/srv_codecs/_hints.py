@@ -232,7 +232,8 @@ def _datatypes(hint: object, where: str) -> frozenset[str] | None:
         # An abstract type, such as np.floating; BF16's is not one of numpy's.
         rows = (row for row in DATATYPES.values() if row.name is not Datatype.BF16)
         return frozenset(row.name.value for row in rows if issubclass(row.dtype.type, scalar))
+    array: NDArray[np.generic] = np.empty(0, scalar)
     try:
-        return frozenset({datatype_of(np.empty(0, scalar)).value})
+        return frozenset({datatype_of(array).value})
     except TypeError as error:
         raise CodecNotFound(f"{where}: {error}") from None

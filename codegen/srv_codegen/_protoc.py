@@ -28,7 +28,7 @@ def compile_protos(root: Path, files: Sequence[str]) -> FileDescriptorSet:
         out = Path(folder, "descriptors.bin")
         include = resources.files("grpc_tools") / "_proto"
         arguments = ["protoc", f"-I{root}", f"-I{include}", "--include_imports", "--include_source_info"]
-        main: Callable[[list[str]], int] = protoc.main  # pyright: ignore[reportUnknownMemberType]  # it has no types
+        main: Callable[[list[str]], int] = protoc.main  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # untyped
         if main([*arguments, f"--descriptor_set_out={out}", *files]) != 0:
             message = f"protoc failed on {', '.join(files)}"
             raise ProtocError(message)

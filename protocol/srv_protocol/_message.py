@@ -99,7 +99,8 @@ class Message(betterproto2.Message):
         """Raise WireError when the message has a state that its wire fields do not carry."""
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and bool(super().__eq__(other))
+        equal: Any = super().__eq__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # untyped
+        return type(self) is type(other) and bool(equal(other))
 
     __hash__ = None  # type: ignore[assignment]  # compares by value, and is mutable
 

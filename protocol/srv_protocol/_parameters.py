@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import betterproto2
 import numpy as np
@@ -45,8 +45,7 @@ class ParameterChoice(Message):
         """
         if value is None:
             return cls()
-        if isinstance(value, np.generic):
-            return cls.from_wrapped(value.item())
+        value = _plain(value)
         for name, kind, low, high in cls._choices:
             # A bool is an int to Python, and not to protobuf.
             fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
@@ -98,8 +97,8 @@ class Headers(_Dict[str]):
 
     def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = (), /) -> None:
         super().__init__()
-        pairs: Iterable[tuple[str, str]] = headers.items() if isinstance(headers, Mapping) else headers
-        for name, value in pairs:
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        for name, value in cast("Iterable[tuple[str, str]]", pairs):
             present = self.get(name)
             self[name] = value if present is None else f"{present}, {value}"
 
@@ -219,9 +218,13 @@ def _as_headers(value: object) -> Mapping[str, str]:
     raise WireError(f"parameters.headers: expected a mapping of strings, got {type(value).__name__}")
 
 
+def _plain(value: Any) -> Any:
+    """Return the Python value that a numpy scalar holds; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value  # pyright: ignore[reportUnknownVariableType]
+
+
 def _checked(name: str, value: object) -> ParameterValue:
-    if isinstance(value, np.generic):
-        return _checked(name, value.item())
+    value = _plain(value)
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
     raise WireError(f"parameters.{name}: expected a string, number or boolean, got {type(value).__name__}")

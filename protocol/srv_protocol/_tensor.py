@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
@@ -73,9 +73,9 @@ class TensorData(Sequence[object]):
     def __getitem__(self, index: int | slice) -> object:
         if self._array is None or self._values is not None:
             return self.root[index]
-        found: Any = self._array.flat[index]
+        found: object = self._array.flat[index]
         # An array of objects gives the object itself.
-        return found.tolist() if isinstance(found, (np.generic, np.ndarray)) else found
+        return cast("Any", found).tolist() if isinstance(found, (np.generic, np.ndarray)) else found
 
     def __len__(self) -> int:
         return len(self._values) if self._values is not None else _size(self._array)
@@ -84,7 +84,9 @@ class TensorData(Sequence[object]):
         return iter(self.root)
 
     def __eq__(self, other: object) -> bool:
-        return self.root == (TensorData(other).root if isinstance(other, (TensorData, np.ndarray)) else other)
+        if isinstance(other, (TensorData, np.ndarray)):
+            return self.root == TensorData(cast("TensorValues", other)).root
+        return self.root == other
 
     __hash__ = None  # type: ignore[assignment]  # compares by value, and its values may change
 
@@ -151,7 +153,7 @@ class Tensor(Message):
     def __eq__(self, other: object) -> bool:
         return super().__eq__(other) and isinstance(other, Tensor) and self._data == other._data
 
-    __hash__ = None  # type: ignore[assignment]  # compares by value, and is mutable
+    __hash__ = None  # compares by value, and is mutable
 
     def __repr__(self) -> str:
         text = super().__repr__()

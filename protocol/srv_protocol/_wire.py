@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import betterproto2
 import numpy as np
@@ -497,10 +497,7 @@ def _varint_bytes(place: str, kind: str) -> Callable[[Any], bytes]:
     row = _VARINTS[kind]
 
     def to_bytes(value: Any) -> bytes:
-        try:
-            number = int(value) if isinstance(value, (int, np.integer, np.bool_)) else None
-        except OverflowError:
-            number = None
+        number = int(cast("int", value)) if isinstance(value, (int, np.integer, np.bool_)) else None
         if number is None or not row.low <= number <= row.high:
             raise WireError(f"{place}: expected {kind}, got {value!r}")
         if row.zigzag:
@@ -587,9 +584,9 @@ def _packed_encoder(place: str, field: betterproto2.FieldMetadata) -> Encoder:
 
     def encode_array(value: Any, parts: list[Part]) -> int:
         # An array that already has the field's dtype is its own wire form.
-        array: NDArray[Any] | None = value if isinstance(value, np.ndarray) else None
-        if array is not None and array.dtype == _FIXED[kind] and array.size:
-            data = np.ascontiguousarray(array).reshape(-1).data.cast("B")
+        if isinstance(value, np.ndarray) and value.dtype == _FIXED[kind] and value.size:
+            array: NDArray[Any] = np.ascontiguousarray(value)
+            data = array.reshape(-1).data.cast("B")
             prefix = head + write_varint(len(data))
             parts += (prefix, data)
             return len(prefix) + len(data)

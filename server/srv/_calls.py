@@ -69,6 +69,10 @@ class Caller:
         context = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(self._executor, context.run, _contain, function)
 
+    async def drain(self) -> None:
+        """Return once the thread has done what it was given; a request that was cancelled may still run on it."""
+        await self._run(lambda: None)
+
     def close(self) -> None:
         """Let the thread end once it is idle."""
         self._executor.shutdown(wait=False)
@@ -86,8 +90,8 @@ class _Contained:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Turn such an exception into an ordinary one."""
-        if isinstance(error, (SystemExit, KeyboardInterrupt, StopIteration)):
-            message = f"the model's code raised {type(error).__name__}: {error}"
+        if kind is not None and issubclass(kind, (SystemExit, KeyboardInterrupt, StopIteration)):
+            message = f"the model's code raised {kind.__name__}: {error}"
             raise RuntimeError(message) from error
 
 

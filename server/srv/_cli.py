@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -56,16 +57,22 @@ def start(folder: Path) -> None:
         settings = load_settings(folder, environ)
         configure_logging(settings)
         settings.log_warnings()
-        status = _run(settings, ModelRepository(folder, environ))
+        sys.exit(_run(settings, ModelRepository(folder, environ)))
     except SettingsError as error:
         click.echo(f"srv: {error.message}", err=True)
-        status = _USAGE
-    sys.exit(status)
+        sys.exit(_USAGE)
 
 
 def _run(settings: Settings, repository: ModelRepository) -> int:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, repository))
+        status, ended = runner.run(_serve(settings, repository))
+    if not ended:
+        # Python would wait for the threads of the models for ever.
+        _logger.warning("code of a model still runs; it is abandoned")
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(status)
+    return status
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -76,8 +83,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Settings, repository: ModelRepository) -> int:
-    """Run a server until a signal; return the exit status."""
+async def _serve(settings: Settings, repository: ModelRepository) -> tuple[int, bool]:
+    """Run a server until a signal; return the exit status, and whether all code of the models has ended."""
     from srv._server import Server  # the fronts take half a second, which --help need not wait for
 
     server = Server(settings, repository)
@@ -110,9 +117,9 @@ async def _serve(settings: Settings, repository: ModelRepository) -> int:
     else:
         await waiting
         _logger.info("stopping")
-    await server.stop()
+    ended = await server.stop()
     waiting.cancel()
-    return _FAILED if failed else 0
+    return (_FAILED if failed else 0), ended
 
 
 async def _load(server: Server, console: Console) -> None:

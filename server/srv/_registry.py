@@ -64,6 +64,7 @@ class LoadedModel:
     async def unload(self) -> None:
         """Wait for the running requests, then let the runtime release what it took. Its errors are logged."""
         await self._idle.wait()
+        await self.caller.drain()
         self.runtime.ready = False
         with model_context(self.runtime.name, self.runtime.version or ""):
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -26,6 +25,10 @@ if TYPE_CHECKING:
     from srv._settings import Settings
 
 _logger: Final = logging.getLogger("srv")
+
+
+# Seconds that models have for unload() when somebody asked twice to stop.
+_HASTY_UNLOAD: Final = 1.0
 
 
 class Address(NamedTuple):
@@ -65,7 +68,7 @@ class Server:
         """
         settings = self._settings
         listeners = [self._bind("REST", settings.http_port), self._bind("gRPC", settings.grpc_port)]
-        app = rest_app(settings, self.dataplane, self.controlplane, self.metrics)
+        app = rest_app(settings, self.dataplane, self.controlplane, self.metrics, self.state)
         self._http = [HttpServer(app, listeners[0], root_path=settings.root_path, access_log=settings.debug)]
         self._grpc = GrpcServer(settings, self.dataplane, self.controlplane, self.metrics, self.state, listeners[1])
         if settings.metrics_endpoint:
@@ -97,8 +100,11 @@ class Server:
         """Cut the waiting of a stop that is under way short."""
         self._hasten.set()
 
-    async def stop(self) -> None:
-        """Turn not ready, wait ``shutdown_delay``, let requests finish for ``shutdown_timeout``, unload the models."""
+    async def stop(self) -> bool:
+        """Turn not ready, wait ``shutdown_delay``, let requests finish for ``shutdown_timeout``, unload the models.
+
+        Return whether all code of the models has ended; a thread that is stuck cannot be made to.
+        """
         settings = self._settings
         self.state.set_stopping()
         await self._unless_hastened(asyncio.sleep(settings.shutdown_delay))
@@ -106,8 +112,10 @@ class Server:
         if self._grpc is not None:
             fronts.append(self._grpc.stop(settings.shutdown_timeout))
         await self._unless_hastened(_all(fronts))
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self.registry.close(), settings.shutdown_timeout)
+        closing = asyncio.ensure_future(self.registry.close())
+        hastened = self._hasten.is_set()
+        await asyncio.wait({closing}, timeout=_HASTY_UNLOAD if hastened else settings.shutdown_timeout)
+        return closing.done()
 
     async def _unless_hastened(self, waiting: Awaitable[None]) -> None:
         task = asyncio.ensure_future(waiting)

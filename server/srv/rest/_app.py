@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
 
-from litestar import Litestar, Response, get
+from litestar import Litestar, MediaType, Response, get
 from litestar.config.cors import CORSConfig
 from litestar.enums import ScopeType
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.response.base import ASGIResponse
 
 from srv._metrics import METRICS_TYPE
+from srv._status import describe_error
 from srv.rest._body import ClientDisconnectedError
-from srv.rest._errors import handle_error
+from srv.rest._errors import error_body, handle_error
 from srv.rest._routes import health_routes, inference_routes, repository_routes
+from srv_protocol.errors import InferenceError, ModelNotReady
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +28,17 @@ if TYPE_CHECKING:
     from srv._dataplane import DataPlane
     from srv._metrics import Metrics
     from srv._settings import CORSSettings, Settings
+    from srv._state import ServerState
+
+# As nginx has it: the client went away before an answer.
+_CLIENT_CLOSED: Final = 499
+_STOPPING: Final = ModelNotReady("the server is shutting down")
+_CANCELLED: Final = InferenceError("the request was cancelled")
 
 
-def rest_app(settings: Settings, dataplane: DataPlane, controlplane: ControlPlane, metrics: Metrics) -> ASGIApp:
+def rest_app(
+    settings: Settings, dataplane: DataPlane, controlplane: ControlPlane, metrics: Metrics, state: ServerState
+) -> ASGIApp:
     """Return the REST front as an ASGI application."""
     app = Litestar(
         [
@@ -47,7 +59,7 @@ def rest_app(settings: Settings, dataplane: DataPlane, controlplane: ControlPlan
         # Litestar would set up handlers of its own for the root logger.
         logging_config=None,
     )
-    return _measured(app, metrics)
+    return _guarded(app, metrics, state)
 
 
 def metrics_app(path: str, metrics: Metrics) -> ASGIApp:
@@ -76,14 +88,17 @@ def _cors(settings: CORSSettings | None) -> CORSConfig | None:
     )
 
 
-def _measured(app: ASGIApp, metrics: Metrics) -> ASGIApp:
-    """Count requests by route and status, health apart: its probes would drown the rest."""
+def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
+    """Count requests by route and status, and answer those that are cut short.
 
-    async def measure(scope: Scope, receive: Receive, send: Send) -> None:
+    Health is not counted: its probes would drown the rest.
+    """
+
+    async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP or scope["path"].startswith("/v2/health/"):
             await app(scope, receive, send)
             return
-        status = 499  # as nginx has it: the client went away before an answer
+        status = 0
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -96,9 +111,16 @@ def _measured(app: ASGIApp, metrics: Metrics) -> ASGIApp:
             await app(scope, receive, watch)
         except ClientDisconnectedError:
             pass
+        except asyncio.CancelledError:
+            if status:
+                raise
+            described = describe_error(_STOPPING if state.stopping else _CANCELLED, scope["path"])
+            body = error_body(described.message)
+            response = ASGIResponse(body=body, status_code=described.http, media_type=MediaType.JSON)
+            await response(scope, receive, watch)
         finally:
             # Only a request that found its route has one.
             route = cast("Mapping[str, str]", scope).get("path_template", "unmatched")
-            metrics.http_finished(scope["method"], route, status, started)
+            metrics.http_finished(scope["method"], route, status or _CLIENT_CLOSED, started)
 
-    return measure
+    return guard

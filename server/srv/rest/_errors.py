@@ -12,10 +12,14 @@ from srv._status import describe_error
 AnyRequest = Request[object, object, State]
 
 
+def error_body(message: str, **extra: object) -> bytes:
+    """Return the JSON of an error."""
+    return msgspec.json.encode({**extra, "error": message})
+
+
 def error_response(status: int, message: str, **extra: object) -> Response[bytes]:
     """Return an error response; clients take the text from ``error``, and only if the type is exactly JSON."""
-    body = msgspec.json.encode({**extra, "error": message})
-    return Response(body, status_code=status, media_type="application/json")
+    return Response(error_body(message, **extra), status_code=status, media_type="application/json")
 
 
 def handle_error(request: AnyRequest, error: Exception) -> Response[bytes]:

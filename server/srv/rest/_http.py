@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # KServe's value; uvicorn's own 5 s close connections under clients that pause.
 KEEP_ALIVE: Final = 65
+# Seconds to write the errors of requests that were cut short.
+_LAST_ANSWERS: Final = 1.0
 
 
 class HttpServer(uvicorn.Server):
@@ -66,5 +68,10 @@ class HttpServer(uvicorn.Server):
         self.should_exit = True
         _, late = await asyncio.wait({self._task}, timeout=grace)
         if late:
+            # Their handlers still answer, each with its error.
+            for running in list(self.server_state.tasks):
+                running.cancel()
+            _, late = await asyncio.wait({self._task}, timeout=_LAST_ANSWERS)
+        if late:
             self.force_exit = True
-            await asyncio.wait({self._task}, timeout=1)
+            await asyncio.wait({self._task}, timeout=_LAST_ANSWERS)

@@ -1,0 +1,22 @@
+"""What the pages show works, and answers what they say."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from pages import ROOT, run_page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+PAGES = ["docs/runtimes.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("examples/*/README.md"))]
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the pages use curl, which is not installed")
+
+
+@needs_curl
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_says_what_happens(page: str, clone: Path, ports: Mapping[str, int]) -> None:
+    run_page(page, clone, ports)
