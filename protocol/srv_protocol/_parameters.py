@@ -97,8 +97,8 @@ class Headers(_Dict[str]):
 
     def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = (), /) -> None:
         super().__init__()
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
-        for name, value in cast("Iterable[tuple[str, str]]", pairs):
+        given = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
+        for name, value in given:
             present = self.get(name)
             self[name] = value if present is None else f"{present}, {value}"
 

@@ -73,9 +73,9 @@ class TensorData(Sequence[object]):
     def __getitem__(self, index: int | slice) -> object:
         if self._array is None or self._values is not None:
             return self.root[index]
-        found: object = self._array.flat[index]
+        found: Any = self._array.flat[index]
         # An array of objects gives the object itself.
-        return cast("Any", found).tolist() if isinstance(found, (np.generic, np.ndarray)) else found
+        return found.tolist() if isinstance(found, (np.generic, np.ndarray)) else found  # pyright: ignore[reportUnknownVariableType]
 
     def __len__(self) -> int:
         return len(self._values) if self._values is not None else _size(self._array)

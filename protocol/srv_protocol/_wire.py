@@ -584,9 +584,9 @@ def _packed_encoder(place: str, field: betterproto2.FieldMetadata) -> Encoder:
 
     def encode_array(value: Any, parts: list[Part]) -> int:
         # An array that already has the field's dtype is its own wire form.
-        if isinstance(value, np.ndarray) and value.dtype == _FIXED[kind] and value.size:
-            array: NDArray[Any] = np.ascontiguousarray(value)
-            data = array.reshape(-1).data.cast("B")
+        array = cast("NDArray[Any]", value)
+        if isinstance(value, np.ndarray) and array.dtype == _FIXED[kind] and array.size:
+            data = np.ascontiguousarray(array).reshape(-1).data.cast("B")
             prefix = head + write_varint(len(data))
             parts += (prefix, data)
             return len(prefix) + len(data)

@@ -67,7 +67,8 @@ class Caller:
 
     async def _run(self, function: Callable[[], _R]) -> _R:
         context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._executor, context.run, _contain, function)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, lambda: context.run(_contain, function))
 
     async def drain(self) -> None:
         """Return once the thread has done what it was given; a request that was cancelled may still run on it."""

@@ -24,6 +24,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(clone: Path) -> Iterator[Server]:
     """Return a server of that copy."""
     server = Server(clone / "examples")
+    # A page shows what becomes of an exception.
+    server.faults_expected = True
     try:
         yield server.wait_started()
     except BaseException:
