@@ -184,10 +184,15 @@ def _is_number(dtype: Dtype) -> bool:
     return types.is_numeric_dtype(dtype) and not isinstance(dtype, pd.SparseDtype)
 
 
+def _is_binary(dtype: Dtype) -> bool:
+    return dtype.type is bytes
+
+
 _PACKERS: Final[tuple[tuple[Callable[[Dtype], bool], Callable[[Series, Place], Packed]], ...]] = (
     (_is_number, _pack_numbers),
     (types.is_datetime64_any_dtype, _pack_times),
     (types.is_object_dtype, _pack_objects),
     (types.is_string_dtype, _pack_objects),
+    (_is_binary, _pack_objects),
 )
 """How the columns of a dtype are packed; the first row that knows the dtype."""

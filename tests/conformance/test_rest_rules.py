@@ -42,7 +42,7 @@ def test_d6_every_post_succeeds_with_200(server: Server) -> None:
         ("GET", "/v2/repository/index", 405),
         ("POST", "/v2/models/a%2Fb/infer", 404),
         ("POST", "/v2/models/..%2f..%2fetc/infer", 404),
-        ("POST", "/v2/models//infer", 404),
+        ("POST", "/v2/models/infer", 405),
     ],
 )
 def test_d7_every_error_is_one_json_object(server: Server, method: str, path: str, status: int) -> None:

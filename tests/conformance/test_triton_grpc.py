@@ -153,7 +153,7 @@ def test_compressed_messages_are_unimplemented(client: Any, algorithm: str) -> N
 def test_a_deadline_is_kept(client: Any, gate: Gate) -> None:
     """The client gets DEADLINE_EXCEEDED, and the request in the server is cancelled."""
     inputs = [tensor("port", "INT32", np.array([gate.port], np.int32))]
-    with pytest.raises(InferenceServerException, match="Deadline Exceeded") as caught:
+    with pytest.raises(InferenceServerException) as caught:
         client.infer("gate", inputs, client_timeout=0.3)
     assert caught.value.status() == "StatusCode.DEADLINE_EXCEEDED"
     gate.wait().wait_closed()

@@ -1,5 +1,5 @@
 # Generated from every .proto file. DO NOT EDIT.
-# grpcio-tools 1.85.1, ruff 0.17.6; `nox -s codegen` writes it.
+# grpcio-tools 1.81.1, ruff 0.17.6; `nox -s codegen` writes it.
 # ruff: noqa
 
 """File descriptors for gRPC server reflection."""

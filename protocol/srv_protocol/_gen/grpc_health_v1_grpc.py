@@ -1,5 +1,5 @@
 # Generated from grpc/health/v1/health.proto. DO NOT EDIT.
-# grpcio-tools 1.85.1, ruff 0.17.6; `nox -s codegen` writes it.
+# grpcio-tools 1.81.1, ruff 0.17.6; `nox -s codegen` writes it.
 # ruff: noqa
 
 """gRPC services of grpc/health/v1/health.proto, for grpclib."""

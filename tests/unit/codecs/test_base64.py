@@ -37,7 +37,7 @@ def test_what_is_no_base64_is_an_error_that_names_the_element(item: object) -> N
 
 
 def test_another_datatype_is_an_error() -> None:
-    with pytest.raises(CodecError, match="^input 'x': expected BYTES, got INT8$"):
+    with pytest.raises(CodecError, match=r"^input 'x': expected BYTES, got INT8$"):
         Base64Codec.decode_input(InferInputTensor("x", "INT8", [1], data=[1]))
 
 

@@ -53,7 +53,7 @@ def test_what_is_no_time_is_an_error_that_names_the_element(item: object) -> Non
 
 
 def test_other_datatypes_and_values_are_errors() -> None:
-    with pytest.raises(CodecError, match="^input 'x': expected BYTES, got INT64$"):
+    with pytest.raises(CodecError, match=r"^input 'x': expected BYTES, got INT64$"):
         DatetimeCodec.decode_input(InferInputTensor("x", "INT64", [1], data=[1]))
     numbers: Any = [1]
     with pytest.raises(InferenceError, match=r"^output 'y': data\[0\]: expected datetime or str, got int$"):

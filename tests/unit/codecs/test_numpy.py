@@ -22,10 +22,10 @@ from srv_protocol.inference import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NUMERIC = [row for row in DATATYPES.values() if row.name is not Datatype.BYTES]
+NUMERIC = [name for name in DATATYPES if name != Datatype.BYTES]
 
 
-@pytest.mark.parametrize("datatype", [row.name.value for row in NUMERIC])
+@pytest.mark.parametrize("datatype", NUMERIC)
 def test_a_numeric_tensor_is_its_own_array(datatype: str) -> None:
     array = np.arange(6).astype(DATATYPES[datatype].dtype)
     decoded = NumpyCodec.decode_input(InferInputTensor("x", datatype, [2, 3], data=array))
@@ -63,13 +63,11 @@ def test_an_object_array_of_bytes_is_not_copied() -> None:
     assert np.shares_memory(NumpyCodec.decode_input(InferInputTensor("x", "BYTES", [2], data=array)), array)
 
 
-@pytest.mark.parametrize("row", NUMERIC, ids=lambda row: row.name.value)
-def test_encoding_holds_the_array_itself(row: object) -> None:
-    assert row in NUMERIC
-    datatype = next(found for found in NUMERIC if found is row)
-    array = np.zeros((2, 3), datatype.dtype)
+@pytest.mark.parametrize("datatype", NUMERIC)
+def test_encoding_holds_the_array_itself(datatype: str) -> None:
+    array = np.zeros((2, 3), DATATYPES[datatype].dtype)
     output = NumpyCodec.encode_output("y", array)
-    assert output.datatype == datatype.name
+    assert output.datatype == datatype
     assert output.data.array is array
 
 
@@ -126,12 +124,12 @@ def test_what_no_datatype_carries_is_an_error_that_names_the_tensor(value: NDArr
     [
         (
             InferInputTensor("x", "FP32", [2], data=np.zeros(2)),
-            "input 'x': data: expected FP32, got an array of float64",
+            "input 'x': data: expected FP32, got an array",
         ),
         (InferInputTensor("x", "FP32", [3], data=np.zeros(2, np.float32)), "input 'x': data: expected 3 elements"),
         (
             InferInputTensor("x", "INT8", [1], data=[1.5]),
-            "input 'x': data[0]: expected integer values for INT8, got 1.5",
+            "input 'x': data[0]: expected integer values for INT8",
         ),
         (InferInputTensor("x", "FP99", [1], data=[1.5]), "input 'x': datatype: expected one of BOOL"),
         (InferInputTensor("x", "FP32", [1]), "input 'x': data: there is none"),

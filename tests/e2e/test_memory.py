@@ -1,0 +1,92 @@
+"""What a large tensor costs the server: its own size once, where the protocol's library allows it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pytest
+from grpc_client import SERVICE, Grpc
+from serving import MODELS, PATIENCE
+from tensors import grpc_request
+from tritonclient.grpc import service_pb2 as pb
+
+if TYPE_CHECKING:
+    from serving import Server
+
+    from conftest import Serve
+
+SIZE: Final = 256 << 20
+SLACK: Final = 16 << 20
+
+
+@pytest.fixture(scope="module")
+def large(serve_module: Serve) -> Server:
+    """Return a server of its own, whose memory no other test has touched."""
+    return serve_module(MODELS / "shared").wait_started()
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    """Return the bytes of a large tensor, of which no two pages are equal."""
+    return np.arange(SIZE // 8, dtype=np.int64).tobytes()
+
+
+def growth(server: Server, before: int) -> float:
+    """Return by how many times the tensor's size the peak lies above what was resident before."""
+    grown = server.status("VmHWM") * 1024 - before
+    print(f"peak growth: {grown / SIZE:.3f} x the tensor")
+    return max(0, grown - SLACK) / SIZE
+
+
+@pytest.mark.parametrize("run", ["first", "again"])
+def test_a_tensor_over_rest_is_held_once(large: Server, data: bytes, run: str) -> None:
+    """It is received into one buffer, of which the runtime has a view, and which the response is written from."""
+    del run
+    tensor = {"name": "x", "datatype": "INT64", "shape": [SIZE // 8], "parameters": {"binary_data_size": SIZE}}
+    head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    large.reset_peak()
+    before = large.status("VmRSS") * 1024
+    with large.rest() as rest:
+        rest.connection.putrequest("POST", "/v2/models/memory/infer")
+        rest.connection.putheader("Inference-Header-Content-Length", str(len(head)))
+        rest.connection.putheader("Content-Length", str(len(head) + SIZE))
+        rest.connection.endheaders(head)
+        rest.connection.send(data)
+        with rest.connection.getresponse() as response:
+            assert response.status == 200
+            size = int(response.headers["Inference-Header-Content-Length"])
+            facts = json.loads(response.read(size))
+            received = hashlib.sha256()
+            while chunk := response.read(1 << 20):
+                received.update(chunk)
+    assert received.digest() == hashlib.sha256(data).digest()
+    assert facts["parameters"] == {"beyond": len(head), "writeable": False}
+    assert growth(large, before) <= 1.3
+
+
+@pytest.mark.parametrize("run", ["first", "again"])
+def test_a_tensor_over_grpc_is_held_a_few_times(large: Server, data: bytes, run: str) -> None:
+    """The runtime has a view of the message; the response is joined into one."""
+    del run
+    request = grpc_request("memory", {})
+    request.inputs.add(name="x", datatype="INT64", shape=[SIZE // 8])
+    request.raw_input_contents.append(data)
+    content = request.SerializeToString()
+    request.Clear()
+    large.reset_peak()
+    before = large.status("VmRSS") * 1024
+    with Grpc(large) as grpc:
+        answer = grpc.channel.unary_unary(SERVICE + "ModelInfer")(content, timeout=PATIENCE)
+    response = pb.ModelInferResponse.FromString(answer)
+    assert response.raw_output_contents[0] == data
+    assert response.parameters["beyond"].int64_param == len(content) - SIZE
+    assert not response.parameters["writeable"].bool_param
+    assert growth(large, before) <= 3
+
+
+def test_the_memory_is_given_back(large: Server) -> None:
+    """Nothing of the large requests stays."""
+    assert large.status("VmRSS") * 1024 < SIZE
