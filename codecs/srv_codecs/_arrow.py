@@ -159,6 +159,9 @@ def _from_codec(tensor: Tensor, place: Place) -> pa.Array[Any]:
     codec = find_input_codec(tensor)
     assert codec is not None  # noqa: S101  # there is a content type
     values: Any = decode_tensor(tensor, codec)
+    if codec is DatetimeCodec and len({value.tzinfo is None for value in values}) > 1:
+        # Arrow would take those without for UTC.
+        raise place.fail("", "expected points in time that all have a UTC offset, or none that has one")
     try:
         return pa.array(values, pa.string() if codec.ContentType == "str" else None)
     except pa.ArrowException as error:
