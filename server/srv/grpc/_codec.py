@@ -31,7 +31,14 @@ class _Parts:
 
 
 class MessageCodec(CodecBase):
-    """Encodes and decodes :class:`srv_protocol` messages."""
+    """Encodes and decodes :class:`srv_protocol` messages.
+
+    Attributes:
+        max_size: bytes of the largest message that is decoded.
+    """
+
+    def __init__(self, max_size: int) -> None:
+        self.max_size = max_size
 
     @property
     def __content_subtype__(self) -> str:
@@ -49,7 +56,7 @@ class MessageCodec(CodecBase):
             raise TypeError(error)
         return _Parts(message.wire_parts())  # type: ignore[return-value]  # all that grpclib does is len() and `bytes + it`
 
-    def decode(self, data: bytes, message_type: type[_M]) -> _M:
+    def decode(self, data: bytes | memoryview, message_type: type[_M]) -> _M:
         """Return the message; raw tensor contents are views of `data`.
 
         Raises:

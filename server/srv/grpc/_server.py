@@ -54,7 +54,9 @@ class GrpcServer(grpclib.server.Server):
             ReflectionService(),
             ReflectionAlphaService(),
         ]
-        super().__init__([self._calls.wrap(services)], codec=MessageCodec(), config=Configuration())
+        limits = filter(None, (settings.max_request_size, settings.grpc_max_message_length))
+        codec = MessageCodec(min(limits))
+        super().__init__([self._calls.wrap(services)], codec=codec, config=Configuration())
 
     def _protocol_factory(self) -> H2Protocol:
         protocol = super()._protocol_factory()
