@@ -151,7 +151,8 @@ class Calls:
                 status = error.status
                 raise
             except asyncio.CancelledError:
-                status = Status.CANCELLED
+                expired = stream.deadline is not None and not stream.deadline.time_remaining()
+                status = Status.DEADLINE_EXCEEDED if expired else Status.CANCELLED
                 raise
             except Exception as error:
                 described = describe_error(error, path)

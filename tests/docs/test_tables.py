@@ -1,0 +1,163 @@
+"""The tables of the pages say what the code says."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+from pages import read_table
+from srv_codecs._hints import PARTS, TensorHint, find_hint
+from srv_codecs._type_hints import canonical, take_apart
+from srv_codecs.content_types import input_codecs, request_codecs
+from srv_protocol.errors import ErrorKind
+
+from srv import Headers, settings
+from srv._model_settings import UNSUPPORTED_MODEL_SETTINGS
+from srv._settings import UNSUPPORTED_SETTINGS
+from srv._status import _STATUS
+from srv.types import InferenceRequest, Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LOADERS_OWN = {"warnings", "source", "model_extra"}
+
+
+def code(cell: str) -> str:
+    """Return what stands in a cell between back quotes."""
+    found = re.fullmatch(r"`(.*)`", cell)
+    assert found is not None, cell
+    return found[1]
+
+
+def names(cells: Iterable[str]) -> list[str]:
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def fields(struct: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(struct) if field.name not in LOADERS_OWN}
+
+
+def default(field: msgspec.structs.FieldInfo) -> object:
+    if field.default is not msgspec.NODEFAULT:
+        return field.default
+    assert callable(field.default_factory)
+    return field.default_factory()
+
+
+def matches(cell: str, value: object) -> bool:
+    """Whether a default's cell says a value: as text, or as JSON."""
+    return cell == value or cell == json.dumps(value)
+
+
+# ---- Settings
+
+
+def test_the_server_settings_are_complete_and_have_these_defaults() -> None:
+    rows = read_table("docs/settings.md", "setting")[: len(fields(settings.Settings))]
+    known = fields(settings.Settings)
+
+    assert sorted(known) == sorted(code(row[0]) for row in rows)
+    for name, variable, shown, _ in rows:
+        assert f"SRV_{code(name).upper()}" == code(variable)
+        if code(name) != "server_version":
+            assert matches(code(shown), default(known[code(name)])), name
+
+
+def test_the_readme_has_true_settings() -> None:
+    known = fields(settings.Settings)
+
+    for variable, shown, _ in read_table("README.md", "variable"):
+        assert matches(code(shown), default(known[code(variable).removeprefix("SRV_").lower()])), variable
+
+
+def test_the_cors_settings_are_complete_and_have_these_defaults() -> None:
+    rows = read_table("docs/settings.md", "key of `cors_settings`")
+    known = fields(settings.CORSSettings)
+
+    assert sorted(known) == sorted(code(row[0]) for row in rows)
+    for name, shown, _ in rows:
+        assert matches(code(shown), default(known[code(name)])), name
+
+
+@pytest.mark.parametrize(
+    ("heading", "struct", "prefix"),
+    [
+        ("key of `model-settings.json`", settings.ModelSettings, ""),
+        ("key of `parameters`", settings.ModelParameters, "parameters."),
+    ],
+)
+def test_the_model_settings_are_complete_and_have_these_defaults(
+    heading: str, struct: type[msgspec.Struct], prefix: str
+) -> None:
+    rows = read_table("docs/settings.md", heading)
+    known = {
+        name: field for name, field in fields(struct).items() if f"{prefix}{name}" not in UNSUPPORTED_MODEL_SETTINGS
+    }
+
+    assert sorted(known) == sorted(code(row[0]) for row in rows)
+    for name, variable, shown, _ in rows:
+        assert f"SRV_MODEL_{code(name).upper()}" == code(variable)
+        if shown.startswith("`") and code(name) != "parameters":
+            assert matches(code(shown), default(known[code(name)])), name
+
+
+def test_the_settings_without_effect_are_complete() -> None:
+    of_the_server = names(row[0] for row in read_table("docs/settings.md", "setting ")) if False else None
+    assert of_the_server is None
+
+
+# ---- Hints
+
+
+def test_the_hints_are_complete_and_lead_to_these_codecs() -> None:
+    namespace: dict[str, Any] = {
+        "Headers": Headers,
+        "InferenceRequest": InferenceRequest,
+        "NDArray": NDArray,
+        "Parameters": Parameters,
+        "datetime": datetime,
+        "np": np,
+        "pa": pa,
+        "pd": pd,
+    }
+    shown: set[object] = set()
+    for text, _, content_type in read_table("docs/runtimes.md", "hint"):
+        hint = take_apart(eval(code(text), namespace)).core  # noqa: S307  # our own page
+        shown.add(hint)
+        if hint in PARTS:
+            assert content_type == ""
+        else:
+            assert code(content_type) == find_hint(hint, "the table").codec.ContentType
+
+    codecs = [each for each in (*input_codecs, *request_codecs) if each.__module__.startswith("srv_codecs")]
+    expected = {canonical(each.TypeHint) for each in codecs if each.TypeHint is not None} | set(PARTS)
+    assert expected <= shown
+
+
+def test_floating_means_these_datatypes() -> None:
+    hint = find_hint(take_apart(NDArray[np.floating]).core, "the table")
+
+    assert isinstance(hint, TensorHint)
+    assert hint.datatypes == {"FP16", "FP32", "FP64"}
+
+
+# ---- Errors
+
+
+def test_the_statuses_are_complete_and_true() -> None:
+    rows = read_table("docs/design.md", "kind")
+
+    assert [each.name for each in ErrorKind] == [code(row[0]) for row in rows]
+    for name, http, grpc, _ in rows:
+        status = _STATUS[ErrorKind[code(name)]]
+        assert f"{status[0].value} {status[0].phrase}" == http
+        assert status[1].name == code(grpc)

@@ -1,0 +1,250 @@
+"""What a type hint means."""
+
+import sys
+import types
+import typing
+from datetime import datetime
+from typing import Annotated, Any, Dict, List, Optional, Tuple, Union  # noqa: UP035  # the old spellings work too
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from srv_codecs._hints import TableHint, TensorHint, find_hint
+from srv_codecs._results import (
+    DictResult,
+    NoResult,
+    OneResult,
+    ResponseResult,
+    TupleResult,
+    UnhintedResult,
+    find_result,
+)
+from srv_codecs._type_hints import canonical, resolve_hints, show, take_apart
+from srv_codecs.content_types import InputCodec, RequestCodec, input_codecs, request_codecs
+from srv_codecs.hints import Output
+from srv_protocol.errors import CodecNotFound
+from srv_protocol.inference import ModelInferResponse
+
+SPELLINGS: dict[str, tuple[Any, str]] = {
+    "np.ndarray": (np.ndarray, "NumpyCodec"),
+    "NDArray": (NDArray[np.float32], "NumpyCodec"),
+    "ndarray[Any, dtype]": (np.ndarray[Any, np.dtype[np.float32]], "NumpyCodec"),
+    "list[str]": (list[str], "StringCodec"),
+    "List[str]": (List[str], "StringCodec"),  # noqa: UP006
+    "list[bytes]": (list[bytes], "Base64Codec"),
+    "List[bytes]": (List[bytes], "Base64Codec"),  # noqa: UP006
+    "list[datetime]": (list[datetime], "DatetimeCodec"),
+    "List[datetime]": (List[datetime], "DatetimeCodec"),  # noqa: UP006
+    "list[str | datetime]": (list[str | datetime], "DatetimeCodec"),
+    "list[datetime | str]": (list[datetime | str], "DatetimeCodec"),
+    "List[Union[str, datetime]]": (List[Union[str, datetime]], "DatetimeCodec"),  # noqa: UP006, UP007
+    "List[Annotated[str, ...]]": (List[Annotated[str, "UTF-8"]], "StringCodec"),  # noqa: UP006
+    "pa.Array": (pa.Array, "ArrowCodec"),
+    "pa.RecordBatch": (pa.RecordBatch, "ArrowBatchCodec"),
+    "pa.Table": (pa.Table, "ArrowTableCodec"),
+    "pd.DataFrame": (pd.DataFrame, "PandasCodec"),
+}
+
+
+@pytest.mark.parametrize(("hint", "codec"), SPELLINGS.values(), ids=SPELLINGS)
+def test_a_hint_chooses_a_codec(hint: Any, codec: str) -> None:
+    assert find_hint(canonical(hint), "f(): argument 'x'").codec.__name__ == codec
+
+
+TABLES = {"PandasCodec", "ArrowBatchCodec", "ArrowTableCodec"}
+
+
+@pytest.mark.parametrize(("hint", "codec"), SPELLINGS.values(), ids=SPELLINGS)
+def test_tables_are_hints_for_many_tensors_and_the_others_for_one(hint: Any, codec: str) -> None:
+    assert isinstance(find_hint(canonical(hint), ""), TableHint if codec in TABLES else TensorHint)
+
+
+SURROUNDED: dict[str, Any] = {
+    "X | None": list[str] | None,
+    "None | X": None | list[str],
+    "Optional[X]": Optional[List[str]],  # noqa: UP006, UP045
+    "Union[None, X]": Union[None, List[str]],  # noqa: UP006, UP007
+    "Annotated[X | None, ...]": Annotated[list[str] | None, "note"],
+    "Annotated[X, ...] | None": Annotated[list[str], "note"] | None,
+    "Annotated in Annotated": Annotated[Optional[Annotated[list[str], "a"]], "b"],  # noqa: UP045
+}
+
+
+@pytest.mark.parametrize("hint", SURROUNDED.values(), ids=SURROUNDED)
+def test_what_surrounds_a_hint_is_taken_off(hint: Any) -> None:
+    assert take_apart(hint).core == list[str]
+    assert take_apart(hint).optional
+
+
+def test_an_output_among_the_annotations_is_a_name() -> None:
+    assert take_apart(Annotated[list[str], "note", Output("a")]).output == "a"
+    assert take_apart(Annotated[Annotated[list[str], Output("inner")] | None, "note"]).output == "inner"
+    assert take_apart(list[str]).output is None
+
+
+DATATYPES: dict[str, tuple[Any, set[str] | None]] = {
+    "float32": (np.float32, {"FP32"}),
+    "float64": (np.float64, {"FP64"}),
+    "float16": (np.float16, {"FP16"}),
+    "bool": (np.bool_, {"BOOL"}),
+    "uint8": (np.uint8, {"UINT8"}),
+    "longlong": (np.longlong, {"INT64"}),
+    "object": (np.object_, {"BYTES"}),
+    "floating": (np.floating, {"FP16", "FP32", "FP64"}),
+    "unsignedinteger": (np.unsignedinteger, {"UINT8", "UINT16", "UINT32", "UINT64"}),
+    "number": (np.number, {f"{s}INT{n}" for s in ("", "U") for n in (8, 16, 32, 64)} | {"FP16", "FP32", "FP64"}),
+    "generic": (np.generic, None),
+    "Any": (Any, None),
+}
+
+
+@pytest.mark.parametrize(("scalar", "datatypes"), DATATYPES.values(), ids=DATATYPES)
+def test_the_dtype_of_an_array_hint_says_which_datatypes_fit(scalar: Any, datatypes: set[str] | None) -> None:
+    hint = find_hint(canonical(np.ndarray[Any, np.dtype[scalar]]), "")
+    assert isinstance(hint, TensorHint)
+    assert hint.datatypes == datatypes
+
+
+def test_an_array_hint_without_a_dtype_fits_any() -> None:
+    for hint in (np.ndarray, np.ndarray[Any, Any], NDArray[Any]):
+        found = find_hint(canonical(hint), "")
+        assert isinstance(found, TensorHint)
+        assert found.datatypes is None
+
+
+UNKNOWN: dict[str, tuple[Any, str]] = {
+    "class": (set, "no codec for the type hint set; there are Headers, InferenceRequest, NDArray[numpy.float32]"),
+    "bare list": (list, "no codec for the type hint list;"),
+    "bare List": (List, "no codec for the type hint list;"),  # noqa: UP006
+    "bytes": (bytes, "no codec for the type hint bytes;"),
+    "union": (list[str] | np.ndarray, "no codec for the type hint list[str] | numpy.ndarray;"),
+    "number": (5, "no codec for the type hint 5;"),
+    "complex array": (NDArray[np.complex64], "no V2 datatype carries numpy dtype complex64"),
+    "array of text": (
+        NDArray[np.str_],
+        "is not served, since BYTES tensors are object arrays; use np.ndarray, NDArray[",
+    ),
+    "array of bytes": (NDArray[np.bytes_], "is not served, since BYTES tensors are object arrays"),
+}
+
+
+@pytest.mark.parametrize(("hint", "text"), UNKNOWN.values(), ids=UNKNOWN)
+def test_an_unknown_hint_is_an_error_that_names_it_and_the_known_ones(hint: Any, text: str) -> None:
+    with pytest.raises(CodecNotFound) as caught:
+        find_hint(take_apart(hint).core, "f(): argument 'x'")
+    assert str(caught.value).startswith("f(): argument 'x': ")
+    assert text in str(caught.value)
+
+
+def test_the_hints_of_registered_codecs_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sound: ...
+
+    class SoundCodec(InputCodec[Sound]):
+        ContentType = "sound"
+        TypeHint = Sound
+
+    class SoundsCodec(RequestCodec[list[Sound]]):
+        ContentType = "sounds"
+        TypeHint = List[Sound]  # noqa: UP006
+
+    monkeypatch.setattr(input_codecs, "_codecs", {**input_codecs._codecs, "sound": SoundCodec})
+    monkeypatch.setattr(request_codecs, "_codecs", {**request_codecs._codecs, "sounds": SoundsCodec})
+    assert find_hint(Sound, "").codec is SoundCodec
+    assert find_hint(list[Sound], "").codec is SoundsCodec
+
+
+RESULTS: dict[str, tuple[Any, type]] = {
+    "one": (np.ndarray, OneResult),
+    "optional": (np.ndarray | None, OneResult),
+    "tuple": (tuple[np.ndarray, list[str]], TupleResult),
+    "Tuple": (Tuple[np.ndarray, List[str]], TupleResult),  # noqa: UP006
+    "optional tuple": (Optional[Tuple[np.ndarray]], TupleResult),  # noqa: UP006, UP045
+    "dict": (dict[str, np.ndarray], DictResult),
+    "Dict": (Dict[str, NDArray[np.float32]], DictResult),  # noqa: UP006
+    "response": (ModelInferResponse, ResponseResult),
+    "None": (type(None), NoResult),
+}
+
+
+@pytest.mark.parametrize(("hint", "kind"), RESULTS.values(), ids=RESULTS)
+def test_a_return_hint_chooses_what_becomes_of_a_result(hint: Any, kind: type) -> None:
+    assert type(find_result(hint, "f(): the return hint")) is kind
+
+
+WRONG_RESULTS: dict[str, tuple[Any, str]] = {
+    "unknown": (set, "no codec for the type hint set"),
+    "unknown in a tuple": (tuple[np.ndarray, set[int]], "no codec for the type hint set[int]"),
+    "unknown in a dict": (dict[str, int], "no codec for the type hint int"),
+    "dict of numbers": (dict[int, np.ndarray], "expected names of outputs that are text"),
+    "tuple of any length": (tuple[np.ndarray, ...], "does not say how many outputs there are; use a dict"),
+    "empty tuple": (tuple[()], "no codec for the type hint tuple"),
+    "a name twice": (
+        tuple[Annotated[np.ndarray, Output("a")], Annotated[list[str], Output("a")]],
+        "expected outputs of different names, got a, a",
+    ),
+    "a name of a number": (
+        tuple[np.ndarray, Annotated[list[str], Output("output-0")]],
+        "expected outputs of different names, got output-0, output-0",
+    ),
+    "a name for a table": (Annotated[pd.DataFrame, Output("a")], "Output('a') names one output, but"),
+}
+
+
+@pytest.mark.parametrize(("hint", "text"), WRONG_RESULTS.values(), ids=WRONG_RESULTS)
+def test_a_return_hint_that_says_nothing_is_an_error(hint: Any, text: str) -> None:
+    with pytest.raises(CodecNotFound) as caught:
+        find_result(hint, "f(): the return hint")
+    assert str(caught.value).startswith("f(): the return hint: ")
+    assert text in str(caught.value)
+
+
+def test_hints_that_are_strings_are_evaluated() -> None:
+    def function(a: "np.ndarray", b: "List['np.ndarray']", c: 'list["str"]') -> "tuple[np.ndarray, 'str']": ...  # type: ignore[empty-body]  # noqa: UP006
+
+    assert resolve_hints(function) == {
+        "a": np.ndarray,
+        "b": List[np.ndarray],  # noqa: UP006
+        "c": list[str],
+        "return": tuple[np.ndarray, str],
+    }
+
+
+def test_a_return_hint_may_be_a_tuple_of_hints() -> None:
+    def function() -> (np.ndarray, "str"): ...  # type: ignore[syntax]  # pyright: ignore[reportInvalidTypeForm]
+
+    def text() -> "(np.ndarray, str)": ...  # type: ignore[syntax]  # pyright: ignore[reportInvalidTypeForm]
+
+    assert resolve_hints(function)["return"] == resolve_hints(text)["return"] == tuple[np.ndarray, str]
+
+
+def test_a_name_that_is_unknown_at_run_time_is_an_error_that_tells_why() -> None:
+    def function(x: "Unknown") -> None: ...  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
+
+    with pytest.raises(CodecNotFound) as caught:
+        resolve_hints(function)
+    assert str(caught.value).endswith(
+        "function(): the type hints cannot be resolved: name 'Unknown' is not defined; "
+        "import what they name outside of `if TYPE_CHECKING:`"
+    )
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="type statements are of Python 3.12")
+def test_a_type_alias_is_what_it_stands_for() -> None:
+    alias: Any = getattr(typing, "TypeAliasType")  # noqa: B009  # not in 3.11
+    item: Any = typing.TypeVar("item")  # type: ignore[misc]
+    assert canonical(alias("Texts", list[str])) == list[str]
+    assert take_apart(alias("Maybe", list[str] | None)).optional
+    assert canonical(alias("Items", list[item], type_params=(item,))[str]) == list[str]
+
+
+def test_hints_are_shown_as_people_write_them() -> None:
+    assert show(np.ndarray) == "numpy.ndarray"
+    assert show(types.GenericAlias(list, (str,))) == "list[str]"
+    assert show(List[str]) == "List[str]"  # noqa: UP006
+
+
+def test_no_hint_is_a_hint_of_its_own() -> None:
+    assert UnhintedResult().encode(ModelInferResponse("m")) == ModelInferResponse("m")

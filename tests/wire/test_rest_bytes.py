@@ -1,0 +1,116 @@
+"""What goes over a REST connection, to the byte."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from serving import Server
+
+PATH: Final = b"POST /v2/models/identity/infer HTTP/1.1\r\nHost: x\r\n"
+
+
+def request(body: bytes, *headers: bytes) -> bytes:
+    """Return an inference request as a client writes it."""
+    lines = b"".join(header + b"\r\n" for header in headers)
+    return PATH + lines + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def answer(status: bytes, content_type: bytes, body: bytes, *headers: bytes) -> bytes:
+    """Return a response as the server writes it."""
+    lines = b"".join(header + b"\r\n" for header in headers)
+    return (
+        b"HTTP/1.1 " + status + b"\r\n" + lines
+        + b"content-type: " + content_type + b"\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    )  # fmt: skip
+
+
+JSON: Final = b"application/json"
+CASES: Final = {
+    "live": (
+        b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n",
+        answer(b"200 OK", JSON, b'{"live":true,"ready":true}'),
+    ),
+    "model ready": (
+        b"GET /v2/models/identity/ready HTTP/1.1\r\nHost: x\r\n\r\n",
+        answer(b"200 OK", JSON, b'{"name":"identity","ready":true}'),
+    ),
+    "unknown model": (
+        b"GET /v2/models/nope HTTP/1.1\r\nHost: x\r\n\r\n",
+        answer(b"404 Not Found", JSON, b'{"error":"Request for unknown model: \'nope\' is not found"}'),
+    ),
+    "json": (
+        request(b'{"id":"1","inputs":[{"name":"x","shape":[2],"datatype":"FP32","data":[1,2.5]}]}'),
+        answer(
+            b"200 OK",
+            JSON,
+            b'{"model_name":"identity","outputs":[{"name":"x","shape":[2],"datatype":"FP32","data":[1.0,2.5]}],"id":"1"}',
+        ),
+    ),
+    "binary both ways": (
+        request(
+            b'{"inputs":[{"name":"x","shape":[2],"datatype":"INT16","parameters":{"binary_data_size":4}}],'
+            b'"parameters":{"binary_data_output":true}}\x01\x00\xff\xff',
+            b"Inference-Header-Content-Length: 133",
+        ),
+        answer(
+            b"200 OK",
+            b"application/octet-stream",
+            b'{"model_name":"identity","outputs":[{"name":"x","shape":[2],"datatype":"INT16",'
+            b'"parameters":{"binary_data_size":4}}]}\x01\x00\xff\xff',
+            b"inference-header-content-length: 117",
+        ),
+    ),
+    "bytes as json": (
+        request(
+            b'{"inputs":[{"name":"x","shape":[2],"datatype":"BYTES","parameters":{"binary_data_size":11}}]}'
+            b"\x01\x00\x00\x00a\x02\x00\x00\x00\xc3\xa9",
+            b"Inference-Header-Content-Length: 93",
+        ),
+        answer(
+            b"200 OK",
+            JSON,
+            b'{"model_name":"identity","outputs":[{"name":"x","shape":[2],"datatype":"BYTES","data":["a","\xc3\xa9"]}]}',
+        ),
+    ),
+    "wrong count": (
+        request(b'{"inputs":[{"name":"x","shape":[2,3],"datatype":"FP32","data":[1,2,3,4,5]}]}'),
+        answer(
+            b"400 Bad Request",
+            JSON,
+            b'{"error":"inputs[0].data: expected 6 elements for shape [2, 3], got 5 (input \'x\')"}',
+        ),
+    ),
+}
+
+
+def exchange(server: Server, pieces: list[bytes], size: int) -> bytes:
+    """Send the pieces one by one, and return the first `size` bytes of what comes back."""
+    with socket.create_connection(("127.0.0.1", server.http_port), timeout=30) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            connection.sendall(piece)
+        received = b""
+        while len(received) < size and (chunk := connection.recv(size - len(received))):
+            received += chunk
+        return received
+
+
+@pytest.mark.parametrize(("sent", "expected"), CASES.values(), ids=CASES)
+def test_a_request_in_one_piece_gets_exactly_this_answer(server: Server, sent: bytes, expected: bytes) -> None:
+    assert exchange(server, [sent], len(expected)) == expected
+
+
+@pytest.mark.parametrize(("sent", "expected"), CASES.values(), ids=CASES)
+def test_a_request_byte_by_byte_gets_the_same_answer(server: Server, sent: bytes, expected: bytes) -> None:
+    assert exchange(server, [bytes((byte,)) for byte in sent], len(expected)) == expected
+
+
+@pytest.mark.parametrize(("sent", "expected"), CASES.values(), ids=CASES)
+def test_requests_right_behind_each_other_get_their_answers_in_order(
+    server: Server, sent: bytes, expected: bytes
+) -> None:
+    assert exchange(server, [sent * 3], len(expected) * 3) == expected * 3
