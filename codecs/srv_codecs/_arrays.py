@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from srv_codecs._shape import count_elements, find_datatype, with_shape
 from srv_protocol.datatypes import Datatype, JsonForm, datatype_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -41,7 +42,10 @@ def tensor_array(tensor: Tensor, place: Place) -> NDArray[np.generic]:
     data = tensor.data
     array = data.array
     if array is None:
-        array = from_values(data.values or (), spec, tensor.shape, count, place)
+        values = data.values
+        if not isinstance(values, Sequence):
+            raise place.fail("data", f"expected an array or a list, got {type(values).__name__}")
+        array = from_values(values, spec, tensor.shape, count, place)
         data.array = array
     else:
         check_array(array, spec, tensor.shape, count, place)
@@ -72,19 +76,19 @@ def from_values(
         array = np.empty(count, object)
         for index, item in enumerate(flat):
             array[index] = as_bytes(item, index, place)
-        return array.reshape(shape)
-    if not count:
-        return np.empty(shape, spec.dtype)
-    if spec.json in {JsonForm.NUMBER, JsonForm.NONE} and None in flat:
+        return with_shape(array, shape, place)
+    # Asked of the set of types, not of each element: lists are long, and of one type.
+    kinds = set(map(type, flat))
+    if type(None) in kinds and spec.json in {JsonForm.NUMBER, JsonForm.NONE}:
+        kinds.remove(type(None))
         flat = [float("nan") if item is None else item for item in flat]
     allowed = _TYPES[spec.json]
-    # Asked of the set of types, not of each element: lists are long, and of one type.
-    wrong = tuple(kind for kind in set(map(type, flat)) if not _fits(kind, allowed))
+    wrong = tuple(kind for kind in kinds if not _fits(kind, allowed))
     if wrong:
         index, item = next((index, item) for index, item in enumerate(flat) if type(item) in wrong)
         form = "number" if spec.json is JsonForm.NONE else spec.json.value
         raise place.fail(f"data[{index}]", f"expected {form} values for {spec.name}, got {item!r}")
-    return from_checked(flat, spec, place).reshape(shape)
+    return with_shape(from_checked(flat, spec, place), shape, place)
 
 
 def _fits(kind: type, allowed: tuple[type, ...]) -> bool:
@@ -95,7 +99,10 @@ def _fits(kind: type, allowed: tuple[type, ...]) -> bool:
 def from_checked(flat: Sequence[object], spec: DatatypeSpec, place: Place) -> NDArray[np.generic]:
     """Return a new flat array from values of the right Python type, whose range is still to be checked."""
     if spec.json in {JsonForm.NUMBER, JsonForm.NONE}:
-        wide = np.array(flat, np.float64)
+        try:
+            wide = np.array(flat, np.float64)
+        except OverflowError:
+            raise place.fail("data", f"an integer is beyond the range of {spec.name}") from None
         if spec.name is Datatype.FP64:
             return wide
         with np.errstate(over="ignore"):

@@ -185,22 +185,30 @@ _SAME: Final[dict[object, object]] = {list[datetime]: list[str | datetime]}
 
 
 def find_hint(hint: object, where: str) -> TensorHint | TableHint:
-    """Return what a hint, canonical and without ``None``, means for a value that is made of tensors.
+    """Return what a hint, without ``None`` around it, means for a value that is made of tensors.
 
     Raises:
         CodecNotFound: no codec has the hint; the text starts with `where`.
     """
-    text = show(hint)
     if get_origin(hint) is np.ndarray:
-        return TensorHint(text, NumpyCodec, _datatypes(hint, where))
-    wanted = _SAME.get(hint, hint)
+        return TensorHint(show(hint), NumpyCodec, _datatypes(hint, where))
+    found = search_codecs(hint)
+    if found is None:
+        raise CodecNotFound(f"{where}: no codec for the type hint {show(hint)}; there are {', '.join(_known())}")
+    return found
+
+
+def search_codecs(hint: object) -> TensorHint | TableHint | None:
+    """Return what the first codec whose ``TypeHint`` it is makes of a hint, ``None`` when it is no codec's."""
+    plain = canonical(hint)
+    wanted = _SAME.get(plain, plain)
     for input_codec in input_codecs:
         if _has_hint(input_codec, wanted):
-            return TensorHint(text, input_codec)
+            return TensorHint(show(hint), input_codec)
     for request_codec in request_codecs:
         if _has_hint(request_codec, wanted):
-            return TableHint(text, request_codec)
-    raise CodecNotFound(f"{where}: no codec for the type hint {text}; there are {', '.join(_known())}")
+            return TableHint(show(hint), request_codec)
+    return None
 
 
 def _has_hint(codec: AnyCodec, wanted: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, cast, get_args, get_origin
 
-from srv_codecs._hints import ByTypeHint, TableHint, find_hint, unexpected
+from srv_codecs._hints import ByTypeHint, TableHint, TensorHint, find_hint, search_codecs, unexpected
 from srv_codecs._type_hints import show, take_apart
 from srv_protocol.errors import CodecNotFound, InferenceError
 from srv_protocol.inference import ModelInferResponse
@@ -149,23 +149,28 @@ def find_result(hint: object, where: str) -> Result:
     if hint is type(None):
         return NoResult()
     parts = take_apart(hint)
+    origin, members = get_origin(parts.core), get_args(parts.core)
     if parts.core is ModelInferResponse:
         return ResponseResult(parts.optional)
-    if get_origin(parts.core) is dict:
-        key, item = get_args(parts.core)
-        if key is not str:
+    # A codec may have such a hint of its own.
+    if origin is dict and search_codecs(parts.core) is None:
+        if members[:1] != (str,):
             raise CodecNotFound(f"{where}: expected names of outputs that are text, got {show(parts.core)}")
-        return DictResult(find_hint(item, where), parts.optional)
-    if get_origin(parts.core) is not tuple:
-        return _one(hint, 0, where)
-    members = get_args(parts.core)
-    if Ellipsis in members:
-        raise CodecNotFound(f"{where}: {show(parts.core)} does not say how many outputs there are; use a dict")
-    results = tuple(_one(member, index, where) for index, member in enumerate(members))
-    names = [result.name for result in results]
+        return DictResult(find_hint(members[1], where), parts.optional)
+    if origin is tuple:
+        if not members or Ellipsis in members:
+            raise CodecNotFound(f"{where}: {show(parts.core)} does not say how many outputs there are; use a dict")
+        return TupleResult(_several(members, where), parts.optional)
+    return _one(hint, 0, where)
+
+
+def _several(hints: Sequence[object], where: str) -> tuple[OneResult, ...]:
+    results = tuple(_one(hint, index, where) for index, hint in enumerate(hints))
+    # The outputs of a table have names of their own, known when they are there.
+    names = [result.name for result in results if isinstance(result.hint, TensorHint)]
     if len(set(names)) != len(names):
         raise CodecNotFound(f"{where}: expected outputs of different names, got {', '.join(names)}")
-    return TupleResult(results, parts.optional)
+    return results
 
 
 def _one(hint: object, index: int, where: str) -> OneResult:

@@ -21,7 +21,7 @@ class Parts:
     """A type hint without what surrounds it.
 
     Attributes:
-        core: the hint in one spelling: ``list[str]`` for ``List[str]``, ``A | B`` as ``Union[A, B]``.
+        core: what is inside of ``Annotated`` and ``Optional``, as it was written.
         optional: ``None`` is allowed too.
         output: the name that an :class:`Output` among the annotations gives.
     """
@@ -67,12 +67,12 @@ def take_apart(hint: object) -> Parts:
         if len(members) == 1:
             parts = take_apart(members[0])
             return Parts(parts.core, optional=True, output=parts.output)
-        return Parts(canonical(_union(members)), optional=True, output=None)
-    return Parts(canonical(hint), optional=False, output=None)
+        return Parts(_union(members), optional=True, output=None)
+    return Parts(hint, optional=False, output=None)
 
 
 def canonical(hint: object) -> object:
-    """Return a hint in one spelling, equal for all hints that mean the same."""
+    """Return a hint in one spelling, equal for all hints that mean the same: ``list[str]`` for ``List[str]``."""
     hint = _expand(hint)
     arguments = get_args(hint)
     if not arguments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, cast
 
 from srv._registry import ModelState
@@ -16,7 +17,8 @@ from srv_protocol.inference import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
+    from typing import Self
 
     from srv._metrics import Metrics
     from srv._registry import LoadedModel, ModelRegistry
@@ -132,9 +134,10 @@ class DataPlane:
             return
         with model.use(), self._metrics.inference(request.model_name, model.runtime.version or ""):
             self._prepare(model, request, headers)
-            responses = model.caller.iterate(model.runtime.predict_stream, _one(request))
-            async for response in responses:
-                yield finish_response(model.runtime, request, response)
+            # Closed before the model counts as idle: a client that leaves must not outlive it in the runtime's code.
+            async with aclosing(model.caller.iterate(model.runtime.predict_stream, _One(request))) as responses:
+                async for response in responses:
+                    yield finish_response(model.runtime, request, response)
 
     def _find(self, request: ModelInferRequest) -> LoadedModel:
         if not request.model_name:
@@ -148,5 +151,24 @@ class DataPlane:
         check_outputs(request, model.runtime.outputs)
 
 
-async def _one(request: ModelInferRequest) -> AsyncIterator[ModelInferRequest]:
-    yield request
+class _One:
+    """A stream of one request, for ``predict_stream`` of either kind: it is an iterator and an asynchronous one."""
+
+    def __init__(self, request: ModelInferRequest) -> None:
+        self._requests = [request]
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ModelInferRequest:
+        if not self._requests:
+            raise StopIteration
+        return self._requests.pop()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ModelInferRequest:
+        if not self._requests:
+            raise StopAsyncIteration
+        return self._requests.pop()

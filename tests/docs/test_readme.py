@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pages import INSTALL, PLACEHOLDER, ROOT, exchange, read_blocks, run_page
-from srv_protocol.inference_grpc import GRPCInferenceServiceBase
 
 from srv.grpc._inference import InferenceService
+from srv_protocol.inference_grpc import GRPCInferenceServiceBase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ def test_the_readme_says_what_happens(clone: Path, ports: Mapping[str, int]) -> 
 def test_the_first_two_commands_are_the_whole_set_up() -> None:
     commands = [block.text for block in read_blocks("README.md") if block.text.startswith(INSTALL)]
 
-    assert [FIRST, SECOND] == commands
+    assert commands == [FIRST, SECOND]
 
 
 def test_the_project_supports_the_two_commands() -> None:

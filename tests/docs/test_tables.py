@@ -14,16 +14,16 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 from pages import read_table
-from srv_codecs._hints import PARTS, TensorHint, find_hint
-from srv_codecs._type_hints import canonical, take_apart
-from srv_codecs.content_types import input_codecs, request_codecs
-from srv_protocol.errors import ErrorKind
 
 from srv import Headers, settings
 from srv._model_settings import UNSUPPORTED_MODEL_SETTINGS
 from srv._settings import UNSUPPORTED_SETTINGS
 from srv._status import _STATUS
 from srv.types import InferenceRequest, Parameters
+from srv_codecs._hints import PARTS, TensorHint, find_hint
+from srv_codecs._type_hints import canonical, take_apart
+from srv_codecs.content_types import input_codecs, request_codecs
+from srv_protocol.errors import ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +62,7 @@ def matches(cell: str, value: object) -> bool:
 
 
 def test_the_server_settings_are_complete_and_have_these_defaults() -> None:
-    rows = read_table("docs/settings.md", "setting")[: len(fields(settings.Settings))]
+    rows = read_table("docs/settings.md", "setting")
     known = fields(settings.Settings)
 
     assert sorted(known) == sorted(code(row[0]) for row in rows)
@@ -111,8 +111,11 @@ def test_the_model_settings_are_complete_and_have_these_defaults(
 
 
 def test_the_settings_without_effect_are_complete() -> None:
-    of_the_server = names(row[0] for row in read_table("docs/settings.md", "setting ")) if False else None
-    assert of_the_server is None
+    server = names(row[0] for row in read_table("docs/settings.md", "setting without effect"))
+    model = names(row[0] for row in read_table("docs/settings.md", "setting of a model without effect"))
+
+    assert sorted(UNSUPPORTED_SETTINGS) == sorted(server)
+    assert sorted(UNSUPPORTED_MODEL_SETTINGS) == sorted(model)
 
 
 # ---- Hints

@@ -12,6 +12,7 @@ import pytest
 from calling import call, call_stream
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
+
 from srv_protocol.inference import (
     InferInputTensor,
     InferRequestedOutputTensor,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from serving import Answer, Server
-
     from tests.conftest import Serve
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -73,9 +73,9 @@ def split_binary(answer: Answer) -> tuple[dict[str, object], bytes]:
 def test_every_example_is_ready(examples: Server) -> None:
     folders = sorted(path.parent.name for path in EXAMPLES.glob("*/model-settings.json"))
 
-    assert ["echo-headers", "iris", "stream", "sum-model", "text-match"] == folders
+    assert folders == ["echo-headers", "iris", "stream", "sum-model", "text-match"]
     assert {"models": folders} == examples.get("/v2/models").json()
-    assert {"live": True, "ready": True} == examples.get("/v2/health/ready").json()
+    assert examples.get("/v2/health/ready").json() == {"live": True, "ready": True}
 
 
 def test_every_example_has_its_own_readme() -> None:
@@ -88,13 +88,13 @@ def test_every_example_has_its_own_readme() -> None:
 
 
 def test_sum_model_over_json(examples: Server) -> None:
-    answer = infer(examples, 
-        "sum-model", {"name": "x", "datatype": "FP32", "shape": [2, 3], "data": [[1, 2, 3], [4, 5, 6]]}
+    answer = infer(
+        examples, "sum-model", {"name": "x", "datatype": "FP32", "shape": [2, 3], "data": [[1, 2, 3], [4, 5, 6]]}
     )
 
     assert answer.status == 200
     (output,) = answer.json()["outputs"]
-    assert ("FP32", [2, 1], [6.0, 15.0]) == (output["datatype"], output["shape"], output["data"])
+    assert (output["datatype"], output["shape"], output["data"]) == ("FP32", [2, 1], [6.0, 15.0])
 
 
 def test_sum_model_over_binary_rest(examples: Server) -> None:
@@ -107,27 +107,28 @@ def test_sum_model_over_binary_rest(examples: Server) -> None:
 
     described, tail = split_binary(post_binary(examples, "sum-model", header, X.tobytes()))
 
-    assert [2, 1] == described["outputs"][0]["shape"]  # type: ignore[index]  # JSON
-    assert [6.0, 15.0] == np.frombuffer(tail, "<f4").tolist()
+    assert described["outputs"][0]["shape"] == [2, 1]  # type: ignore[index]  # JSON
+    assert np.frombuffer(tail, "<f4").tolist() == [6.0, 15.0]
 
 
 def test_sum_model_over_grpc_raw(examples: Server) -> None:
     response, _ = call(examples.grpc_address, raw("sum-model", x=X))
 
-    assert [6.0, 15.0] == np.frombuffer(response.raw_output_contents[0], "<f4").tolist()
+    assert np.frombuffer(response.raw_output_contents[0], "<f4").tolist() == [6.0, 15.0]
 
 
 def test_sum_model_over_grpc_typed(examples: Server) -> None:
     """A client that sends typed contents gets typed contents."""
     contents = InferTensorContents(fp32_contents=[1, 2, 3])
 
-    response, _ = call(examples.grpc_address, 
-        ModelInferRequest("sum-model", inputs=[InferInputTensor("x", "FP32", [1, 3], contents=contents)])
+    response, _ = call(
+        examples.grpc_address,
+        ModelInferRequest("sum-model", inputs=[InferInputTensor("x", "FP32", [1, 3], contents=contents)]),
     )
 
     assert not response.raw_output_contents
     assert response.outputs[0].contents is not None
-    assert [6.0] == list(response.outputs[0].contents.fp32_contents)
+    assert list(response.outputs[0].contents.fp32_contents) == [6.0]
 
 
 # ---- text-match
@@ -139,8 +140,8 @@ def test_text_match_over_json(examples: Server) -> None:
     assert answer.status == 200
     (output,) = answer.json()["outputs"]
     scores = np.array(output["data"]).reshape(output["shape"])
-    assert (2, 2) == scores.shape
-    assert [0, 1] == scores.argmax(axis=1).tolist()
+    assert scores.shape == (2, 2)
+    assert scores.argmax(axis=1).tolist() == [0, 1]
 
 
 def test_text_match_over_binary_rest(examples: Server) -> None:
@@ -155,7 +156,7 @@ def test_text_match_over_binary_rest(examples: Server) -> None:
 
     _, tail = split_binary(post_binary(examples, "text-match", header, *tails))
 
-    assert [0, 1] == np.frombuffer(tail, "<f8").reshape(2, 2).argmax(axis=1).tolist()
+    assert np.frombuffer(tail, "<f8").reshape(2, 2).argmax(axis=1).tolist() == [0, 1]
 
 
 def test_text_match_over_grpc(examples: Server) -> None:
@@ -168,7 +169,7 @@ def test_text_match_over_grpc(examples: Server) -> None:
 
     (output,) = response.outputs
     assert output.contents is not None
-    assert [0, 1] == np.array(output.contents.fp64_contents).reshape(output.shape).argmax(axis=1).tolist()
+    assert np.array(output.contents.fp64_contents).reshape(output.shape).argmax(axis=1).tolist() == [0, 1]
 
 
 def test_an_input_that_is_missing_is_named(examples: Server) -> None:
@@ -184,23 +185,23 @@ def test_an_input_that_is_missing_is_named(examples: Server) -> None:
 def test_iris_metadata(examples: Server) -> None:
     metadata = examples.get("/v2/models/iris").json()
 
-    assert ("iris", ["1"], "sklearn") == (metadata["name"], metadata["versions"], metadata["platform"])
-    assert [{"name": "measurements", "datatype": "FP64", "shape": [-1, 4]}] == metadata["inputs"]
-    assert ["label", "probabilities", "species"] == [each["name"] for each in metadata["outputs"]]
+    assert (metadata["name"], metadata["versions"], metadata["platform"]) == ("iris", ["1"], "sklearn")
+    assert metadata["inputs"] == [{"name": "measurements", "datatype": "FP64", "shape": [-1, 4]}]
+    assert [each["name"] for each in metadata["outputs"]] == ["label", "probabilities", "species"]
 
 
 def test_iris_over_json(examples: Server) -> None:
-    answer = infer(examples, 
-        "iris", {"name": "measurements", "datatype": "FP64", "shape": [2, 4], "data": FLOWERS.tolist()}
+    answer = infer(
+        examples, "iris", {"name": "measurements", "datatype": "FP64", "shape": [2, 4], "data": FLOWERS.tolist()}
     )
 
     assert answer.status == 200
     outputs = {each["name"]: each for each in answer.json()["outputs"]}
     declared = {each["name"]: each for each in examples.get("/v2/models/iris").json()["outputs"]}
     assert declared.keys() == outputs.keys()
-    assert [0, 2] == outputs["label"]["data"]
-    assert ["setosa", "virginica"] == outputs["species"]["data"]
-    assert [2, 3] == outputs["probabilities"]["shape"]
+    assert outputs["label"]["data"] == [0, 2]
+    assert outputs["species"]["data"] == ["setosa", "virginica"]
+    assert outputs["probabilities"]["shape"] == [2, 3]
     for name, output in outputs.items():
         assert declared[name]["datatype"] == output["datatype"]
         assert len(declared[name]["shape"]) == len(output["shape"])
@@ -224,9 +225,9 @@ def test_iris_gives_only_the_outputs_that_were_asked_for(examples: Server) -> No
     described, tail = split_binary(post_binary(examples, "iris", header, FLOWERS.tobytes()))
 
     species, label = described["outputs"]  # type: ignore[misc]  # JSON
-    assert ["setosa", "virginica"] == species["data"]
-    assert {"binary_data_size": 16} == label["parameters"]
-    assert [0, 2] == np.frombuffer(tail, "<i8").tolist()
+    assert species["data"] == ["setosa", "virginica"]
+    assert label["parameters"]["binary_data_size"] == 16
+    assert np.frombuffer(tail, "<i8").tolist() == [0, 2]
 
 
 def test_iris_over_grpc(examples: Server) -> None:
@@ -235,8 +236,8 @@ def test_iris_over_grpc(examples: Server) -> None:
 
     response, _ = call(examples.grpc_address, request)
 
-    assert ("iris", "1") == (response.model_name, response.model_version)
-    assert [0, 2] == np.frombuffer(response.raw_output_contents[0], "<i8").tolist()
+    assert (response.model_name, response.model_version) == ("iris", "1")
+    assert np.frombuffer(response.raw_output_contents[0], "<i8").tolist() == [0, 2]
 
 
 def test_iris_says_which_shape_it_expects(examples: Server) -> None:
@@ -256,11 +257,11 @@ def test_echo_headers_over_rest(examples: Server) -> None:
 
     assert answer.status == 200
     assert answer.headers["x-tenant"] == "north"
-    assert {
+    assert answer.json() == {
         "model_name": "echo-headers",
         "id": "a",
         "outputs": [{"name": "x", "datatype": "INT64", "shape": [3], "data": [1, 2, 3]}],
-    } == answer.json()
+    }
 
 
 def test_echo_headers_over_binary_rest(examples: Server) -> None:
@@ -294,7 +295,7 @@ def test_stream_over_rest(examples: Server) -> None:
     events = [json.loads(event.removeprefix("data: ")) for event in answer.body.decode().split("\n\n") if event]
     assert {"7"} == {event["id"] for event in events}
     words = [event["outputs"][0]["data"][0] for event in events]
-    assert "who lived near the ferry took no foxes." == " ".join(words)
+    assert " ".join(words) == "who lived near the ferry took no foxes."
 
 
 def test_stream_over_grpc(examples: Server) -> None:
@@ -309,7 +310,7 @@ def test_stream_over_grpc(examples: Server) -> None:
         assert each.infer_response is not None
         (token,) = each.infer_response.raw_output_contents
         tokens.append(bytes(token)[4:])
-    assert [b"who", b"lived", b"near"] == tokens
+    assert tokens == [b"who", b"lived", b"near"]
 
 
 def test_stream_has_no_single_answer(examples: Server) -> None:
@@ -323,7 +324,7 @@ def test_an_error_before_the_first_token_has_a_status_of_its_own(examples: Serve
     answer = examples.post("/v2/models/stream/infer_stream", {"inputs": [text_tensor("prompt", ["zebra"])]})
 
     assert answer.status == 400
-    assert {"error": "prompt: expected to end with a word of tale.txt, got 'zebra'"} == answer.json()
+    assert answer.json() == {"error": "prompt: expected to end with a word of tale.txt, got 'zebra'"}
 
 
 # ---- A dependency that is missing

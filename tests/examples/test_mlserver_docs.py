@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from calling import call
+
 from srv_protocol.inference import InferInputTensor, InferTensorContents, ModelInferRequest
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ CONTEXT = ["it does not rain today", "birds fly"]
 
 
 def test_folders_with_the_same_module_and_class_are_models_of_their_own(documented: Server) -> None:
-    assert {"models": ["advanced", "headers", "simplified"]} == documented.get("/v2/models").json()
+    assert documented.get("/v2/models").json() == {"models": ["advanced", "headers", "simplified"]}
 
 
 def test_the_advanced_interface_over_rest(documented: Server) -> None:
@@ -27,11 +28,11 @@ def test_the_advanced_interface_over_rest(documented: Server) -> None:
 
     answer = documented.post("/v2/models/advanced/infer", {"id": "1", "inputs": [tensor]})
 
-    assert {
+    assert answer.json() == {
         "model_name": "advanced",
         "id": "1",
         "outputs": [{"name": "sum-x", "shape": [1], "datatype": "INT64", "data": [10]}],
-    } == answer.json()
+    }
 
 
 def test_the_advanced_interface_over_grpc(documented: Server) -> None:
@@ -41,9 +42,9 @@ def test_the_advanced_interface_over_grpc(documented: Server) -> None:
     response, _ = call(documented.grpc_address, ModelInferRequest("advanced", inputs=[tensor]))
 
     (output,) = response.outputs
-    assert ("sum-x", [1]) == (output.name, output.shape)
+    assert (output.name, output.shape) == ("sum-x", [1])
     assert output.contents is not None
-    assert [10] == list(output.contents.int64_contents)
+    assert list(output.contents.int64_contents) == [10]
 
 
 def test_the_simplified_interface_over_rest(documented: Server) -> None:
@@ -54,10 +55,10 @@ def test_the_simplified_interface_over_rest(documented: Server) -> None:
 
     answer = documented.post("/v2/models/simplified/infer", {"inputs": tensors})
 
-    assert {
+    assert answer.json() == {
         "model_name": "simplified",
         "outputs": [{"name": "output-0", "shape": [2, 1], "datatype": "INT64", "data": [3, 0]}],
-    } == answer.json()
+    }
 
 
 def test_the_simplified_interface_over_grpc(documented: Server) -> None:
@@ -69,30 +70,28 @@ def test_the_simplified_interface_over_grpc(documented: Server) -> None:
     response, _ = call(documented.grpc_address, ModelInferRequest("simplified", inputs=tensors))
 
     (output,) = response.outputs
-    assert ("output-0", "INT64", [2, 1]) == (output.name, output.datatype, output.shape)
+    assert (output.name, output.datatype, output.shape) == ("output-0", "INT64", [2, 1])
     assert output.contents is not None
-    assert [3, 0] == list(output.contents.int64_contents)
+    assert list(output.contents.int64_contents) == [3, 0]
 
 
 def test_the_simplified_interface_over_grpc_with_raw_contents(documented: Server) -> None:
     raw = [b"".join(len(t).to_bytes(4, "little") + t.encode() for t in texts) for texts in (QUESTIONS, CONTEXT)]
     tensors = [InferInputTensor(name, "BYTES", [2]) for name in ("questions", "context")]
 
-    response, _ = call(
-        documented.grpc_address, ModelInferRequest("simplified", inputs=tensors, raw_input_contents=raw)
-    )
+    response, _ = call(documented.grpc_address, ModelInferRequest("simplified", inputs=tensors, raw_input_contents=raw))
 
-    assert [3, 0] == np.frombuffer(response.raw_output_contents[0], "<i8").tolist()
+    assert np.frombuffer(response.raw_output_contents[0], "<i8").tolist() == [3, 0]
 
 
 def test_headers_over_rest(documented: Server) -> None:
     answer = documented.post("/v2/models/headers/infer", {"inputs": []}, {"X-Request": "a"})
 
-    assert {"model_name": "headers", "outputs": []} == answer.json()
-    assert ("bar", "a") == (answer.headers["foo"], answer.headers["seen"])
+    assert answer.json() == {"model_name": "headers", "outputs": []}
+    assert (answer.headers["foo"], answer.headers["seen"]) == ("bar", "a")
 
 
 def test_headers_over_grpc(documented: Server) -> None:
     _, metadata = call(documented.grpc_address, ModelInferRequest("headers"), {"x-request": "b"})
 
-    assert ("bar", "b") == (metadata["foo"], metadata["seen"])
+    assert (metadata["foo"], metadata["seen"]) == ("bar", "b")

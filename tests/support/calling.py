@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from grpclib.client import Channel
+
 from srv_protocol.inference_grpc import GRPCInferenceServiceStub
 
 if TYPE_CHECKING:

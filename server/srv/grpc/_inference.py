@@ -5,6 +5,7 @@ RPCs that are not overridden answer UNIMPLEMENTED.
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from srv._headers import response_headers
@@ -93,9 +94,10 @@ class InferenceService(GRPCInferenceServiceBase):
         while (request := await receive(stream)) is not None:
             try:
                 bind_request(request)
-                async for response in self._dataplane.infer_stream(request, headers):
-                    lowered = lower_response(response, typed=False)
-                    await stream.send_message(ModelStreamInferResponse(infer_response=lowered))
+                async with aclosing(self._dataplane.infer_stream(request, headers)) as responses:
+                    async for response in responses:
+                        lowered = lower_response(response, typed=False)
+                        await stream.send_message(ModelStreamInferResponse(infer_response=lowered))
             except Exception as error:  # noqa: BLE001  # Triton's dialect: errors are messages of the stream
                 message = describe_error(error, "ModelStreamInfer").message
                 await stream.send_message(

@@ -14,7 +14,6 @@ from litestar.response.base import ASGIResponse
 
 from srv._metrics import METRICS_TYPE
 from srv._status import describe_error
-from srv.rest._body import ClientDisconnectedError
 from srv.rest._errors import error_body, handle_error
 from srv.rest._routes import health_routes, inference_routes, repository_routes
 from srv_protocol.errors import InferenceError, ModelNotReady
@@ -109,8 +108,6 @@ def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
         started = metrics.http_started()
         try:
             await app(scope, receive, watch)
-        except ClientDisconnectedError:
-            pass
         except asyncio.CancelledError:
             if status:
                 raise

@@ -8,6 +8,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from srv._status import describe_error
+from srv.rest._body import ClientDisconnectedError
 
 AnyRequest = Request[object, object, State]
 
@@ -24,6 +25,9 @@ def error_response(status: int, message: str, **extra: object) -> Response[bytes
 
 def handle_error(request: AnyRequest, error: Exception) -> Response[bytes]:
     """Answer any exception."""
+    if isinstance(error, ClientDisconnectedError):
+        # Nobody reads it; the metrics get the status that nginx has for it.
+        return error_response(499, "the client went away")
     if isinstance(error, HTTPException):
         response = error_response(error.status_code, error.detail)
         for name, value in (error.headers or {}).items():

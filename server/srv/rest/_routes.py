@@ -6,6 +6,7 @@ Litestar's own body parsing stays out of it: media types say nothing here, and b
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -28,8 +29,6 @@ from srv_protocol.inference_json import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from litestar.handlers import HTTPRouteHandler
 
     from srv._controlplane import ControlPlane
@@ -157,11 +156,15 @@ def inference_routes(dataplane: DataPlane, settings: Settings) -> list[HTTPRoute
     async def infer_stream(request: AnyRequest, name: str, version: str = "") -> EventStream:
         message, _ = await receive(request, name, version)
         responses = dataplane.infer_stream(message, _request_headers(request))
-        first = await anext(responses, None)
-        headers = [] if first is None else response_headers(first.parameters.headers, name)
-        events = _events(responses, nonfinite_as_null=nonfinite_as_null)
-        data = None if first is None else _event(first, nonfinite_as_null=nonfinite_as_null)
-        return EventStream(data, events, headers, f"POST {request.url.path}")
+        encode = partial(_event, nonfinite_as_null=nonfinite_as_null)
+        try:
+            first = await anext(responses, None)
+            headers = [] if first is None else response_headers(first.parameters.headers, name)
+            data = None if first is None else encode(first)
+        except BaseException:
+            await responses.aclose()
+            raise
+        return EventStream(data, responses, encode, headers, f"POST {request.url.path}")
 
     return [infer, infer_stream]
 
@@ -172,11 +175,3 @@ def _request_headers(request: AnyRequest) -> Headers:
 
 def _event(response: ModelInferResponse, *, nonfinite_as_null: bool) -> bytes:
     return bytes(encode_response(response, OutputForms(), nonfinite_as_null=nonfinite_as_null).parts[0])
-
-
-async def _events(responses: AsyncGenerator[ModelInferResponse], *, nonfinite_as_null: bool) -> AsyncGenerator[bytes]:
-    try:
-        async for response in responses:
-            yield _event(response, nonfinite_as_null=nonfinite_as_null)
-    finally:
-        await responses.aclose()

@@ -1,0 +1,165 @@
+"""How a server ends: what runs may finish, what idles delays nothing, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import numpy as np
+import pytest
+from grpc_client import Grpc
+from serving import MODELS, Gate, send_raw
+from tensors import grpc_request, json_body
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from serving import Answer, Server, Visit
+
+    from conftest import Serve
+
+STOPPING = "stopping"
+
+
+def port_of(gate: Gate) -> dict[str, Any]:
+    """Return the input of the gate models."""
+    return {"port:INT32": np.array([gate.port], np.int32)}
+
+
+def post_gate(pool: ThreadPoolExecutor, server: Server, gate: Gate, model: str = "gate") -> Future[Answer]:
+    """Start a request that waits at the gate."""
+    return pool.submit(server.post, f"/v2/models/{model}/infer", json_body(port_of(gate)))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("model", ["gate", "gate_plain"])
+def test_running_requests_finish(serve: Serve, gate: Gate, number: signal.Signals, model: str) -> None:
+    """On a signal the server turns not ready; who was served before gets the answer; the exit status is 0."""
+    server = serve(MODELS / "shared", shutdown_delay=0.2).wait_started()
+    with ThreadPoolExecutor() as pool, Grpc(server) as client, server.rest() as rest:
+        over_grpc = client.start(grpc_request(model, port_of(gate)))
+        visits: list[Visit] = [gate.wait()]
+        over_rest = post_gate(pool, server, gate, model)
+        if model == "gate":
+            visits.append(gate.wait())
+        server.signal(number)
+        server.wait_for_line(STOPPING)
+        answer = rest.request("GET", "/v2/health/ready")
+        assert answer.status == 503
+        assert answer.json() == {"live": True, "ready": False, "error": "the server is not ready"}
+        for visit in visits:
+            visit.release()
+        if model == "gate_plain":
+            # One call at a time: the second comes to the gate after the first has left.
+            gate.wait().release()
+        assert over_rest.result().status == 200
+        assert list(over_grpc.result(timeout=60))
+    assert server.wait_exit() == 0
+
+
+def test_idle_connections_delay_nothing(serve: Serve) -> None:
+    """Keep-alive connections, open channels and connections that never sent a request are closed."""
+    server = serve(MODELS / "shared", shutdown_timeout=3600).wait_started()
+    with server.rest() as rest, Grpc(server) as client:
+        assert rest.request("GET", "/v2/health/ready").status == 200
+        client.call("ServerReady", b"")
+        silent = [send_raw(server.http_port, b""), send_raw(server.http_port, b"GET /v2 HT")]
+        silent += [send_raw(server.ports["gRPC"], b""), send_raw(server.ports["metrics"], b"")]
+        server.signal()
+        assert server.wait_exit() == 0
+        for connection in silent:
+            connection.close()
+
+
+@pytest.mark.parametrize("model", ["gate", "gate_plain"])
+@pytest.mark.parametrize("front", ["rest", "grpc"])
+def test_shutdown_timeout_bounds_the_wait(serve: Serve, gate: Gate, model: str, front: str) -> None:
+    """A request that never ends is answered with an error that says so, and the server exits all the same."""
+    server = serve(MODELS / "shared", shutdown_timeout=0.3).wait_started()
+    with ThreadPoolExecutor() as pool, Grpc(server) as client:
+        over_rest = over_grpc = None
+        if front == "rest":
+            over_rest = post_gate(pool, server, gate, model)
+        else:
+            over_grpc = client.start(grpc_request(model, port_of(gate)))
+        visit = gate.wait()
+        server.signal()
+        assert server.wait_exit() == 0
+        visit.close()
+        if over_rest is not None:
+            answer = over_rest.result()
+            assert answer.status == 503
+            assert answer.error()
+        if over_grpc is not None:
+            assert over_grpc.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+
+
+@pytest.mark.parametrize("model", ["gate", "gate_plain"])
+def test_a_second_signal_hastens(serve: Serve, gate: Gate, model: str) -> None:
+    """Nothing is waited for any more."""
+    server = serve(MODELS / "shared", shutdown_timeout=3600, shutdown_delay=3600).wait_started()
+    with ThreadPoolExecutor() as pool, Grpc(server) as client:
+        over_grpc = client.start(grpc_request(model, port_of(gate)))
+        visit = gate.wait()
+        over_rest = post_gate(pool, server, gate, "gate")
+        other = gate.wait()
+        server.signal()
+        server.wait_for_line(STOPPING)
+        server.signal()
+        assert server.wait_exit() == 0
+        assert over_grpc.exception(timeout=60) is not None
+        assert over_rest.exception(timeout=60) is not None or over_rest.result().status == 503
+        visit.close()
+        other.close()
+
+
+def test_a_signal_while_models_load_ends_the_start(serve: Serve, tmp_path: Any, gate: Gate) -> None:
+    """Also when the load waits on a thread, which ends with the process."""
+    folder = tmp_path / "slow"
+    folder.mkdir()
+    (folder / "model-settings.json").write_text('{"implementation": "models.Slow"}', encoding="utf-8")
+    (folder / "models.py").write_text(
+        "import socket\nfrom srv import MLModel\nclass Slow(MLModel):\n    def load(self):\n"
+        f"        with socket.create_connection(('127.0.0.1', {gate.port})) as connection:\n"
+        "            connection.recv(1)\n",
+        encoding="utf-8",
+    )
+    server = serve(tmp_path, shutdown_timeout=0.3)
+    visit = gate.wait()
+    server.signal()
+    assert server.wait_exit() == 0
+    visit.close()
+
+
+def test_a_connection_that_opened_before_the_signal_is_told_to_close(serve: Serve, gate: Gate) -> None:
+    """The answer of a request that was running says ``Connection: close``."""
+    server = serve(MODELS / "shared").wait_started()
+    with ThreadPoolExecutor() as pool:
+        running = post_gate(pool, server, gate)
+        visit = gate.wait()
+        server.signal()
+        server.wait_for_line(STOPPING)
+        # The metrics' listener closes in the same step as that of REST.
+        closed = threading.Event()
+
+        def watch() -> None:
+            while True:
+                try:
+                    send_raw(server.http_port, b"").close()
+                except OSError:
+                    closed.set()
+                    return
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        assert closed.wait(60)
+        watcher.join()
+        visit.release()
+        answer = running.result()
+    assert answer.status == 200
+    assert json.loads(answer.body)["model_name"] == "gate"
+    assert server.wait_exit() == 0
