@@ -150,6 +150,12 @@ def flatten(values: Sequence[object], shape: Sequence[int], count: int, place: P
         if len(dims) > 64:  # far beyond any shape
             raise place.fail("data", "is nested too deeply")
         level = inner
-    if len(level) != count or [dim for dim in dims if dim != 1] != [dim for dim in shape if dim != 1]:
+    if len(level) != count or _structure(dims) != _structure(shape):
         raise place.fail("data", f"expected {count} elements for shape {list(shape)}, got nested lists of shape {dims}")
     return level
+
+
+def _structure(shape: Sequence[int]) -> list[int]:
+    """Return the dimensions that nested lists show: not those of size 1, and none behind one of size 0."""
+    inner = shape.index(0) + 1 if 0 in shape else len(shape)
+    return [dim for dim in shape[:inner] if dim != 1]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from srv_protocol.errors import InvalidInput, LoadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from srv._model_settings import ModelSettings
     from srv._registry import ModelRegistry
@@ -52,6 +52,9 @@ class ControlPlane:
         _check_name(name)
         for parameter in parameters:
             raise InvalidInput(f"unrecognized load parameter '{parameter}'.")
+        await _finish(self._load(name))
+
+    async def _load(self, name: str) -> None:
         found, broken = await asyncio.to_thread(self._repository.scan)
         wanted = [settings for settings in found if settings.name == name]
         if not wanted:
@@ -75,7 +78,12 @@ class ControlPlane:
             ModelNotFound: there is no such model.
         """
         _check_name(name)
-        await self._registry.unload(name)
+        await _finish(self._registry.unload(name))
+
+
+async def _finish(work: Coroutine[object, object, None]) -> None:
+    """Do something to the end, also when whoever asked for it goes away: half of it would leave a model in between."""
+    await asyncio.shield(asyncio.ensure_future(work))
 
 
 def _check_name(name: str) -> None:

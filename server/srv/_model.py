@@ -77,7 +77,7 @@ class MLModel:
         def unload(self) -> bool | Awaitable[bool | None] | None:
             """Release what :meth:`load` took."""
 
-        def predict(self, payload: ModelInferRequest) -> ModelInferResponse | Awaitable[ModelInferResponse]:
+        def predict(self, payload: ModelInferRequest, /) -> ModelInferResponse | Awaitable[ModelInferResponse]:
             """Answer one request."""
             ...
 

@@ -15,7 +15,7 @@ from srv._model import MLModel
 from srv_protocol.errors import LoadError, ModelNotFound, ModelNotReady, SrvError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
     from pathlib import Path
 
     from srv._model_settings import ModelSettings
@@ -71,9 +71,7 @@ class LoadedModel:
                 await self.caller.call(self.runtime.unload)
             except Exception:
                 _logger.exception("model '%s': unload failed", self.runtime.name)
-        self.caller.close()
-        if self._code is not None:
-            self._code.release()
+        await _release(self.caller, self._code)
 
 
 class ModelEntry:
@@ -203,9 +201,7 @@ class ModelRegistry:
             _logger.info("model '%s'%s is loaded", name, f" version {version}" if version else "")
             self._changes.notify()
         if previous is not None:
-            task = asyncio.create_task(previous.unload())
-            self._retiring.add(task)
-            task.add_done_callback(self._retiring.discard)
+            self._retire(previous.unload())
 
     async def _start(self, settings: ModelSettings) -> LoadedModel:
         settings.log_warnings()
@@ -227,11 +223,15 @@ class ModelRegistry:
                     raise LoadError("load() returned False")  # noqa: TRY301
                 runtime.ready = True
         except BaseException:
-            caller.close()
-            if code is not None:
-                code.release()
+            # A start that was cancelled may still run on its thread: close() waits for it.
+            self._retire(_release(caller, code))
             raise
         return LoadedModel(runtime, caller, code)
+
+    def _retire(self, ending: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(ending)
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
 
     async def unload(self, name: str, version: str | None = None) -> None:
         """Unload all versions of a model, or one; returns when the last running request has its answer.
@@ -265,6 +265,14 @@ class ModelRegistry:
 
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())
+
+
+async def _release(caller: Caller, code: ModelCode | None) -> None:
+    """Forget a model's code once none of it runs any more."""
+    await caller.drain()
+    caller.close()
+    if code is not None:
+        code.release()
 
 
 def version_key(version: str) -> tuple[bool, int, str]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-PAGES = ["docs/runtimes.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("examples/*/README.md"))]
+PAGES = sorted(str(path.relative_to(ROOT)) for glob in ("docs/*.md", "examples/**/*.md") for path in ROOT.glob(glob))
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the pages use curl, which is not installed")
 
 

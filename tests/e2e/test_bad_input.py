@@ -263,8 +263,8 @@ def test_shared_memory_is_501(server: Server, parameters: dict[str, Any]) -> Non
     assert (status, "inputs[0]" in text) == ("UNIMPLEMENTED", True)
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip", "nonsense"])
-def test_a_compressed_body_is_501(server: Server, encoding: str) -> None:
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "nonsense"])
+def test_an_unknown_content_encoding_is_501(server: Server, encoding: str) -> None:
     """Nothing is made of it, and the client learns why."""
     body = gzip.compress(json.dumps(x()).encode())
     answer = server.post("/v2/models/identity/infer", body, {"Content-Encoding": encoding})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -22,11 +22,10 @@ from srv_protocol.inference import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
     from serving import Answer, Server
-    from tests.conftest import Serve
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 X = np.array([[1, 2, 3], [4, 5, 6]], "<f4")
@@ -54,6 +53,10 @@ def infer(server: Server, model: str, *inputs: Mapping[str, object]) -> Answer:
     return server.post(f"/v2/models/{model}/infer", {"inputs": inputs})
 
 
+def content(answer: Answer) -> Any:
+    return json.loads(answer.body)
+
+
 def post_binary(server: Server, model: str, header: Mapping[str, object], *tail: bytes) -> Answer:
     """Send JSON with binary tensors behind it."""
     encoded = json.dumps(header).encode()
@@ -64,7 +67,7 @@ def post_binary(server: Server, model: str, header: Mapping[str, object], *tail:
     )
 
 
-def split_binary(answer: Answer) -> tuple[dict[str, object], bytes]:
+def split_binary(answer: Answer) -> tuple[Any, bytes]:
     assert answer.status == 200, answer.body
     size = int(answer.headers["Inference-Header-Content-Length"])
     return json.loads(answer.body[:size]), answer.body[size:]
@@ -74,8 +77,8 @@ def test_every_example_is_ready(examples: Server) -> None:
     folders = sorted(path.parent.name for path in EXAMPLES.glob("*/model-settings.json"))
 
     assert folders == ["echo-headers", "iris", "stream", "sum-model", "text-match"]
-    assert {"models": folders} == examples.get("/v2/models").json()
-    assert examples.get("/v2/health/ready").json() == {"live": True, "ready": True}
+    assert {"models": folders} == content(examples.get("/v2/models"))
+    assert content(examples.get("/v2/health/ready")) == {"live": True, "ready": True}
 
 
 def test_every_example_has_its_own_readme() -> None:
@@ -93,7 +96,7 @@ def test_sum_model_over_json(examples: Server) -> None:
     )
 
     assert answer.status == 200
-    (output,) = answer.json()["outputs"]
+    (output,) = content(answer)["outputs"]
     assert (output["datatype"], output["shape"], output["data"]) == ("FP32", [2, 1], [6.0, 15.0])
 
 
@@ -107,7 +110,7 @@ def test_sum_model_over_binary_rest(examples: Server) -> None:
 
     described, tail = split_binary(post_binary(examples, "sum-model", header, X.tobytes()))
 
-    assert described["outputs"][0]["shape"] == [2, 1]  # type: ignore[index]  # JSON
+    assert described["outputs"][0]["shape"] == [2, 1]
     assert np.frombuffer(tail, "<f4").tolist() == [6.0, 15.0]
 
 
@@ -138,7 +141,7 @@ def test_text_match_over_json(examples: Server) -> None:
     answer = infer(examples, "text-match", text_tensor("questions", QUESTIONS), text_tensor("context", CONTEXT))
 
     assert answer.status == 200
-    (output,) = answer.json()["outputs"]
+    (output,) = content(answer)["outputs"]
     scores = np.array(output["data"]).reshape(output["shape"])
     assert scores.shape == (2, 2)
     assert scores.argmax(axis=1).tolist() == [0, 1]
@@ -176,14 +179,14 @@ def test_an_input_that_is_missing_is_named(examples: Server) -> None:
     answer = infer(examples, "text-match", text_tensor("questions", QUESTIONS))
 
     assert answer.status == 400
-    assert "'context'" in answer.json()["error"]
+    assert "'context'" in content(answer)["error"]
 
 
 # ---- iris
 
 
 def test_iris_metadata(examples: Server) -> None:
-    metadata = examples.get("/v2/models/iris").json()
+    metadata = content(examples.get("/v2/models/iris"))
 
     assert (metadata["name"], metadata["versions"], metadata["platform"]) == ("iris", ["1"], "sklearn")
     assert metadata["inputs"] == [{"name": "measurements", "datatype": "FP64", "shape": [-1, 4]}]
@@ -196,8 +199,8 @@ def test_iris_over_json(examples: Server) -> None:
     )
 
     assert answer.status == 200
-    outputs = {each["name"]: each for each in answer.json()["outputs"]}
-    declared = {each["name"]: each for each in examples.get("/v2/models/iris").json()["outputs"]}
+    outputs = {each["name"]: each for each in content(answer)["outputs"]}
+    declared = {each["name"]: each for each in content(examples.get("/v2/models/iris"))["outputs"]}
     assert declared.keys() == outputs.keys()
     assert outputs["label"]["data"] == [0, 2]
     assert outputs["species"]["data"] == ["setosa", "virginica"]
@@ -224,7 +227,7 @@ def test_iris_gives_only_the_outputs_that_were_asked_for(examples: Server) -> No
 
     described, tail = split_binary(post_binary(examples, "iris", header, FLOWERS.tobytes()))
 
-    species, label = described["outputs"]  # type: ignore[misc]  # JSON
+    species, label = described["outputs"]
     assert species["data"] == ["setosa", "virginica"]
     assert label["parameters"]["binary_data_size"] == 16
     assert np.frombuffer(tail, "<i8").tolist() == [0, 2]
@@ -244,7 +247,7 @@ def test_iris_says_which_shape_it_expects(examples: Server) -> None:
     answer = infer(examples, "iris", {"name": "measurements", "datatype": "FP64", "shape": [1, 3], "data": [1, 2, 3]})
 
     assert answer.status == 400
-    assert "Expected [-1,4], got [1,3]" in answer.json()["error"]
+    assert "Expected [-1,4], got [1,3]" in content(answer)["error"]
 
 
 # ---- echo-headers
@@ -257,7 +260,7 @@ def test_echo_headers_over_rest(examples: Server) -> None:
 
     assert answer.status == 200
     assert answer.headers["x-tenant"] == "north"
-    assert answer.json() == {
+    assert content(answer) == {
         "model_name": "echo-headers",
         "id": "a",
         "outputs": [{"name": "x", "datatype": "INT64", "shape": [3], "data": [1, 2, 3]}],
@@ -317,21 +320,21 @@ def test_stream_has_no_single_answer(examples: Server) -> None:
     answer = infer(examples, "stream", text_tensor("prompt", ["The fox"]))
 
     assert answer.status == 501
-    assert "decoupled" in answer.json()["error"]
+    assert "decoupled" in content(answer)["error"]
 
 
 def test_an_error_before_the_first_token_has_a_status_of_its_own(examples: Server) -> None:
     answer = examples.post("/v2/models/stream/infer_stream", {"inputs": [text_tensor("prompt", ["zebra"])]})
 
     assert answer.status == 400
-    assert answer.json() == {"error": "prompt: expected to end with a word of tale.txt, got 'zebra'"}
+    assert content(answer) == {"error": "prompt: expected to end with a word of tale.txt, got 'zebra'"}
 
 
 # ---- A dependency that is missing
 
 
 def test_without_scikit_learn_only_its_models_are_unavailable(
-    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Callable[[Path], Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They say what to install, and the others answer."""
     stub = tmp_path / "sklearn"
@@ -342,7 +345,7 @@ def test_without_scikit_learn_only_its_models_are_unavailable(
 
     served = serve(EXAMPLES).wait_started()
 
-    index = {each["name"]: each for each in served.post("/v2/repository/index").json()}  # type: ignore[attr-defined]  # JSON
+    index = {each["name"]: each for each in content(served.post("/v2/repository/index"))}
     for name in ("iris", "text-match"):
         assert index[name]["state"] == "UNAVAILABLE"
         assert index[name]["reason"].endswith("No module named 'sklearn'; install it: pip install scikit-learn")

@@ -76,7 +76,9 @@ def test_the_simplified_interface_over_grpc(documented: Server) -> None:
 
 
 def test_the_simplified_interface_over_grpc_with_raw_contents(documented: Server) -> None:
-    raw = [b"".join(len(t).to_bytes(4, "little") + t.encode() for t in texts) for texts in (QUESTIONS, CONTEXT)]
+    raw: list[bytes | memoryview] = [
+        b"".join(len(t).to_bytes(4, "little") + t.encode() for t in texts) for texts in (QUESTIONS, CONTEXT)
+    ]
     tensors = [InferInputTensor(name, "BYTES", [2]) for name in ("questions", "context")]
 
     response, _ = call(documented.grpc_address, ModelInferRequest("simplified", inputs=tensors, raw_input_contents=raw))

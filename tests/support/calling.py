@@ -28,7 +28,8 @@ def call(
                 response = await stream.recv_message()
                 await stream.recv_trailing_metadata()
                 assert response is not None
-                return response, {name: str(value) for name, value in (stream.trailing_metadata or {}).items()}
+                received: Mapping[str, str | bytes] = stream.trailing_metadata or {}
+                return response, {name: str(value) for name, value in received.items()}
 
     return asyncio.run(run())
 

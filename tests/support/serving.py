@@ -275,6 +275,7 @@ class Gate:
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._listener.settimeout(PATIENCE)
+        self._visits: list[Visit] = []
 
     @property
     def port(self) -> int:
@@ -285,11 +286,14 @@ class Gate:
         """Return the next model that waits."""
         connection, _ = self._listener.accept()
         connection.settimeout(PATIENCE)
-        return Visit(connection)
+        self._visits.append(Visit(connection))
+        return self._visits[-1]
 
     def close(self) -> None:
-        """Stop listening."""
+        """Leave the gate open for all that wait."""
         self._listener.close()
+        for visit in self._visits:
+            visit.close()
 
 
 class Visit:
@@ -301,6 +305,7 @@ class Visit:
     def release(self) -> None:
         """Let the model go on."""
         self._connection.sendall(b"\n")
+        self._connection.close()
 
     def wait_closed(self) -> None:
         """Return once the model has left: because it was released, or because its request was cancelled."""

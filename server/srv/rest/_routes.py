@@ -6,8 +6,9 @@ Litestar's own body parsing stays out of it: media types say nothing here, and b
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 from litestar import Response, get, post
@@ -17,9 +18,10 @@ from srv._headers import response_headers
 from srv.rest._body import BuffersResponse, read_body
 from srv.rest._errors import AnyRequest, error_response
 from srv.rest._sse import EventStream
+from srv_codecs.compression import IDENTITY, choose_encoding, compress, decompress
 from srv_codecs.json import parse_json
 from srv_codecs.rest import HEADER_LENGTH, OutputForms, decode_request, encode_response
-from srv_protocol.errors import InvalidInput, Unsupported
+from srv_protocol.errors import InvalidInput
 from srv_protocol.inference import Headers, ModelInferRequest, ModelInferResponse
 from srv_protocol.inference_json import (
     ModelIndexView,
@@ -29,6 +31,8 @@ from srv_protocol.inference_json import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from litestar.handlers import HTTPRouteHandler
 
     from srv._controlplane import ControlPlane
@@ -37,6 +41,9 @@ if TYPE_CHECKING:
 
 # POST's default status would be 201, which tritonclient takes for an error.
 _OK: Final = 200
+# Compressing this much takes a millisecond or two.
+_LARGE: Final = 1 << 17
+_R = TypeVar("_R")
 _JSON: Final = "application/json"
 _index_decoder: Final = msgspec.json.Decoder(RepositoryIndexRequestView)
 
@@ -124,10 +131,10 @@ def inference_routes(dataplane: DataPlane, settings: Settings) -> list[HTTPRoute
     nonfinite_as_null = settings.json_nonfinite == "null"
 
     async def receive(request: AnyRequest, name: str, version: str) -> tuple[ModelInferRequest, OutputForms]:
-        encoding = request.headers.get("content-encoding", "identity")
-        if encoding.lower() not in {"identity", ""}:
-            raise Unsupported(f"Unsupported compression type: {encoding!r}")
         body = await read_body(request, limit)
+        encoding = request.headers.get("content-encoding", IDENTITY)
+        if encoding != IDENTITY:
+            body = await _off_loop(len(body), partial(decompress, body, encoding, limit))
         if not body:
             raise InvalidInput("the request body is empty; expected an inference request")
         message, forms = decode_request(body, request.headers.get(HEADER_LENGTH))
@@ -146,7 +153,13 @@ def inference_routes(dataplane: DataPlane, settings: Settings) -> list[HTTPRoute
         body = encode_response(response, forms, nonfinite_as_null=nonfinite_as_null)
         if body.header_length is not None:
             headers.append((HEADER_LENGTH, str(body.header_length)))
-        return BuffersResponse(body.parts, size=body.size, media_type=body.content_type, headers=headers)
+        parts, size = body.parts, body.size
+        encoding = choose_encoding(request.headers.get("accept-encoding"))
+        if encoding != IDENTITY:
+            headers.append(("content-encoding", encoding))
+            parts = await _off_loop(size, partial(compress, parts, encoding))
+            size = sum(map(len, parts))
+        return BuffersResponse(parts, size=size, media_type=body.content_type, headers=headers)
 
     @post(
         ["/v2/models/{name:str}/infer_stream", "/v2/models/{name:str}/versions/{version:str}/infer_stream"],
@@ -167,6 +180,11 @@ def inference_routes(dataplane: DataPlane, settings: Settings) -> list[HTTPRoute
         return EventStream(data, responses, encode, headers, f"POST {request.url.path}")
 
     return [infer, infer_stream]
+
+
+async def _off_loop(size: int, function: Callable[[], _R]) -> _R:
+    """Return a function's result; on a thread when `size` bytes would hold up everybody else's requests."""
+    return await asyncio.to_thread(function) if size > _LARGE else function()
 
 
 def _request_headers(request: AnyRequest) -> Headers:

@@ -1,5 +1,7 @@
 """The shape of MLServer's "advanced" interface: a whole request, a whole response, coroutines."""
 
+import numpy as np
+
 from srv import MLModel
 from srv.types import InferenceRequest, InferenceResponse, ResponseOutput
 
@@ -12,7 +14,9 @@ class CustomModel:
 
     def predict(self, payload: InferenceRequest) -> InferenceResponse:
         outputs = [
-            ResponseOutput(name=f"sum-{each.name}", shape=[1], datatype=each.datatype, data=[sum(each.data)])
+            ResponseOutput(
+                name=f"sum-{each.name}", shape=[1], datatype=each.datatype, data=[np.asarray(each.data).sum()]
+            )
             for each in payload.inputs
         ]
         return InferenceResponse(model_name=self._model_name, outputs=outputs)
