@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 import numpy as np
 
-from srv_codecs._arrays import flatten, from_checked
+from srv_codecs._arrays import flatten, from_checked, from_values
 from srv_codecs._envelope import explain
 from srv_codecs._shape import MAX_DIMENSIONS, with_shape
 from srv_protocol.datatypes import Datatype, JsonForm
@@ -33,8 +33,10 @@ _TYPES: Final[dict[JsonForm, tuple[type, str]]] = {
 _NESTING: Final = re.compile(rb"(?:[ \t\r\n]*\[)*")
 
 
-def decode_json(raw: msgspec.Raw, spec: DatatypeSpec, shape: Sequence[int], count: int, place: Place) -> TensorData:
+def decode_json(data: object, spec: DatatypeSpec, shape: Sequence[int], count: int, place: Place) -> TensorData:
     """Return the data of a JSON tensor, whose elements are flat or nested to `shape`.
+
+    `data` is ``msgspec.Raw``, the text, or what a parser made of it that knows NaN and infinities.
 
     The values as they came and, for numbers and booleans, an array of them; both are new. ``null`` is NaN in a
     float tensor. A BYTES tensor may be one string as long as its shape says, a form that MLServer's documentation
@@ -49,7 +51,9 @@ def decode_json(raw: msgspec.Raw, spec: DatatypeSpec, shape: Sequence[int], coun
             f"receiving {spec.name} data via JSON is not supported. "
             f"Please use the binary data format for input '{place.name}'",
         )
-    text = memoryview(raw)
+    if not isinstance(data, msgspec.Raw):
+        return _from_parsed(data, spec, shape, count, place)
+    text = memoryview(data)
     depth = _depth(text)
     if depth > MAX_DIMENSIONS:
         raise place.fail("data", f"expected at most {MAX_DIMENSIONS} nested arrays, got {depth}")
@@ -63,9 +67,18 @@ def decode_json(raw: msgspec.Raw, spec: DatatypeSpec, shape: Sequence[int], coun
     flat = flatten(values, shape, count, place)
     if has_nulls:
         flat = [float("nan") if item is None else item for item in flat]
-    data = TensorData(values)
-    data.array = with_shape(from_checked(flat, spec, place), shape, place)
-    return data
+    found = TensorData(values)
+    found.array = with_shape(from_checked(flat, spec, place), shape, place)
+    return found
+
+
+def _from_parsed(data: object, spec: DatatypeSpec, shape: Sequence[int], count: int, place: Place) -> TensorData:
+    if not isinstance(data, list):
+        raise place.fail("data", f"expected an array of {_TYPES[spec.json][1]}, got {data!r:.40}")
+    values = cast("list[object]", data)
+    found = TensorData(values)
+    found.array = from_values(values, spec, shape, count, place)
+    return found
 
 
 def _depth(text: memoryview) -> int:

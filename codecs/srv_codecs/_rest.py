@@ -5,19 +5,21 @@ Source: "Inference Protocol - HTTP/REST" and Triton's "Binary Tensor Data Extens
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from srv_codecs._arrays import tensor_array
-from srv_codecs._envelope import parse_json
+from srv_codecs._envelope import explain, parse_json
 from srv_codecs._forms import reject_unserved, take_flag
 from srv_codecs._json import decode_json, encode_json
 from srv_codecs._place import input_place, output_place
 from srv_codecs._raw import decode_raw, encode_raw
 from srv_codecs._shape import count_elements, find_datatype
-from srv_protocol._gen.inference_json import InferInputTensorView, ModelInferRequestView, ModelInferResponseView
+from srv_protocol._gen.inference_json import ModelInferRequestView, ModelInferResponseView
 from srv_protocol.datatypes import Datatype
 from srv_protocol.errors import InvalidInput, Unsupported
 from srv_protocol.inference import TensorData
@@ -34,6 +36,7 @@ BINARY_TYPE: Final = "application/octet-stream"
 
 _request_decoder: Final = msgspec.json.Decoder(ModelInferRequestView)
 _encoder: Final = msgspec.json.Encoder()
+_NONFINITE: Final = re.compile(rb"NaN|Infinity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,33 +111,65 @@ def decode_request(body: memoryview | bytes, header_length: str | None = None) -
     json_size = parse_header_length(header_length, len(buffer))
     if json_size == 0:
         raise Unsupported(f"raw binary requests ({HEADER_LENGTH}: 0) are not served")
-    view = parse_json(_request_decoder, buffer if json_size is None else buffer[:json_size])
+    view, data = _parse_request(buffer if json_size is None else buffer[:json_size])
     request = view.to_message()
     tail = None if json_size is None else buffer[json_size:]
-    _bind_inputs(view.inputs, request.inputs, tail)
+    _bind_inputs(data, request.inputs, tail)
     return request, _output_forms(request)
 
 
+def _parse_request(text: memoryview) -> tuple[ModelInferRequestView, list[object]]:
+    """Return a request's view, and the ``data`` of each input: raw JSON, values, or ``None`` where there is none."""
+    try:
+        view = parse_json(_request_decoder, text)
+    except InvalidInput:
+        # Clients write NaN and Infinity, which are no JSON. They are rare, so only a text that has failed is searched.
+        if not _NONFINITE.search(text):
+            raise
+        return _parse_nonfinite(text)
+    # KServe's client sends "data": null beside an empty binary tensor.
+    return view, [
+        None if each.data is msgspec.UNSET or bytes(memoryview(each.data)[:4]) == b"null" else each.data
+        for each in view.inputs
+    ]
+
+
+def _parse_nonfinite(text: memoryview) -> tuple[ModelInferRequestView, list[object]]:
+    """Parse JSON in which NaN, Infinity and -Infinity stand for numbers, as Python's own parser and rapidjson do."""
+    place = ""
+    try:
+        document = msgspec.convert(json.loads(bytes(text)), dict[str, object])
+        place = "inputs"
+        inputs = msgspec.convert(document.get("inputs"), list[dict[str, object]])
+        place = ""
+        data = [each.pop("data", None) for each in inputs]
+        return msgspec.convert({**document, "inputs": inputs}, ModelInferRequestView), data
+    except msgspec.ValidationError as error:
+        raise InvalidInput(explain(error, place)) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"the request body is no valid JSON: {error}") from None
+
+
 def _bind_inputs(
-    views: Sequence[InferInputTensorView], inputs: Sequence[InferInputTensor], tail: memoryview | None
+    given: Sequence[object],
+    inputs: Sequence[InferInputTensor],
+    tail: memoryview | None,
 ) -> None:
     pos = 0
-    for index, (view, tensor) in enumerate(zip(views, inputs, strict=True)):
+    for index, (data, tensor) in enumerate(zip(given, inputs, strict=True)):
         place = input_place(index, tensor.name)
         reject_unserved(tensor.parameters, place.path)
         spec = find_datatype(tensor.datatype, place)
         count = count_elements(tensor.shape, place)
         size = _binary_size(tensor, place)
-        # KServe's client sends "data": null beside an empty binary tensor.
-        given = isinstance(view.data, msgspec.Raw) and bytes(memoryview(view.data)[:4]) != b"null"
         if size is None:
-            if not given or not isinstance(view.data, msgspec.Raw):
+            if data is None:
                 raise place.fail("data", "there is none, neither as JSON nor as binary data")
-            tensor.data = decode_json(view.data, spec, tensor.shape, count, place)
+            tensor.data = decode_json(data, spec, tensor.shape, count, place)
             if spec.name is Datatype.BYTES and len(tensor.data) == 1 and count != 1:
                 tensor.shape = [1]
             continue
-        if given:
+        if data is not None:
             raise place.fail("data", "Input must set only one of the following fields: 'data', 'binary_data_size'")
         if tail is None and size:
             raise InvalidInput(

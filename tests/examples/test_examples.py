@@ -33,6 +33,17 @@ FLOWERS = np.array([[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]], "<f8")
 QUESTIONS = ["When does the ferry leave?", "Who bakes the bread?"]
 CONTEXT = ["The ferry leaves at seven.", "Rye bread comes from the bakery."]
 
+WITHOUT_SKLEARN = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name == "sklearn":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+"""
+
 
 def raw(model: str, **inputs: NDArray[np.generic]) -> ModelInferRequest:
     """Return a request with raw tensors."""
@@ -337,10 +348,7 @@ def test_without_scikit_learn_only_its_models_are_unavailable(
     serve: Callable[[Path], Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They say what to install, and the others answer."""
-    stub = tmp_path / "sklearn"
-    stub.mkdir()
-    (stub / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'sklearn'\", name='sklearn')\n")
-
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_SKLEARN)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     served = serve(EXAMPLES).wait_started()
