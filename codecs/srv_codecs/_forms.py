@@ -17,14 +17,25 @@ def take_flag(value: ParameterValue, path: str) -> bool:
     raise InvalidInput(f"{path}: expected true or false, got {value!r}")
 
 
-def reject_unserved(parameters: Parameters, path: str) -> None:
-    """Refuse a tensor that is to lie in shared memory or to be classified; ignoring it would be a wrong answer.
+def reject_shared_memory(parameters: Parameters, path: str) -> None:
+    """Refuse a tensor that is to lie in shared memory; ignoring it would be a wrong answer.
 
     Raises:
         Unsupported: always for such a tensor.
     """
-    if not parameters:
-        return
-    for name, what in (("shared_memory_region", "shared memory"), ("classification", "classification")):
-        if name in parameters:
-            raise Unsupported(f"{path}.parameters.{name}: {what} is not served by this server")
+    if "shared_memory_region" in parameters:
+        raise Unsupported(f"{path}.parameters.shared_memory_region: shared memory is not served by this server")
+
+
+def take_classification(parameters: Parameters, path: str) -> int | None:
+    """Return how many classes of an output are asked for, ``None`` for the output itself.
+
+    Raises:
+        InvalidInput: it is no positive integer.
+    """
+    value = parameters.get("classification")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise InvalidInput(f"{path}.parameters.classification: expected a positive integer, got {value!r}")
+    return value

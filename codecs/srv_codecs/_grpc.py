@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from srv_codecs._arrays import tensor_array
 from srv_codecs._contents import decode_contents, encode_contents, filled_fields
-from srv_codecs._forms import reject_unserved
+from srv_codecs._forms import reject_shared_memory
 from srv_codecs._place import input_place, output_place
 from srv_codecs._raw import decode_raw, encode_raw
 from srv_codecs._shape import count_elements, find_datatype
@@ -28,13 +28,13 @@ def bind_request(request: ModelInferRequest) -> bool:
 
     Raises:
         InvalidInput: a tensor's data does not fit its description, or the number of raw entries is wrong.
-        Unsupported: a tensor lies in shared memory, or a classification is asked for.
+        Unsupported: a tensor lies in shared memory.
     """
     raw = request.raw_input_contents
     typed = False
     for index, tensor in enumerate(request.inputs):
         place = input_place(index, tensor.name)
-        reject_unserved(tensor.parameters, place.path)
+        reject_shared_memory(tensor.parameters, place.path)
         spec = find_datatype(tensor.datatype, place)
         count = count_elements(tensor.shape, place)
         if not raw:
@@ -56,7 +56,7 @@ def bind_request(request: ModelInferRequest) -> bool:
     if raw and not request.inputs:
         raise InvalidInput(f"raw_input_contents: {len(raw)} entries, but there are no inputs")
     for index, output in enumerate(request.outputs):
-        reject_unserved(output.parameters, f"outputs[{index}]")
+        reject_shared_memory(output.parameters, f"outputs[{index}]")
     return typed
 
 

@@ -155,7 +155,7 @@ def encode_json(
 def _as_text(item: object, index: int, place: Place) -> str:
     if isinstance(item, str):
         return item
-    if isinstance(item, (bytes, bytearray, memoryview)):
+    if isinstance(item, (bytes, bytearray)):
         try:
             return str(item, "utf-8")
         except UnicodeDecodeError as error:

@@ -14,7 +14,7 @@ import msgspec
 
 from srv_codecs._arrays import tensor_array
 from srv_codecs._envelope import explain, parse_json
-from srv_codecs._forms import reject_unserved, take_flag
+from srv_codecs._forms import reject_shared_memory, take_flag
 from srv_codecs._json import decode_json, encode_json
 from srv_codecs._place import input_place, output_place
 from srv_codecs._raw import decode_raw, encode_raw
@@ -105,7 +105,7 @@ def decode_request(body: memoryview | bytes, header_length: str | None = None) -
     Raises:
         InvalidInput: the JSON is malformed or no inference request, or a tensor's data does not fit its
             description; the text names the place.
-        Unsupported: a tensor lies in shared memory, or a classification is asked for.
+        Unsupported: a tensor lies in shared memory.
     """
     buffer = memoryview(body).toreadonly()
     json_size = parse_header_length(header_length, len(buffer))
@@ -158,7 +158,7 @@ def _bind_inputs(
     pos = 0
     for index, (data, tensor) in enumerate(zip(given, inputs, strict=True)):
         place = input_place(index, tensor.name)
-        reject_unserved(tensor.parameters, place.path)
+        reject_shared_memory(tensor.parameters, place.path)
         spec = find_datatype(tensor.datatype, place)
         count = count_elements(tensor.shape, place)
         size = _binary_size(tensor, place)
@@ -205,7 +205,7 @@ def _output_forms(request: ModelInferRequest) -> OutputForms:
     listed: set[str] = set()
     for index, output in enumerate(request.outputs):
         path = f"outputs[{index}]"
-        reject_unserved(output.parameters, path)
+        reject_shared_memory(output.parameters, path)
         if take_flag(output.parameters.pop("binary_data", None), f"{path}.parameters.binary_data"):
             listed.add(output.name)
     return OutputForms(default, frozenset(listed))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from srv._state import ServerState
     from srv_protocol.inference import ModelInferRequest
 
-EXTENSIONS: Final = ("binary_tensor_data", "model_repository", "parameters")
+EXTENSIONS: Final = ("classification", "binary_tensor_data", "model_repository", "parameters")
 """The extensions of the protocol that this server has, in Triton's names."""
 
 

@@ -249,7 +249,9 @@ class ModelRegistry:
                     entry.state = ModelState.UNLOADING
                     self._changes.notify()
                     await loaded.unload()
-                    entry.fail("unloaded")
+                # One that failed to load no longer counts against the server's readiness either.
+                entry.fail("unloaded")
+                self._changes.notify()
 
     async def close(self) -> None:
         """Unload everything."""

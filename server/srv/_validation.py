@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from srv_codecs.arrays import output_place
+from srv_codecs.classification import classify, take_classification
 from srv_protocol.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound
 from srv_protocol.inference import InferOutputTensor, ModelInferResponse
 
@@ -68,16 +70,17 @@ def _names(names: Sequence[str]) -> str:
 
 
 def check_requested(request: ModelInferRequest) -> None:
-    """Check that no output is asked for twice.
+    """Check that no output is asked for twice, and that a classification has a number of classes.
 
     Raises:
-        InvalidInput: one is.
+        InvalidInput: one of this is wrong.
     """
     seen: set[str] = set()
     for index, output in enumerate(request.outputs):
         if output.name in seen:
             raise InvalidInput(f"outputs[{index}]: output '{output.name}' already exists in request")
         seen.add(output.name)
+        take_classification(output.parameters, f"outputs[{index}]")
 
 
 def check_outputs(request: ModelInferRequest, declared: Sequence[TensorMetadata]) -> None:
@@ -114,6 +117,7 @@ def finish_response(runtime: MLModel, request: ModelInferRequest, response: obje
         raise InferenceError(f"model '{runtime.name}' returned two outputs of one name: {[o.name for o in outputs]}")
     if request.outputs:
         outputs = list[InferOutputTensor]()
+        batched = runtime.settings.max_batch_size > 0
         for index, wanted in enumerate(request.outputs):
             found = by_name.get(wanted.name)
             if found is None:
@@ -121,6 +125,9 @@ def finish_response(runtime: MLModel, request: ModelInferRequest, response: obje
                     f"outputs[{index}]: unexpected inference output '{wanted.name}' for model '{runtime.name}'; "
                     f"it gave {', '.join(map(repr, by_name)) or 'none'}"
                 )
+            classes = take_classification(wanted.parameters, f"outputs[{index}]")
+            if classes is not None:
+                found = classify(found, classes, batched=batched, place=output_place(index, wanted.name))
             outputs.append(found)
     return ModelInferResponse(
         model_name=runtime.name,

@@ -19,9 +19,8 @@ from tritonclient.grpc import service_pb2 as pb
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serving import Server
-
     from conftest import Serve
+    from serving import Server
 
 SERVICES = {
     "grpc.health.v1.Health",

@@ -21,7 +21,7 @@ def test_d5_health_has_a_json_body(server: Server, path: str) -> None:
 
 
 def test_d6_every_post_succeeds_with_200(server: Server) -> None:
-    """tritonclient takes 201 for an error."""
+    """Tritonclient takes 201 for an error."""
     body = {"inputs": [{"name": "x", "datatype": "INT32", "shape": [1], "data": [1]}]}
     assert server.post("/v2/models/identity/infer", body).status == 200
     assert server.post("/v2/repository/index").status == 200
@@ -57,7 +57,7 @@ def test_d7_every_error_is_one_json_object(server: Server, method: str, path: st
 @pytest.mark.parametrize("encoding", ["gzip, deflate, br", "br", "*", "zstd;q=1.0, identity;q=0"])
 @pytest.mark.parametrize("path", ["/v2", "/v2/models", "/v2/models/declared", "/v2/models/nobody"])
 def test_d8_metadata_and_errors_are_never_compressed(server: Server, path: str, encoding: str) -> None:
-    """tritonclient's asyncio client asks for it, and cannot read it."""
+    """Tritonclient's asyncio client asks for it, and cannot read it."""
     with server.rest() as rest:
         answer = rest.request("GET", path, headers={"Accept-Encoding": encoding})
     assert answer.headers.get("Content-Encoding") is None
@@ -132,7 +132,7 @@ def test_a_header_length_of_the_whole_body_is_plain_json(server: Server) -> None
 
 
 def test_http_1_0_and_expect_100_continue_are_served(server: Server) -> None:
-    """curl asks before it sends a large body."""
+    """Curl asks before it sends a large body."""
     body = json_body({"x:INT32": SAMPLES["INT32"]})
     headers = {"Expect": "100-continue"}
     assert server.post("/v2/models/identity/infer", body, headers).status == 200

@@ -162,5 +162,6 @@ def test_the_statuses_are_complete_and_true() -> None:
     assert [each.name for each in ErrorKind] == [code(row[0]) for row in rows]
     for name, http, grpc, _ in rows:
         status = _STATUS[ErrorKind[code(name)]]
-        assert f"{status[0].value} {status[0].phrase}" == http
+        # The name of 413 has changed between versions of Python.
+        assert str(status[0].value) == http.split()[0]
         assert status[1].name == code(grpc)
