@@ -82,7 +82,8 @@ def from_values(
     if type(None) in kinds and spec.json in {JsonForm.NUMBER, JsonForm.NONE}:
         kinds.remove(type(None))
         flat = [float("nan") if item is None else item for item in flat]
-    allowed = _TYPES[spec.json]
+    # The datatype's own scalars fit too: ml-dtypes' bfloat16 is none of numpy's floats.
+    allowed = (*_TYPES[spec.json], spec.dtype.type)
     wrong = tuple(kind for kind in kinds if not _fits(kind, allowed))
     if wrong:
         index, item = next((index, item) for index, item in enumerate(flat) if type(item) in wrong)
@@ -100,13 +101,13 @@ def from_checked(flat: Sequence[object], spec: DatatypeSpec, place: Place) -> ND
     """Return a new flat array from values of the right Python type, whose range is still to be checked."""
     if spec.json in {JsonForm.NUMBER, JsonForm.NONE}:
         try:
-            wide = np.array(flat, np.float64)
+            with np.errstate(over="ignore", invalid="ignore"):
+                wide = np.array(flat, np.float64)
+                array = wide.astype(spec.dtype, copy=False)
         except OverflowError:
             raise place.fail("data", f"an integer is beyond the range of {spec.name}") from None
         if spec.name is Datatype.FP64:
-            return wide
-        with np.errstate(over="ignore"):
-            array = wide.astype(spec.dtype)
+            return array
         beyond = np.isinf(array) & np.isfinite(wide)
         if beyond.any():
             index = int(np.argmax(beyond))

@@ -21,7 +21,7 @@ from srv_codecs._raw import decode_raw, encode_raw
 from srv_codecs._shape import count_elements, find_datatype
 from srv_protocol._gen.inference_json import ModelInferRequestView, ModelInferResponseView
 from srv_protocol.datatypes import Datatype
-from srv_protocol.errors import InvalidInput, Unsupported
+from srv_protocol.errors import InvalidInput
 from srv_protocol.inference import TensorData
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def decode_request(body: memoryview | bytes, header_length: str | None = None) -
     buffer = memoryview(body).toreadonly()
     json_size = parse_header_length(header_length, len(buffer))
     if json_size == 0:
-        raise Unsupported(f"raw binary requests ({HEADER_LENGTH}: 0) are not served")
+        raise InvalidInput(f"{HEADER_LENGTH}: 0 announces a raw request, which is no JSON")
     view, data = _parse_request(buffer if json_size is None else buffer[:json_size])
     request = view.to_message()
     tail = None if json_size is None else buffer[json_size:]

@@ -1,7 +1,8 @@
-"""V2 bodies of HTTP: JSON with an optional binary tail."""
+"""V2 bodies of HTTP <-> inference messages."""
 
 from __future__ import annotations
 
+from srv_codecs._raw_request import decode_raw_request
 from srv_codecs._rest import (
     HEADER_LENGTH,
     EncodedBody,
@@ -11,4 +12,12 @@ from srv_codecs._rest import (
     parse_header_length,
 )
 
-__all__ = ["HEADER_LENGTH", "EncodedBody", "OutputForms", "decode_request", "encode_response", "parse_header_length"]
+__all__ = [
+    "HEADER_LENGTH",
+    "EncodedBody",
+    "OutputForms",
+    "decode_raw_request",
+    "decode_request",
+    "encode_response",
+    "parse_header_length",
+]

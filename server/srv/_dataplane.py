@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from srv._registry import LoadedModel, ModelRegistry
     from srv._settings import Settings
     from srv._state import ServerState
-    from srv_protocol.inference import ModelInferRequest
+    from srv_protocol.inference import ModelInferRequest, TensorMetadata
 
 EXTENSIONS: Final = ("classification", "binary_tensor_data", "model_repository", "parameters")
 """The extensions of the protocol that this server has, in Triton's names."""
@@ -88,6 +88,16 @@ class DataPlane:
         if not found.versions:
             found.versions = [each for each in self._registry.versions(name) if each]
         return found
+
+    def inputs(self, name: str, version: str = "") -> tuple[list[TensorMetadata], bool]:
+        """Return the inputs that a model declares, and whether their first dimension is that of a batch.
+
+        Raises:
+            ModelNotFound: there is no such model or version.
+            ModelNotReady: it is not loaded yet.
+        """
+        runtime = self._registry.find(name, version).runtime
+        return runtime.inputs, runtime.settings.max_batch_size > 0
 
     def model_names(self) -> list[str]:
         """Return the names of the models that are ready."""

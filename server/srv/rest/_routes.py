@@ -20,7 +20,14 @@ from srv.rest._errors import AnyRequest, error_response
 from srv.rest._sse import EventStream
 from srv_codecs.compression import IDENTITY, choose_encoding, compress, decompress
 from srv_codecs.json import parse_json
-from srv_codecs.rest import HEADER_LENGTH, OutputForms, decode_request, encode_response
+from srv_codecs.rest import (
+    HEADER_LENGTH,
+    OutputForms,
+    decode_raw_request,
+    decode_request,
+    encode_response,
+    parse_header_length,
+)
 from srv_protocol.errors import InvalidInput
 from srv_protocol.inference import Headers, ModelInferRequest, ModelInferResponse
 from srv_protocol.inference_json import (
@@ -135,9 +142,14 @@ def inference_routes(dataplane: DataPlane, settings: Settings) -> list[HTTPRoute
         encoding = request.headers.get("content-encoding", IDENTITY)
         if encoding != IDENTITY:
             body = await _off_loop(len(body), partial(decompress, body, encoding, limit))
-        if not body:
+        if not body and HEADER_LENGTH not in request.headers:
             raise InvalidInput("the request body is empty; expected an inference request")
-        message, forms = decode_request(body, request.headers.get(HEADER_LENGTH))
+        header_length = request.headers.get(HEADER_LENGTH)
+        if parse_header_length(header_length, len(body)) == 0:
+            inputs, batched = dataplane.inputs(name, version)
+            message, forms = decode_raw_request(body, inputs, name, batched=batched), OutputForms(default=True)
+        else:
+            message, forms = decode_request(body, header_length)
         message.model_name, message.model_version = name, version
         return message, forms
 

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from strategies import same, tensors
 
 from srv_codecs.arrays import Place, input_place, output_place, tensor_array
@@ -34,8 +34,8 @@ def test_an_array_is_taken_as_it_is(tensor: tuple[str, Any]) -> None:
 @given(tensors())
 def test_lists_of_its_elements_give_the_same_array(tensor: tuple[str, Any]) -> None:
     datatype, array = tensor
-    if np.isnan(array.astype(float)).any() if array.dtype.kind in "fV" else False:
-        return
+    # numpy may give a NaN another of its bit patterns.
+    assume(array.dtype.kind not in "fV" or not np.isnan(array).any())
     for values in (array.reshape(-1).tolist(), list(array.reshape(-1)), array.tolist() if array.ndim else [array[()]]):
         assert same(array_of(datatype, list(array.shape), values), array)
 

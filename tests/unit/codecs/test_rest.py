@@ -195,7 +195,7 @@ BAD_BODIES: dict[str, tuple[bytes, str]] = {
     "NaN for a list": (pack({**X, "data": float("nan")})[0], "inputs[0].data: expected an array of integers, got nan"),
     "NaN for INT8": (
         pack({**X, "data": [float("nan")]})[0],
-        "inputs[0].data[0]: expected integer values for INT8, got",
+        "inputs[0].data[0]: expected integer values for INT8",
     ),
     "NaN for BYTES": (
         pack({**X, "datatype": "BYTES", "data": [float("nan")]})[0],
@@ -290,12 +290,17 @@ def test_no_body_whatever_raises_anything_else(body: bytes, length: str | None) 
         decode_request(body, length)
 
 
-@pytest.mark.parametrize("name", ["shared_memory_region", "classification"])
-def test_what_is_not_served_is_refused(name: str) -> None:
-    with pytest.raises(Unsupported, match=rf"^inputs\[0\]\.parameters\.{name}: .* is not served by this server$"):
-        decode_request(pack(json_input("INT8", [1], [1], **{name: "r"}))[0])
-    with pytest.raises(Unsupported, match=rf"^outputs\[0\]\.parameters\.{name}: .* is not served by this server$"):
-        decode_request(pack(X, outputs=[{"name": "y", "parameters": {name: 1}}])[0])
+def test_shared_memory_is_refused() -> None:
+    with pytest.raises(
+        Unsupported,
+        match=r"^inputs\[0\]\.parameters\.shared_memory_region: shared memory is not served by this server$",
+    ):
+        decode_request(pack(json_input("INT8", [1], [1], shared_memory_region="r"))[0])
+    with pytest.raises(
+        Unsupported,
+        match=r"^outputs\[0\]\.parameters\.shared_memory_region: shared memory is not served by this server$",
+    ):
+        decode_request(pack(X, outputs=[{"name": "y", "parameters": {"shared_memory_region": "r"}}])[0])
 
 
 def test_a_body_of_raw_binary_data_alone_is_not_served() -> None:
