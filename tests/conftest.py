@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 from serving import MODELS, Gate, Server
@@ -10,13 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-class Serve(Protocol):
-    """Starts servers."""
-
-    def __call__(self, folder: Path, **settings: object) -> Server:
-        """Start a server of a folder; settings are those of ``SRV_…`` variables, in small letters."""
-        ...
+    from serving import Serve
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard, cast
 
 import numpy as np
 
@@ -122,8 +122,8 @@ def from_checked(flat: Sequence[object], spec: DatatypeSpec, place: Place) -> ND
 
 def _out_of_range(flat: Sequence[object], dtype: np.dtype[np.generic]) -> Iterator[tuple[int, object]]:
     info = np.iinfo(dtype.type)  # type: ignore[type-var]  # an integer dtype, or nothing would be out of range
-    for index, item in enumerate(flat):
-        if isinstance(item, (int, np.integer)) and not info.min <= int(item) <= info.max:
+    for index, item in enumerate(cast("Sequence[int]", flat)):
+        if not info.min <= item <= info.max:
             yield index, item
 
 
@@ -132,21 +132,19 @@ def flatten(values: Sequence[object], shape: Sequence[int], count: int, place: P
 
     Nested values must have the structure of `shape`; dimensions of size 1 may be left out or added.
     """
-    if not (len(values) and isinstance(values[0], (list, tuple, np.ndarray))):
+    if not (len(values) and _is_nested(values[0])):
         if len(values) != count:
             raise place.fail("data", f"expected {count} elements for shape {list(shape)}, got {len(values)}")
         return values
-    dims: list[int] = []
-    level: Sequence[object] = values
-    width = len(values)
-    dims.append(width)
-    while level and isinstance(level[0], (list, tuple, np.ndarray)):
+    dims = [len(values)]
+    level = values
+    while level and _is_nested(level[0]):
         inner: list[object] = []
         width = len(level[0])
         for index, item in enumerate(level):
-            if not isinstance(item, (list, tuple, np.ndarray)) or len(item) != width:
+            if not _is_nested(item) or len(item) != width:
                 raise place.fail("data", f"is nested unevenly: item {index} at depth {len(dims)} differs in length")
-            inner.extend(item)  # pyright: ignore[reportUnknownArgumentType]  # list[Unknown] from isinstance
+            inner.extend(item)
         dims.append(width)
         if len(dims) > 64:  # far beyond any shape
             raise place.fail("data", "is nested too deeply")
@@ -154,6 +152,10 @@ def flatten(values: Sequence[object], shape: Sequence[int], count: int, place: P
     if len(level) != count or _structure(dims) != _structure(shape):
         raise place.fail("data", f"expected {count} elements for shape {list(shape)}, got nested lists of shape {dims}")
     return level
+
+
+def _is_nested(item: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(item, (list, tuple)) or (isinstance(item, np.ndarray) and item.ndim > 0)
 
 
 def _structure(shape: Sequence[int]) -> list[int]:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_args, get_origin
 
 import numpy as np
 
@@ -40,6 +40,8 @@ from srv_protocol.inference import Headers, ModelInferRequest, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from srv_codecs._place import Place
     from srv_codecs._registry import AnyCodec, AnyInputCodec, AnyRequestCodec
@@ -219,7 +221,7 @@ def _known() -> list[str]:
     hints = [codec.TypeHint for codec in (*input_codecs, *request_codecs) if codec.TypeHint is not None]
     texts = [*map(show, hints), "NDArray[numpy.float32]", *(part.text for part in PARTS.values())]
     # Their packages may not be imported yet.
-    texts += ["pandas.DataFrame", "pyarrow.lib.Array", "pyarrow.lib.RecordBatch", "pyarrow.lib.Table"]
+    texts += ["pandas.DataFrame", "pyarrow.Array", "pyarrow.RecordBatch", "pyarrow.Table"]
     return sorted(set(texts))
 
 
@@ -240,7 +242,7 @@ def _datatypes(hint: object, where: str) -> frozenset[str] | None:
         # An abstract type, such as np.floating; BF16's is not one of numpy's.
         rows = (row for row in DATATYPES.values() if row.name is not Datatype.BF16)
         return frozenset(row.name.value for row in rows if issubclass(row.dtype.type, scalar))
-    array: NDArray[np.generic] = np.empty(0, scalar)
+    array = cast("NDArray[np.generic]", np.empty(0, scalar))
     try:
         return frozenset({datatype_of(array).value})
     except TypeError as error:

@@ -73,11 +73,12 @@ def decode_json(data: object, spec: DatatypeSpec, shape: Sequence[int], count: i
 
 
 def _from_parsed(data: object, spec: DatatypeSpec, shape: Sequence[int], count: int, place: Place) -> TensorData:
-    if not isinstance(data, list):
+    values = [data] if isinstance(data, str) else data
+    if not isinstance(values, list) or (isinstance(data, str) and spec.json is not JsonForm.STRING):
         raise place.fail("data", f"expected an array of {_TYPES[spec.json][1]}, got {data!r:.40}")
-    values = cast("list[object]", data)
-    found = TensorData(values)
-    found.array = from_values(values, spec, shape, count, place)
+    found = TensorData(cast("list[object]", values))
+    if not (spec.json is JsonForm.STRING and _is_single_string(found.root, count)):
+        found.array = from_values(found.root, spec, shape, count, place)
     return found
 
 

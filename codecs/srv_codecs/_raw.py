@@ -107,5 +107,5 @@ def as_bytes(item: object, index: int, place: Place) -> bytes:
         except UnicodeEncodeError as error:
             raise place.fail(f"data[{index}]", f"text that UTF-8 cannot encode: {error.reason}") from None
     if isinstance(item, (bytearray, memoryview)):
-        return bytes(item)
+        return bytes(item)  # pyright: ignore[reportUnknownArgumentType]  # memoryview[Unknown] from isinstance
     raise place.fail(f"data[{index}]", f"expected bytes or text, got {type(item).__name__}")

@@ -6,6 +6,7 @@ Source: "Inference Protocol - HTTP/REST" and Triton's "Binary Tensor Data Extens
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -138,7 +139,7 @@ def _parse_nonfinite(text: memoryview) -> tuple[ModelInferRequestView, list[obje
     """Parse JSON in which NaN, Infinity and -Infinity stand for numbers, as Python's own parser and rapidjson do."""
     place = ""
     try:
-        document = msgspec.convert(json.loads(bytes(text)), dict[str, object])
+        document = msgspec.convert(json.loads(bytes(text), parse_float=_finite), dict[str, object])
         place = "inputs"
         inputs = msgspec.convert(document.get("inputs"), list[dict[str, object]])
         place = ""
@@ -148,6 +149,15 @@ def _parse_nonfinite(text: memoryview) -> tuple[ModelInferRequestView, list[obje
         raise InvalidInput(explain(error, place)) from None
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the request body is no valid JSON: {error}") from None
+
+
+def _finite(text: str) -> float:
+    """Return a JSON number; one beyond the range of a float is an error, as it is in JSON that is parsed strictly."""
+    value = float(text)
+    if math.isinf(value):
+        message = f"number out of range: {text:.40}"
+        raise ValueError(message)
+    return value
 
 
 def _bind_inputs(

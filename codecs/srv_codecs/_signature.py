@@ -14,9 +14,10 @@ from srv_protocol.errors import CodecNotFound, InferenceError, InputsNotFound
 from srv_protocol.inference import ModelInferRequest, ModelInferResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable
 
     from srv_codecs._results import Result
+    from srv_protocol.inference import InferInputTensor
 
 H = TypeVar("H", bound="TensorHint | TableHint | PartHint")
 
@@ -86,22 +87,12 @@ class Signature:
         for part in self.parts:
             arguments[part.name] = part.hint.read(request)
         if self.rest is not None:
-            arguments[self.rest.name] = self._bind_rest(self.rest, list(tensors), request)
+            arguments[self.rest.name] = _bind_rest(self.rest, list(tensors.values()), request)
         elif tensors and not self.takes_rest:
             raise InputsNotFound(
                 f"Input {_quoted(tensors)} was not expected. Expected inputs are {_quoted(self.input_names)}."
             )
         return arguments
-
-    def _bind_rest(self, rest: Argument[TableHint], names: Collection[str], request: ModelInferRequest) -> object:
-        if names:
-            others = [tensor for tensor in request.inputs if tensor.name in names]
-            return rest.hint.decode(
-                ModelInferRequest(request.model_name, request.model_version, request.id, request.parameters, others)
-            )
-        if rest.default is Default.REQUIRED:
-            raise _missing(rest.name, request)
-        return rest.default
 
     def respond(self, value: object, model_name: str, model_version: str | None) -> ModelInferResponse:
         """Return the response that a result becomes; one that the runtime made itself stays as it is.
@@ -157,6 +148,16 @@ def compile_signature(function: Callable[..., object]) -> Signature:
     where = f"{function.__qualname__}(): the return hint"
     result = find_result(hints["return"], where) if "return" in hints else UnhintedResult()
     return Signature(tuple(inputs), tuple(parts), rest, result)
+
+
+def _bind_rest(rest: Argument[TableHint], tensors: list[InferInputTensor], request: ModelInferRequest) -> object:
+    if tensors:
+        return rest.hint.decode(
+            ModelInferRequest(request.model_name, request.model_version, request.id, request.parameters, tensors)
+        )
+    if rest.default is Default.REQUIRED:
+        raise _missing(rest.name, request)
+    return rest.default
 
 
 def _missing(name: str, request: ModelInferRequest) -> InputsNotFound:

@@ -7,13 +7,17 @@ import sys
 import types
 import typing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union, cast, get_args, get_origin
 
 from srv_codecs._output import Output
 from srv_protocol.errors import CodecNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_PUBLIC: Final = {"typing.": "", "pandas.core.frame.": "pandas.", "pyarrow.lib.": "pyarrow."}
+"""Where classes are defined -> where people import them from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,10 @@ def is_union(hint: object) -> bool:
 
 def show(hint: object) -> str:
     """Return a hint as people write it: ``numpy.ndarray``, ``list[str]``."""
-    return inspect.formatannotation(hint).replace("typing.", "")
+    text = inspect.formatannotation(hint)
+    for private, public in _PUBLIC.items():
+        text = text.replace(private, public)
+    return text
 
 
 def _union(members: list[object]) -> object:

@@ -59,7 +59,7 @@ def _view(module: Module, message: Message, view: View, viewed: Mapping[ClassRef
         module.add('        """Return the message; containers are shared with the view, not copied."""')
         module.add(f"        return {target}({', '.join(arguments)})")
     if view.writes:
-        arguments = [f"{field.name}={_from_message(field, required=required)}" for field, required in members]
+        arguments = [f"{field.name}={_from_message(module, field, required=required)}" for field, required in members]
         module.add("", "    @classmethod", f"    def from_message(cls, message: {target}) -> {name}:")
         module.add('        """Return the view of a message; containers are shared with it, not copied."""')
         module.add(f"        return cls({', '.join(arguments)})")
@@ -67,22 +67,27 @@ def _view(module: Module, message: Message, view: View, viewed: Mapping[ClassRef
 
 def _annotation(module: Module, field: Field, viewed: Mapping[ClassRef, View], *, loose: bool, wildcard: bool) -> str:
     if field.map is not None:
-        value = "object" if field.map.wrapper is not None else SCALARS[field.map.value][0]
+        value = "object" if field.map.wrapper is not None else _type_name(field.map.value, field.map.target, viewed)
         text = f"dict[str, {value}]"
     else:
-        if field.target is not None:
-            if field.target not in viewed:
-                message = f"overlay: a view has a field of type {field.target.name}, which has no view"
-                raise OverlayError(message)
-            text = class_of(field.target)
-        else:
-            text = SCALARS[field.kind][0]
+        text = _type_name(field.kind, field.target, viewed)
         if field.kind in _UNSIGNED or field.name == "shape":
             annotated, meta = module.use("typing", "Annotated"), module.use("msgspec", "Meta")
             text = f"{annotated}[{text}, {meta}(ge={-1 if wildcard else 0})]"
         if field.repeated:
             text = f"list[{text}]"
     return f"{text} | None" if loose else text
+
+
+def _type_name(kind: str, target: ClassRef | None, viewed: Mapping[ClassRef, View]) -> str:
+    if kind == "TYPE_ENUM":
+        return "str"
+    if target is None:
+        return SCALARS[kind][0]
+    if target not in viewed:
+        message = f"overlay: a view has a field of type {target.name}, which has no view"
+        raise OverlayError(message)
+    return class_of(target)
 
 
 def _to_message(message: Message, field: Field, *, required: bool) -> str:
@@ -97,15 +102,22 @@ def _to_message(message: Message, field: Field, *, required: bool) -> str:
     return f"{source}.to_message()" if required else f"None if {source} is None else {source}.to_message()"
 
 
-def _from_message(field: Field, *, required: bool) -> str:
+def _from_message(module: Module, field: Field, *, required: bool) -> str:
     source = f"message.{field.name}"
     if field.map is not None:
         text = f"dict({source})"
+        if field.map.target is not None and field.map.wrapper is None:
+            text = f"{{key: {class_of(field.map.target)}.from_message(value) for key, value in {source}.items()}}"
+    elif field.kind == "TYPE_ENUM" and not field.repeated:
+        text = f"{source}.name"
     elif field.target is None:
         return source if required else f"{source} or None"
     elif field.repeated:
         text = f"[{class_of(field.target)}.from_message(item) for item in {source}]"
     else:
-        text = f"{class_of(field.target)}.from_message({source})"
-        return text if required else f"None if {source} is None else {text}"
+        view = class_of(field.target)
+        if required:
+            # One that is not set is written with the defaults of its fields.
+            return f"{view}.from_message({source} or {module.use_class(field.target)}())"
+        return f"None if {source} is None else {view}.from_message({source})"
     return text if required else f"{text} if {source} else None"

@@ -135,12 +135,13 @@ def datatype_of(array: NDArray[np.generic]) -> Datatype:
         TypeError: no V2 datatype carries the dtype (complex, datetime64, float128, records).
     """
     dtype = array.dtype
+    found = _BY_KIND.get((dtype.kind, dtype.itemsize))
+    if found is not None:
+        return found
     if dtype.kind in "OSUT":
         return Datatype.BYTES
+    # Asked last: numpy makes the name anew each time, which takes longer than all the rest.
     if dtype.name == "bfloat16":
         return Datatype.BF16
-    found = _BY_KIND.get((dtype.kind, dtype.itemsize))
-    if found is None:
-        message = f"no V2 datatype carries numpy dtype {dtype}; the datatypes are {', '.join(DATATYPES)}"
-        raise TypeError(message)
-    return found
+    message = f"no V2 datatype carries numpy dtype {dtype}; the datatypes are {', '.join(DATATYPES)}"
+    raise TypeError(message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, cast
 
+from srv._model_config import model_config
 from srv._registry import ModelState
 from srv._validation import check_inputs, check_outputs, check_requested, finish_response
 from srv_protocol.errors import InferenceError, ModelNotFound, Unsupported
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from srv._settings import Settings
     from srv._state import ServerState
     from srv_protocol.inference import ModelInferRequest, TensorMetadata
+    from srv_protocol.model_config import ModelConfig
 
-EXTENSIONS: Final = ("classification", "binary_tensor_data", "model_repository", "parameters")
+EXTENSIONS: Final = ("classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters")
 """The extensions of the protocol that this server has, in Triton's names."""
 
 
@@ -88,6 +90,15 @@ class DataPlane:
         if not found.versions:
             found.versions = [each for each in self._registry.versions(name) if each]
         return found
+
+    def model_config(self, name: str, version: str = "") -> ModelConfig:
+        """Return a model's configuration in Triton's form.
+
+        Raises:
+            ModelNotFound: there is no such model or version.
+            ModelNotReady: it is not loaded yet.
+        """
+        return model_config(self._registry.find(name, version))
 
     def inputs(self, name: str, version: str = "") -> tuple[list[TensorMetadata], bool]:
         """Return the inputs that a model declares, and whether their first dimension is that of a batch.

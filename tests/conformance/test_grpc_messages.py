@@ -24,6 +24,7 @@ SERVED = {
     "ModelReady",
     "ServerMetadata",
     "ModelMetadata",
+    "ModelConfig",
     "ModelInfer",
     "ModelStreamInfer",
     "RepositoryIndex",
@@ -146,7 +147,9 @@ def test_mlservers_second_service_has_the_same_operations(client: Grpc) -> None:
     service = "/inference.model_repository.ModelRepositoryService/"
     index = pb.RepositoryIndexResponse.FromString(client.call(f"{service}RepositoryIndex", b""))
     assert any(entry.name == "identity" for entry in index.models)
-    client.call(f"{service}RepositoryModelLoad", pb.RepositoryModelLoadRequest(model_name="same_one").SerializeToString())
+    client.call(
+        f"{service}RepositoryModelLoad", pb.RepositoryModelLoadRequest(model_name="same_one").SerializeToString()
+    )
     status, text = client.fails(pb.RepositoryModelLoadRequest(model_name="none"), f"{service}RepositoryModelLoad")
     assert (status, "failed to load 'none'" in text) == ("INVALID_ARGUMENT", True)
 

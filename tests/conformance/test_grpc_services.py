@@ -19,8 +19,7 @@ from tritonclient.grpc import service_pb2 as pb
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Serve
-    from serving import Server
+    from serving import Serve, Server
 
 SERVICES = {
     "grpc.health.v1.Health",

@@ -66,13 +66,18 @@ def test_d8_metadata_and_errors_are_never_compressed(server: Server, path: str, 
 
 @pytest.mark.parametrize(
     "media_type",
-    [None, "application/json", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain", "nonsense",
-     "multipart/form-data; boundary=x"],
-)  # fmt: skip
+    [
+        None,
+        "application/json",
+        "application/octet-stream",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "nonsense",
+    ],
+)
 @pytest.mark.parametrize("binary", [False, True])
-def test_d9_the_content_type_of_a_request_does_not_matter(
-    server: Server, media_type: str | None, binary: bool
-) -> None:
+def test_d9_the_content_type_of_a_request_does_not_matter(server: Server, media_type: str | None, binary: bool) -> None:
     """The header of the binary extension alone says what the body is."""
     array = SAMPLES["INT32"]
     body, headers = binary_body({"x:INT32": array}) if binary else (json_body({"x:INT32": array}), {})

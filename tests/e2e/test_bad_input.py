@@ -17,9 +17,7 @@ from tritonclient.grpc import service_pb2 as pb
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from serving import Server
-
-    from conftest import Serve
+    from serving import Serve, Server
 
 A: dict[str, Any] = {"name": "a", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}
 B: dict[str, Any] = {**A, "name": "b"}
@@ -154,12 +152,10 @@ REST_CASES: dict[str, tuple[object, str]] = {
 
 
 def path_of(body: object) -> str:
-    """Return the route for a case: the identity model has no metadata, so that the body itself is what is wrong."""
-    inputs: Any = body.get("inputs") if isinstance(body, dict) else None
-    only_x = isinstance(inputs, list) and len(inputs) == 1 and isinstance(inputs[0], dict) and inputs[0] is not A
-    named = only_x and isinstance(inputs, list) and inputs[0].get("name") not in {"a"}
-    is_x = isinstance(body, bytes) and b'"x"' in body
-    return "/v2/models/identity/infer" if named or is_x else INFER
+    """Return the route for a case: that of the model with metadata, or for the input ``x`` the one without."""
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    about_x = b'"datatype"' in text and b'"name": "a"' not in text
+    return "/v2/models/identity/infer" if about_x else INFER
 
 
 @pytest.mark.parametrize("case", REST_CASES)
@@ -240,12 +236,9 @@ def test_bad_binary_data_is_400_and_names_the_place(server: Server, case: str) -
 
 def test_binary_data_without_the_header_is_400(server: Server) -> None:
     """The text names the header that is missing."""
-    body, headers = binary(b"")
-    assert HEADER in headers
     tensor = {"name": "x", "datatype": "INT32", "shape": [2], "parameters": {"binary_data_size": 8}}
     answer = server.post("/v2/models/identity/infer", {"inputs": [tensor]})
     assert f"inputs[0]: must specify valid '{HEADER}'" in answer.error()
-    assert body
 
 
 @pytest.mark.parametrize("parameters", [{"shared_memory_region": "r", "shared_memory_byte_size": 8}])
@@ -301,7 +294,10 @@ def test_bad_requests_to_the_repository_are_400(server: Server, path: str, body:
 GRPC_CASES: dict[str, tuple[Callable[[Any], object], str]] = {
     "too few bytes": (lambda r: r.raw_input_contents.__setitem__(0, bytes(4)), "inputs[0].data: expected 8 bytes"),
     "too many bytes": (lambda r: r.raw_input_contents.__setitem__(1, bytes(16)), "inputs[1].data: expected 8 bytes"),
-    "a shape of 2^61": (lambda r: r.inputs[0].shape.append(2**60), "inputs[0].data: expected 9223372036854775808 bytes"),
+    "a shape of 2^61": (
+        lambda r: r.inputs[0].shape.append(2**60),
+        "inputs[0].data: expected 9223372036854775808 bytes",
+    ),
     "a product that wraps": (lambda r: r.inputs[0].shape.extend([2**32, 2**32]), "inputs[0].shape"),
     "a negative shape": (lambda r: r.inputs[0].shape.append(-1), "inputs[0].shape[2]"),
     "unknown datatype": (lambda r: setattr(r.inputs[0], "datatype", "STRING"), "inputs[0].datatype"),
@@ -461,7 +457,9 @@ def test_a_million_tiny_chunks_are_one_body(server: Server) -> None:
     """The body is what they make together; the server stays responsive and small."""
     body = json_body({"x:INT32": np.zeros(2, np.int32)})
     body += b" " * (200_000 - len(body))
-    head = b"POST /v2/models/identity/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    head = (
+        b"POST /v2/models/identity/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    )
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
     connection = socket.create_connection(("127.0.0.1", server.http_port), PATIENCE)
     connection.sendall(head + chunks)
@@ -470,7 +468,9 @@ def test_a_million_tiny_chunks_are_one_body(server: Server) -> None:
 
 def test_many_parameters_names_and_outputs(server: Server) -> None:
     """Large members are no errors, and no trouble."""
-    body = json_body({"x:INT32": np.zeros(2, np.int32)}, parameters={f"p{i}": i for i in range(100_000)}, id="i" * 10**6)
+    body = json_body(
+        {"x:INT32": np.zeros(2, np.int32)}, parameters={f"p{i}": i for i in range(100_000)}, id="i" * 10**6
+    )
     assert server.post("/v2/models/identity/infer", body).status == 200
     body = json_body({"x:INT32": np.zeros(2, np.int32)}, outputs=[{"name": "x"}] * 100_000)
     answer = server.post("/v2/models/identity/infer", body)

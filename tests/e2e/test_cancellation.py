@@ -15,9 +15,7 @@ from tensors import binary_body, grpc_outputs, grpc_request, json_body
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serving import Gate, Server
-
-    from conftest import Serve
+    from serving import Gate, Serve, Server
 
 ROUNDS = 30
 
@@ -48,7 +46,9 @@ def reset(connection: socket.socket) -> None:
 def big_request() -> bytes:
     """Return an HTTP request of some megabytes, whose response is as large."""
     body, headers = binary_body({"x:INT64": np.zeros(1 << 19, np.int64)})
-    head = "POST /v2/models/identity/infer HTTP/1.1\r\nHost: x\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items())
+    head = "POST /v2/models/identity/infer HTTP/1.1\r\nHost: x\r\n" + "".join(
+        f"{k}: {v}\r\n" for k, v in headers.items()
+    )
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -58,7 +58,9 @@ CHUNKED = b"POST /v2/models/identity/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encod
 
 
 @pytest.mark.parametrize("leave", [socket.socket.close, reset], ids=["close", "reset"])
-@pytest.mark.parametrize("part", [b"", b"POST /v2/mod", HALF, CHUNKED, BIG], ids=["nothing", "line", "half", "chunks", "all"])
+@pytest.mark.parametrize(
+    "part", [b"", b"POST /v2/mod", HALF, CHUNKED, BIG], ids=["nothing", "line", "half", "chunks", "all"]
+)
 def test_http_clients_that_leave_are_forgotten(
     quiet: Server, part: bytes, leave: Callable[[socket.socket], None]
 ) -> None:
@@ -88,7 +90,9 @@ def test_grpc_calls_that_are_cancelled_are_forgotten(quiet: Server, gate: Gate) 
     """In the runtime's code, all at once; the connection goes on."""
     before = tasks(quiet)
     with Grpc(quiet) as grpc:
-        calls = [grpc.start(grpc_request("gate", {"port:INT32": np.array([gate.port], np.int32)})) for _ in range(ROUNDS)]
+        calls = [
+            grpc.start(grpc_request("gate", {"port:INT32": np.array([gate.port], np.int32)})) for _ in range(ROUNDS)
+        ]
         visits = [gate.wait() for _ in calls]
         for call in calls:
             call.cancel()
@@ -133,7 +137,12 @@ def test_connections_that_break_off_inside_http_2_are_forgotten(quiet: Server) -
     """After the preface, and inside a frame."""
     before, files = tasks(quiet), quiet.open_files()
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-    for part in (preface, preface[:10], preface + bytes(9), preface + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\xff"):
+    for part in (
+        preface,
+        preface[:10],
+        preface + bytes(9),
+        preface + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\xff",
+    ):
         for leave in (socket.socket.close, reset):
             for _ in range(5):
                 leave(send_raw(quiet.ports["gRPC"], part))

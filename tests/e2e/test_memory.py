@@ -14,9 +14,7 @@ from tensors import grpc_request
 from tritonclient.grpc import service_pb2 as pb
 
 if TYPE_CHECKING:
-    from serving import Server
-
-    from conftest import Serve
+    from serving import Serve, Server
 
 SIZE: Final = 256 << 20
 SLACK: Final = 16 << 20
@@ -37,7 +35,6 @@ def data() -> bytes:
 def growth(server: Server, before: int) -> float:
     """Return by how many times the tensor's size the peak lies above what was resident before."""
     grown = server.status("VmHWM") * 1024 - before
-    print(f"peak growth: {grown / SIZE:.3f} x the tensor")
     return max(0, grown - SLACK) / SIZE
 
 

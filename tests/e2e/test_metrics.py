@@ -11,9 +11,7 @@ from serving import MODELS, Rest
 from tensors import grpc_request, json_body
 
 if TYPE_CHECKING:
-    from serving import Server
-
-    from conftest import Serve
+    from serving import Serve, Server
 
 
 def samples(server: Server) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

@@ -11,16 +11,13 @@ import grpc
 import numpy as np
 import pytest
 from grpc_client import SERVICE, Grpc
-from serving import MODELS
 from tensors import grpc_outputs, grpc_request, json_body, rest_outputs
 from tritonclient.grpc import service_pb2 as pb
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serving import Gate, Server
-
-    from conftest import Serve
+    from serving import Gate, Serve, Server
 
 VERSION = """
 import asyncio
@@ -176,13 +173,17 @@ def test_64_clients_of_both_protocols_get_their_own_answers(server: Server) -> N
         with server.rest() as rest:
             for round_ in range(4):
                 value = np.array([number, round_], np.int64)
-                answer = rest.request("POST", "/v2/models/identity/infer", json_body({"x:INT64": value}, id=f"r{number}"))
+                answer = rest.request(
+                    "POST", "/v2/models/identity/infer", json_body({"x:INT64": value}, id=f"r{number}")
+                )
                 assert rest_outputs(answer)["x"].tolist() == [number, round_]
                 assert re.search(rb'"id":"r(\d+)"', answer.body)[1] == str(number).encode()  # type: ignore[index]
 
     async def over_grpc() -> None:
         async with grpc.aio.insecure_channel(server.grpc_address) as channel:
-            infer: Any = channel.unary_unary(SERVICE + "ModelInfer", response_deserializer=pb.ModelInferResponse.FromString)
+            infer: Any = channel.unary_unary(
+                SERVICE + "ModelInfer", response_deserializer=pb.ModelInferResponse.FromString
+            )
 
             async def one(number: int) -> None:
                 for round_ in range(4):
@@ -241,7 +242,19 @@ def test_faults_of_a_runtime_are_internal_errors(serve: Serve, tmp_path: Path) -
     (tmp_path / "model" / "models.py").write_text(FAULTY, encoding="utf-8")
     server = serve(tmp_path).wait_started()
     server.faults_expected = True
-    kinds = ["raise", "invalid", "exit", "interrupt", "nothing", "text", "count", "datatype", "value", "range", "no data"]
+    kinds = [
+        "raise",
+        "invalid",
+        "exit",
+        "interrupt",
+        "nothing",
+        "text",
+        "count",
+        "datatype",
+        "value",
+        "range",
+        "no data",
+    ]
     kinds += ["twice", "header", "newline"]
     with Grpc(server) as client:
         for kind in kinds:

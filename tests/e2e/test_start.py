@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Serve
+    from serving import Serve
 
 RUNTIME = "from srv import MLModel\nclass Runtime(MLModel):\n    async def load(self):\n        {}\n"
 
@@ -36,7 +36,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "no_json": ("{", "model-settings.json"),
     "no_object": ("[]", "model-settings.json"),
     "no_implementation": ('{"name": "no_implementation"}', "implementation"),
-    "bad_type": ('{"name": "bad_type", "implementation": "models.Runtime", "max_batch_size": "many"}', "max_batch_size"),
+    "bad_type": (
+        '{"name": "bad_type", "implementation": "models.Runtime", "max_batch_size": "many"}',
+        "max_batch_size",
+    ),
     "bad_datatype": (
         '{"implementation": "models.Runtime", "inputs": [{"name": "x", "datatype": "FLOAT", "shape": [1]}]}',
         "FLOAT",
@@ -105,7 +108,7 @@ def test_broken_models_are_reported_and_stop_no_other(serve: Serve, tmp_path: Pa
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda root: None, "there is no model-settings.json"),
+        (lambda _: None, "there is no model-settings.json"),
         (lambda root: write_model(root, "only", "import no_such_package_anywhere\n"), "no model could be loaded"),
         (lambda root: write_model(root, "only", "", "{"), "no model could be loaded"),
     ],

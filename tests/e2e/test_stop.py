@@ -18,9 +18,7 @@ from tensors import grpc_request, json_body
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from serving import Answer, Server, Visit
-
-    from conftest import Serve
+    from serving import Answer, Serve, Server, Visit
 
 STOPPING = "stopping"
 

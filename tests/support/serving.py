@@ -15,10 +15,10 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Self
+from typing import IO, TYPE_CHECKING, Final, Protocol, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 MODELS: Final = Path(__file__).parents[1] / "models"
 """The model folders that tests serve."""
@@ -34,7 +34,7 @@ _FAULTS: Final = re.compile(r"Traceback|was never (?:retrieved|awaited)|Task was
 class Server:
     """One ``srv start`` in a process of its own, on free ports."""
 
-    def __init__(self, folder: Path, *, arguments: Iterable[str] = (), **settings: object) -> None:
+    def __init__(self, folder: Path, **settings: object) -> None:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("SRV_", "MLSERVER_"))}
         ports = dict.fromkeys(("HTTP_PORT", "GRPC_PORT", "METRICS_PORT"), 0)
         given = {name.upper(): value for name, value in settings.items()}
@@ -45,7 +45,7 @@ class Server:
         self._lines: list[str] = []
         self._changed = threading.Condition()
         self._process = subprocess.Popen(
-            [_SRV, "start", folder, *arguments],
+            [_SRV, "start", folder],
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -195,6 +195,14 @@ class Server:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
 
+class Serve(Protocol):
+    """Starts servers that end with the test, or with its module."""
+
+    def __call__(self, folder: Path, **settings: object) -> Server:
+        """Start a server of a folder; settings are those of ``SRV_…`` variables, in small letters."""
+        ...
+
+
 @dataclass(frozen=True)
 class Answer:
     """An HTTP response."""
@@ -232,9 +240,7 @@ class Rest(contextlib.AbstractContextManager["Rest"]):
     def __exit__(self, *_: object) -> None:
         self.connection.close()
 
-    def request(
-        self, method: str, path: str, body: object = b"", headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    def request(self, method: str, path: str, body: object = b"", headers: Mapping[str, str] | None = None) -> Answer:
         """Send a request and return the whole response; a body that is not bytes is sent as JSON."""
         content = body if isinstance(body, (bytes, memoryview)) else json.dumps(body).encode()
         self.connection.request(method, path, content, dict(headers or {}))

@@ -25,7 +25,7 @@ _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).map(str.en
 def arrays(draw: st.DrawFn, datatype: str, *, json: bool = False) -> Any:
     """Return an array of a datatype, in any shape.
 
-    Every value that the datatype has; with `json`, every value that has a JSON form: no NaN and no infinity, and
+    Every value that the datatype has; with `json`, every value that JSON could carry: no NaN and no infinity, and
     bytes that are UTF-8.
     """
     shape = draw(SHAPES)
@@ -36,7 +36,10 @@ def arrays(draw: st.DrawFn, datatype: str, *, json: bool = False) -> Any:
         array[:] = draw(st.lists(_TEXT if json else st.binary(max_size=8), min_size=count, max_size=count))
         return array.reshape(shape)
     if datatype == Datatype.BF16:
-        return draw(hnp.arrays(np.uint16, shape)).view(spec.dtype)
+        bits = st.integers(0, 0xFFFF)
+        # An exponent of ones is that of NaN and infinity.
+        finite = bits.filter(lambda each: each & 0x7F80 != 0x7F80)
+        return draw(hnp.arrays(np.uint16, shape, elements=finite if json else bits)).view(spec.dtype)
     elements = {"allow_nan": not json, "allow_infinity": not json} if spec.dtype.kind == "f" else None
     return draw(hnp.arrays(spec.dtype, shape, elements=elements))
 

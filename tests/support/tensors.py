@@ -200,4 +200,4 @@ def grpc_outputs(response: Any) -> dict[str, Array]:
 
 
 def _named(arrays: dict[str, Array]) -> list[tuple[str, str, Array]]:
-    return [(*key.rsplit(":", 1), array) for key, array in arrays.items()]  # type: ignore[misc]  # two parts each
+    return [(*key.rsplit(":", 1), array) for key, array in arrays.items()]

@@ -58,7 +58,7 @@ async def receive(stream: Stream[_Req, _Res]) -> _Req | None:
         Unsupported: the message is compressed.
     """
     codec = cast("MessageCodec", stream._codec)  # noqa: SLF001  # grpclib has no other way to what a call is made of
-    prefix = await _read(stream, _PREFIX.size)
+    prefix = await _read(stream, _PREFIX.size, may_end=True)
     if not prefix:
         return None
     compressed, size = _PREFIX.unpack(prefix)
@@ -78,17 +78,15 @@ async def receive(stream: Stream[_Req, _Res]) -> _Req | None:
     return codec.decode(buffer.toreadonly(), stream._recv_type)  # type: ignore[type-var]  # noqa: SLF001
 
 
-async def _read(stream: Stream[_Req, _Res], size: int) -> bytes:
-    """Return the next bytes of a call: as many as asked for, or none when the client has sent everything."""
+async def _read(stream: Stream[_Req, _Res], size: int, *, may_end: bool = False) -> bytes:
+    """Return the next bytes of a call: as many as asked for, or none where it may end and has."""
+    data: bytes | None
     try:
         data = await stream._stream.recv_data(size)  # noqa: SLF001  # see receive()
     except AssertionError:
         # grpclib's way to say that END_STREAM came before the bytes that the length prefix claims.
-        data = b""
-        truncated = True
-    else:
-        truncated = size != _PREFIX.size and len(data) != size
-    if truncated:
+        data = None
+    if data is None or len(data) != (0 if may_end and not data else size):
         raise InvalidInput("the request message is truncated: the stream ends inside it")
     return data
 

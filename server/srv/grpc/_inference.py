@@ -16,6 +16,8 @@ from srv_protocol._gen import model_repository as repository_messages
 from srv_protocol._gen.model_repository_grpc import ModelRepositoryServiceBase
 from srv_protocol.errors import InvalidInput, ModelNotFound, Unsupported
 from srv_protocol.inference import (
+    ModelConfigRequest,
+    ModelConfigResponse,
     ModelInferRequest,
     ModelInferResponse,
     ModelMetadataRequest,
@@ -78,6 +80,11 @@ class InferenceService(GRPCInferenceServiceBase):
     async def ModelMetadata(self, stream: Stream[ModelMetadataRequest, ModelMetadataResponse]) -> None:
         request = await receive_one(stream)
         await stream.send_message(await self._dataplane.model_metadata(request.name, request.version))
+
+    async def ModelConfig(self, stream: Stream[ModelConfigRequest, ModelConfigResponse]) -> None:
+        request = await receive_one(stream)
+        config = self._dataplane.model_config(request.name, request.version)
+        await stream.send_message(ModelConfigResponse(config=config))
 
     async def ModelInfer(self, stream: Stream[ModelInferRequest, ModelInferResponse]) -> None:
         request = await receive_one(stream)

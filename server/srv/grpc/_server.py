@@ -9,9 +9,11 @@ from weakref import WeakSet
 
 import grpclib.server
 from grpclib.config import Configuration
+from grpclib.protocol import H2Protocol
 
 from srv.grpc._calls import Calls
 from srv.grpc._codec import MessageCodec
+from srv.grpc._handler import ConnectionHandler
 from srv.grpc._health import HealthService
 from srv.grpc._inference import InferenceService, RepositoryService
 from srv.grpc._reflection import ReflectionAlphaService, ReflectionService
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     import socket
 
     from grpclib._typing import IServable
-    from grpclib.protocol import H2Protocol
 
     from srv._controlplane import ControlPlane
     from srv._dataplane import DataPlane
@@ -57,9 +58,15 @@ class GrpcServer(grpclib.server.Server):
         limits = filter(None, (settings.max_request_size, settings.grpc_max_message_length))
         codec = MessageCodec(min(limits))
         super().__init__([self._calls.wrap(services)], codec=codec, config=Configuration())
+        # Every byte has a meaning in it: one that is not ASCII in the metadata of a call ended its whole connection.
+        self._h2_config.header_encoding = "latin-1"
 
     def _protocol_factory(self) -> H2Protocol:
-        protocol = super()._protocol_factory()
+        # As in the base class, with a handler of our own.
+        self.__gc_step__()
+        handler = ConnectionHandler(self._mapping, self._codec, self._status_details_codec, self.__dispatch__)
+        self._handlers.add(handler)
+        protocol = H2Protocol(handler, self._config, self._h2_config)
         self._connections.add(protocol)
         return protocol
 

@@ -36,6 +36,7 @@ from srv_protocol.inference_json import (
     RepositoryIndexRequestView,
     ServerMetadataResponseView,
 )
+from srv_protocol.model_config import ModelConfigView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +95,13 @@ def health_routes(dataplane: DataPlane) -> list[HTTPRouteHandler]:
         return _json(ModelMetadataResponseView.from_message(await dataplane.model_metadata(name, version)))
 
     @get(
+        ["/v2/models/{name:str}/config", "/v2/models/{name:str}/versions/{version:str}/config"],
+        summary="Model configuration in Triton's form",
+    )
+    async def config(name: str, version: str = "") -> Response[bytes]:
+        return _json(ModelConfigView.from_message(dataplane.model_config(name, version)))
+
+    @get(
         ["/v2/models/{name:str}/ready", "/v2/models/{name:str}/versions/{version:str}/ready"],
         summary="Whether a model is ready",
     )
@@ -102,7 +110,7 @@ def health_routes(dataplane: DataPlane) -> list[HTTPRouteHandler]:
             return _json({"name": name, "ready": True})
         return error_response(503, f"model '{name}' is not ready", name=name, ready=False)
 
-    return [live, ready, server_metadata, models, model_metadata, model_ready]
+    return [live, ready, server_metadata, models, model_metadata, config, model_ready]
 
 
 def repository_routes(dataplane: DataPlane, controlplane: ControlPlane, limit: int) -> list[HTTPRouteHandler]:

@@ -3,6 +3,7 @@
 import sys
 import types
 import typing
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Dict, List, Optional, Tuple, Union  # noqa: UP035  # the old spellings work too
 
@@ -68,7 +69,7 @@ SURROUNDED: dict[str, Any] = {
     "Optional[X]": Optional[List[str]],  # noqa: UP006, UP045
     "Union[None, X]": Union[None, List[str]],  # noqa: UP006, UP007
     "Annotated[X | None, ...]": Annotated[list[str] | None, "note"],
-    "Annotated[X, ...] | None": Annotated[list[str], "note"] | None,
+    "Annotated[X, ...] | None": Optional[Annotated[list[str], "note"]],  # noqa: UP045
     "Annotated in Annotated": Annotated[Optional[Annotated[list[str], "a"]], "b"],  # noqa: UP045
 }
 
@@ -211,9 +212,18 @@ def test_a_return_hint_that_says_nothing_is_an_error(hint: Any, text: str) -> No
     assert text in str(caught.value)
 
 
-def test_hints_that_are_strings_are_evaluated() -> None:
-    def function(a: "np.ndarray", b: "List['np.ndarray']", c: 'list["str"]') -> "tuple[np.ndarray, 'str']": ...  # type: ignore[empty-body]  # noqa: UP006
+def hinted(**hints: Any) -> Callable[..., object]:
+    """Return a function that has these hints; ``returns`` is that of its result."""
 
+    def function() -> None: ...
+
+    returns = {"return": hints.pop("returns")} if "returns" in hints else {}
+    function.__annotations__ = {**hints, **returns}
+    return function
+
+
+def test_hints_that_are_strings_are_evaluated() -> None:
+    function = hinted(a="np.ndarray", b="List['np.ndarray']", c='list["str"]', returns="tuple[np.ndarray, 'str']")
     assert resolve_hints(function) == {
         "a": np.ndarray,
         "b": List[np.ndarray],  # noqa: UP006
@@ -222,17 +232,13 @@ def test_hints_that_are_strings_are_evaluated() -> None:
     }
 
 
-def test_a_return_hint_may_be_a_tuple_of_hints() -> None:
-    def function() -> (np.ndarray, "str"): ...  # type: ignore[syntax]  # pyright: ignore[reportInvalidTypeForm]
-
-    def text() -> "(np.ndarray, str)": ...  # type: ignore[syntax]  # pyright: ignore[reportInvalidTypeForm]
-
-    assert resolve_hints(function)["return"] == resolve_hints(text)["return"] == tuple[np.ndarray, str]
+@pytest.mark.parametrize("hint", [(np.ndarray, "str"), "(np.ndarray, str)", "(np.ndarray, 'str')"])
+def test_a_return_hint_may_be_a_tuple_of_hints(hint: Any) -> None:
+    assert resolve_hints(hinted(returns=hint)) == {"return": tuple[np.ndarray, str]}
 
 
 def test_a_name_that_is_unknown_at_run_time_is_an_error_that_tells_why() -> None:
-    def function(x: "Unknown") -> None: ...  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
-
+    function = hinted(x="Unknown")
     with pytest.raises(CodecNotFound) as caught:
         resolve_hints(function)
     assert str(caught.value).endswith(
@@ -254,6 +260,8 @@ def test_hints_are_shown_as_people_write_them() -> None:
     assert show(np.ndarray) == "numpy.ndarray"
     assert show(types.GenericAlias(list, (str,))) == "list[str]"
     assert show(List[str]) == "List[str]"  # noqa: UP006
+    assert show(pd.DataFrame) == "pandas.DataFrame"
+    assert show(pa.Table) == "pyarrow.Table"
 
 
 def test_no_hint_is_a_hint_of_its_own() -> None:

@@ -303,8 +303,8 @@ def test_shared_memory_is_refused() -> None:
         decode_request(pack(X, outputs=[{"name": "y", "parameters": {"shared_memory_region": "r"}}])[0])
 
 
-def test_a_body_of_raw_binary_data_alone_is_not_served() -> None:
-    with pytest.raises(Unsupported, match=rf"^raw binary requests \({HEADER_LENGTH}: 0\) are not served$"):
+def test_a_raw_request_is_no_json() -> None:
+    with pytest.raises(InvalidInput, match=rf"^{HEADER_LENGTH}: 0 announces a raw request, which is no JSON$"):
         decode_request(b"\1", "0")
 
 
@@ -387,3 +387,36 @@ def test_nan_may_become_null() -> None:
 def test_a_request_is_what_a_client_would_have_built() -> None:
     expected = ModelInferRequest(inputs=[InferInputTensor("x", "INT8", [1], data=[1])])
     assert decode_request(pack(X)[0])[0] == expected
+
+
+def test_requests_may_carry_nan_and_infinity_as_python_and_rapidjson_write_them() -> None:
+    body = b'{"inputs":[{"name":"x","shape":[4],"datatype":"FP32","data":[NaN,Infinity,-Infinity,1]}]}'
+    request, _ = decode_request(body)
+
+    np.testing.assert_array_equal(request.inputs[0].data.array, np.array([np.nan, np.inf, -np.inf, 1], np.float32))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "text"),
+    [
+        ('{"name":"x","shape":[1],"datatype":"INT32","data":[NaN]}', "inputs[0].data[0]: expected integer values"),
+        ('{"name":"x","shape":[1],"datatype":"FP64","data":NaN}', "inputs[0].data: expected an array of numbers"),
+        ('{"name":"x","shape":[2],"datatype":"FP64","data":[NaN,1e400]}', "number out of range: 1e400"),
+        ('{"name":"x","shape":["a"],"datatype":"FP64","data":[NaN]}', "inputs[0].shape[0]: expected `int`, got `str`"),
+        ("NaN", "inputs[0]: expected `object`"),
+        ('{"name":"x","shape":[1],"datatype":"FP64","data":[NaN', "the request body is no valid JSON"),
+    ],
+)
+def test_beside_nan_everything_is_as_strict_as_ever(inputs: str, text: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        decode_request(f'{{"inputs":[{inputs}]}}'.encode())
+
+    assert text in str(raised.value)
+
+
+def test_one_long_string_is_one_element_beside_nan_too() -> None:
+    body = b'{"inputs":[{"name":"s","shape":[5],"datatype":"BYTES","data":"hello"},'
+    body += b'{"name":"x","shape":[1],"datatype":"FP32","data":[NaN]}]}'
+    request, _ = decode_request(body)
+
+    assert (request.inputs[0].shape, list(request.inputs[0].data)) == ([1], ["hello"])

@@ -11,7 +11,7 @@ class Gate(MLModel):
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Connect to the port that the input names, and answer when a byte comes."""
-        (port,) = payload.inputs[0].data
+        port = int(str(payload.inputs[0].data[0]))
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             await reader.read(1)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from helper import NAME
+from helper import NAME  # type: ignore[import-not-found]  # the model's own
 
 from srv import MLModel
 from srv.types import InferenceRequest, InferenceResponse, ResponseOutput

@@ -1,0 +1,61 @@
+"""Triton's model configuration extension."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import tritonclient.grpc as triton_grpc
+import tritonclient.http as triton_http
+from tritonclient.utils import InferenceServerException
+
+if TYPE_CHECKING:
+    from serving import Server
+
+TENSOR = {"data_type": "TYPE_FP32", "is_shape_tensor": False, "is_non_linear_format_io": False}
+INPUT = {**TENSOR, "format": "FORMAT_NONE", "allow_ragged_batch": False, "optional": False}
+DECLARED = {
+    "name": "declared",
+    "platform": "test_sum",
+    "backend": "python",
+    "max_batch_size": 0,
+    "input": [{**INPUT, "name": name, "dims": [-1, 2]} for name in ("a", "b")],
+    "output": [{**TENSOR, "name": name, "dims": [-1, 2], "label_filename": ""} for name in ("sum", "difference")],
+    "model_transaction_policy": {"decoupled": False},
+}
+
+
+def test_the_configuration_has_every_member_with_numbers_as_numbers(server: Server) -> None:
+    with triton_http.InferenceServerClient(server.http_address) as client:
+        assert client.get_model_config("declared") == DECLARED
+
+
+def test_the_configuration_over_grpc_says_the_same(server: Server) -> None:
+    with triton_grpc.InferenceServerClient(server.grpc_address) as client:
+        config = client.get_model_config("declared", as_json=True)["config"]
+
+    assert (config["name"], config["platform"], config["backend"]) == ("declared", "test_sum", "python")
+    assert [each["dims"] for each in config["input"]] == [["-1", "2"], ["-1", "2"]]
+    assert [each["data_type"] for each in config["output"]] == ["TYPE_FP32", "TYPE_FP32"]
+
+
+@pytest.mark.parametrize(("model", "batch", "dims"), [("batched", 8, [16]), ("declared", 0, [-1, 2])])
+def test_dims_leave_out_the_batch_dimension_of_a_model_that_batches(
+    server: Server, model: str, batch: int, dims: list[int]
+) -> None:
+    with triton_http.InferenceServerClient(server.http_address) as client:
+        config = client.get_model_config(model)
+
+    assert (config["max_batch_size"], config["input"][0]["dims"]) == (batch, dims)
+
+
+def test_a_model_that_only_streams_is_decoupled(server: Server) -> None:
+    with triton_http.InferenceServerClient(server.http_address) as client:
+        assert client.get_model_config("stream")["model_transaction_policy"] == {"decoupled": True}
+
+
+@pytest.mark.parametrize("triton", [triton_http, triton_grpc], ids=["http", "grpc"])
+def test_an_unknown_model_has_none(server: Server, triton: Any) -> None:
+    address = server.http_address if triton is triton_http else server.grpc_address
+    with triton.InferenceServerClient(address) as client, pytest.raises(InferenceServerException, match="is not found"):
+        client.get_model_config("nobody")

@@ -1,0 +1,145 @@
+"""What a gRPC client can do to a connection, frame by frame; the other calls of the connection never suffer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from http2 import INFER, Http2, message
+from tensors import grpc_outputs, grpc_request
+from tritonclient.grpc import service_pb2 as pb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serving import Server
+
+OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNIMPLEMENTED = 0, 3, 4, 8, 12
+REQUEST = grpc_request("identity", {"x:INT32": np.arange(3, dtype=np.int32)}).SerializeToString()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Http2]:
+    """Return a connection, which works before and after the test."""
+    with Http2(server.ports["gRPC"]) as made:
+        assert made.call(message(REQUEST)) == (OK, "")
+        yield made
+        assert made.call(message(REQUEST)) == (OK, "")
+
+
+def test_a_message_in_frames_of_one_byte(client: Http2) -> None:
+    """However a message is cut."""
+    stream = client.open()
+    client.send(stream, message(REQUEST), piece=1)
+    assert client.status(stream) == (OK, "")
+    response = pb.ModelInferResponse.FromString(bytes(client.data[stream][5:]))
+    assert grpc_outputs(response)["x"].tolist() == [0, 1, 2]
+
+
+def test_calls_that_are_cancelled_before_they_begin_do_not_use_up_the_connection(client: Http2) -> None:
+    """Headers, data and reset in one packet, of more data in all than the connection may have under way."""
+    size = 100_000
+    for _ in range(5):
+        for _ in range(20):
+            stream = client.open()
+            client.send(stream, message(bytes(size)), end=False)
+            client.h2.reset_stream(stream)
+        client.flush()
+        # The answer to a call comes after the windows of those before it.
+        assert client.call(message(REQUEST)) == (OK, "")
+
+
+def test_calls_that_are_cancelled_in_the_middle_do_not_use_up_the_connection(client: Http2) -> None:
+    """Data that has arrived, and that nobody will read."""
+    for _ in range(5):
+        streams = [client.open() for _ in range(20)]
+        for stream in streams:
+            client.send(stream, message(bytes(100_000), size=200_000), end=False)
+        client.flush()
+        assert client.call(message(REQUEST)) == (OK, "")
+        for stream in streams:
+            client.h2.reset_stream(stream)
+        client.flush()
+        assert client.call(message(REQUEST)) == (OK, "")
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "text"),
+    [
+        (b"", INVALID_ARGUMENT, "no request message"),
+        (b"\0\0", INVALID_ARGUMENT, "truncated"),
+        (b"\0\0\0\0\5", INVALID_ARGUMENT, "truncated"),
+        (message(REQUEST, size=len(REQUEST) + 1), INVALID_ARGUMENT, "truncated"),
+        (message(bytes(100_000), size=100_001), INVALID_ARGUMENT, "truncated"),
+        (message(bytes(1 << 16), size=1 << 17), INVALID_ARGUMENT, "truncated"),
+        (message(b"", size=2**32 - 1), RESOURCE_EXHAUSTED, "max_request_size"),
+        (message(REQUEST, compressed=True), UNIMPLEMENTED, "compress"),
+        (b"\2" + message(REQUEST)[1:], UNIMPLEMENTED, "compress"),
+    ],
+)
+def test_messages_that_are_none(client: Http2, data: bytes, status: int, text: str) -> None:
+    """Each has the status that it deserves."""
+    found, details = client.call(data)
+    assert (found, text in details) == (status, True)
+
+
+def test_a_message_that_is_too_large_is_refused_before_it_comes(client: Http2) -> None:
+    """Its length is enough."""
+    stream = client.open()
+    client.send(stream, message(b"", size=2**32 - 1), end=False)
+    assert client.status(stream)[0] == RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("value", [b"a", b"AA\xff\xff", b"A===="])
+def test_binary_metadata_that_is_no_base64_is_refused(client: Http2, value: bytes) -> None:
+    """With the name of it, rather than with silence."""
+    found, details = client.call(message(REQUEST), extra=[(b"x-some-bin", value)])
+    assert found == INVALID_ARGUMENT
+    assert "'x-some-bin'" in details
+
+
+def test_metadata_beyond_ascii_is_the_business_of_its_call_alone(client: Http2) -> None:
+    """It reaches the runtime as what HTTP makes of such bytes."""
+    data = message(grpc_request("headers", {"x:INT32": np.zeros(1, np.int32)}).SerializeToString())
+    other = client.open()
+    assert client.call(message(REQUEST), extra=[(b"x-name", "é".encode())]) == (OK, "")
+    client.send(other, message(REQUEST))
+    assert client.status(other) == (OK, "")
+    found, details = client.call(data, extra=[(b"x-echo", "é".encode())])
+    assert (found, "invalid response header" in details) in {(13, True), (OK, False)}
+
+
+@pytest.mark.parametrize("value", [b"0n", b"1n", b"1u", b"0S"])
+def test_a_deadline_that_has_passed_is_exceeded(client: Http2, value: bytes) -> None:
+    """Not an internal error."""
+    assert client.call(message(REQUEST), extra=[(b"grpc-timeout", value)])[0] == DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize("value", [b"", b"1", b"-1S", b"1x", b"1.5S"])
+def test_a_deadline_that_is_none_is_refused(client: Http2, value: bytes) -> None:
+    """Whatever the status, there is one."""
+    assert client.call(message(REQUEST), extra=[(b"grpc-timeout", value)])[0] != OK
+
+
+def test_headers_that_a_call_must_have(client: Http2) -> None:
+    """Without them there is an answer all the same, as HTTP or as gRPC."""
+    for name in (b"te", b"content-type"):
+        stream = client.open(without=[name])
+        client.send(stream, message(REQUEST))
+        assert client.status(stream)[0] != OK
+        assert client.headers[stream][b":status"] in {b"400", b"415"}
+    stream = client.open(without=[b":path"])
+    client.send(stream, message(REQUEST))
+    assert client.status(stream) == (INVALID_ARGUMENT, "the request has no :path")
+
+
+def test_several_messages_in_a_unary_call(client: Http2) -> None:
+    """The first is the request."""
+    assert client.call(message(REQUEST) * 3) == (OK, "")
+
+
+def test_an_empty_message_is_a_message(client: Http2) -> None:
+    """Of a request whose members all have their defaults."""
+    assert client.call(message(b""), INFER.replace("ModelInfer", "ServerReady")) == (OK, "")
+    assert client.call(message(b""))[0] == 5
