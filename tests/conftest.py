@@ -7,14 +7,14 @@ import pytest
 from serving import MODELS, Gate, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from serving import Serve
 
 
 @contextlib.contextmanager
-def _serving() -> Iterator[Serve]:
+def _serving() -> Generator[Serve]:
     servers: list[Server] = []
 
     def serve(folder: Path, **settings: object) -> Server:

@@ -55,10 +55,13 @@ class CodecRegistry(Generic[C]):
     def __init__(self, noun: str, codecs: Iterable[C] = (), lazy: Iterable[LazyCodec] = ()) -> None:
         self._noun = noun
         self._codecs: dict[str, C] = {codec.ContentType: codec for codec in codecs}
+        self._origins: dict[str, tuple[str, str]] = {}
         self._lazy = {codec.content_type: codec for codec in lazy}
 
     def register(self, codec: C) -> C:
-        """Add a codec and return it.
+        """Add a codec and return it; a class from the same place of the same file is replaced.
+
+        That is how the codecs of a model come back when it is loaded anew.
 
         Raises:
             CodecError: it has no content type, or that of another codec.
@@ -66,13 +69,17 @@ class CodecRegistry(Generic[C]):
         content_type = codec.ContentType
         if not content_type:
             raise CodecError(f"{codec.__qualname__}.ContentType: expected the name of a content type, got none")
-        if content_type in self._codecs or content_type in self._lazy:
-            other = self._codecs.get(content_type)
+        other = self._codecs.get(content_type)
+        # Asked now and kept: the modules of a model that has been unloaded are gone.
+        origin = _origin(codec)
+        is_same_code = self._origins.get(content_type) == origin
+        if not is_same_code and (other is not None or content_type in self._lazy):
             raise CodecError(
                 f"{codec.__qualname__}.ContentType: the {self._noun} codec for '{content_type}' is already "
                 f"{other.__qualname__ if other else self._lazy[content_type].name}"
             )
         self._codecs[content_type] = codec
+        self._origins[content_type] = origin
         return codec
 
     def find(self, content_type: str, where: str = "") -> C:
@@ -124,6 +131,12 @@ class CodecRegistry(Generic[C]):
         codec: C = getattr(importlib.import_module(lazy.module), lazy.name)
         self._codecs[lazy.content_type] = codec
         return codec
+
+
+def _origin(codec: AnyCodec) -> tuple[str, str]:
+    """Return where a codec's code is; a model's modules have another name at each load, but the same file."""
+    file = getattr(sys.modules.get(codec.__module__), "__file__", None)
+    return file or codec.__module__, codec.__qualname__
 
 
 input_codecs: Final[CodecRegistry[AnyInputCodec]] = CodecRegistry(

@@ -108,7 +108,9 @@ def _from_message(module: Module, field: Field, *, required: bool) -> str:
         text = f"dict({source})"
         if field.map.target is not None and field.map.wrapper is None:
             text = f"{{key: {class_of(field.map.target)}.from_message(value) for key, value in {source}.items()}}"
-    elif field.kind == "TYPE_ENUM" and not field.repeated:
+        # Not the truth of the mapping: Parameters that hold nothing but headers are true, and no member of the JSON.
+        return text if required else f"{text} or None"
+    if field.kind == "TYPE_ENUM" and not field.repeated:
         text = f"{source}.name"
     elif field.target is None:
         return source if required else f"{source} or None"

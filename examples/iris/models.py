@@ -8,6 +8,7 @@ from sklearn.datasets import load_iris
 from sklearn.naive_bayes import GaussianNB
 
 from srv import MLModel, Output, decode_args
+from srv.errors import InvalidInput
 
 
 class Iris(MLModel):
@@ -29,6 +30,8 @@ class Iris(MLModel):
         Annotated[list[str], Output("species")],
     ]:
         """Return the number of the likeliest species, how likely each one is, and the likeliest's name."""
+        if not np.isfinite(measurements).all():
+            raise InvalidInput("measurements: expected finite numbers")
         probabilities = self.classifier.predict_proba(measurements)
         labels = probabilities.argmax(axis=1)
         return labels, probabilities.round(3), [self.species[label] for label in labels]

@@ -194,6 +194,10 @@ class Parameters(_Dict[ParameterValue]):
         else:
             super().__delattr__(name)
 
+    def __bool__(self) -> bool:
+        """Whether there is anything: headers alone count, as runtimes look for them behind ``if parameters``."""
+        return len(self) > 0 or self.headers is not None
+
     def __repr__(self) -> str:
         items = [f"{name}={value!r}" for name, value in self.items()]
         if self.headers is not None:

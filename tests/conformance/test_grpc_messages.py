@@ -9,8 +9,7 @@ import grpc
 import numpy as np
 import pytest
 from grpc_client import Grpc
-from tensors import CONTENTS, SAMPLES, grpc_outputs, grpc_request, same, variants
-from tritonclient.grpc import service_pb2 as pb
+from tensors import CONTENTS, SAMPLES, grpc_outputs, grpc_request, pb, same, variants
 from tritonclient.grpc import service_pb2_grpc
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from serving import MODELS, PATIENCE
-from tritonclient.grpc import service_pb2 as pb
+from tensors import pb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -181,7 +181,8 @@ def test_async_infer_of_the_gevent_client(server: Server) -> None:
             for number in range(64)
         ]
         for number, call in enumerate(calls):
-            assert call.get_result().as_numpy("x").tolist() == [[number] * 2] * 2
+            result: Any = call.get_result()
+            assert result.as_numpy("x").tolist() == [[number] * 2] * 2
 
 
 def test_the_asyncio_client(server: Server) -> None:

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from grpc_client import Grpc
 from serving import MODELS, PATIENCE, parse_answer, receive_all, send_raw
-from tensors import binary_body, grpc_request, json_body, rest_outputs, same
-from tritonclient.grpc import service_pb2 as pb
+from tensors import binary_body, grpc_request, json_body, pb, rest_outputs, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from http2 import INFER, Http2, message
-from tensors import grpc_outputs, grpc_request
-from tritonclient.grpc import service_pb2 as pb
+from tensors import grpc_outputs, grpc_request, pb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from grpc_client import SERVICE, Grpc
 from serving import MODELS, PATIENCE
-from tensors import grpc_request
-from tritonclient.grpc import service_pb2 as pb
+from tensors import grpc_request, pb
 
 if TYPE_CHECKING:
     from serving import Serve, Server

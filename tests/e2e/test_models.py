@@ -11,8 +11,7 @@ import grpc
 import numpy as np
 import pytest
 from grpc_client import SERVICE, Grpc
-from tensors import grpc_outputs, grpc_request, json_body, rest_outputs
-from tritonclient.grpc import service_pb2 as pb
+from tensors import grpc_outputs, grpc_request, json_body, pb, rest_outputs
 
 if TYPE_CHECKING:
     from pathlib import Path

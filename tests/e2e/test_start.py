@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from grpc_client import Grpc
 from serving import MODELS, Server
-from tensors import grpc_request, json_body
-from tritonclient.grpc import service_pb2 as pb
+from tensors import grpc_request, json_body, pb
 
 if TYPE_CHECKING:
     from collections.abc import Callable

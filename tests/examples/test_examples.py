@@ -261,6 +261,13 @@ def test_iris_says_which_shape_it_expects(examples: Server) -> None:
     assert "Expected [-1,4], got [1,3]" in content(answer)["error"]
 
 
+def test_iris_refuses_what_it_cannot_classify(examples: Server) -> None:
+    answer = infer(examples, "iris", {"name": "measurements", "datatype": "FP64", "shape": [1, 4], "data": [None] * 4})
+
+    assert answer.status == 400
+    assert content(answer) == {"error": "measurements: expected finite numbers"}
+
+
 # ---- echo-headers
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from serving import PATIENCE
-from tritonclient.grpc import service_pb2 as pb
+from tensors import pb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ml_dtypes
 import numpy as np
-from tritonclient.grpc import service_pb2 as pb
+from tritonclient.grpc import service_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from serving import Answer
+
+pb: Final[Any] = service_pb2
+"""The messages that tritonclient publishes, which have no types."""
 
 Array = Any
 """An array of any dtype: tests compare, they do not calculate."""
@@ -200,4 +203,4 @@ def grpc_outputs(response: Any) -> dict[str, Array]:
 
 
 def _named(arrays: dict[str, Array]) -> list[tuple[str, str, Array]]:
-    return [(*key.rsplit(":", 1), array) for key, array in arrays.items()]
+    return [(key.split(":")[0], key.split(":")[1], array) for key, array in arrays.items()]

@@ -67,7 +67,7 @@ class TensorMetadataView(Struct, kw_only=True, omit_defaults=True, gc=False):
             name=message.name,
             datatype=message.datatype,
             shape=message.shape,
-            parameters=dict(message.parameters) if message.parameters else None,
+            parameters=dict(message.parameters) or None,
         )
 
 
@@ -90,7 +90,7 @@ class ModelMetadataResponseView(Struct, kw_only=True, omit_defaults=True, gc=Fal
             platform=message.platform,
             inputs=[TensorMetadataView.from_message(item) for item in message.inputs],
             outputs=[TensorMetadataView.from_message(item) for item in message.outputs],
-            properties=dict(message.properties) if message.properties else None,
+            properties=dict(message.properties) or None,
         )
 
 
@@ -153,7 +153,7 @@ class InferOutputTensorView(Struct, kw_only=True, omit_defaults=True, gc=False):
             name=message.name,
             shape=message.shape,
             datatype=message.datatype,
-            parameters=dict(message.parameters) if message.parameters else None,
+            parameters=dict(message.parameters) or None,
         )
 
 
@@ -174,7 +174,7 @@ class ModelInferResponseView(Struct, kw_only=True, omit_defaults=True, gc=False)
             outputs=[InferOutputTensorView.from_message(item) for item in message.outputs],
             model_version=message.model_version or None,
             id=message.id or None,
-            parameters=dict(message.parameters) if message.parameters else None,
+            parameters=dict(message.parameters) or None,
         )
 
 

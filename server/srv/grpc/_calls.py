@@ -57,7 +57,7 @@ async def receive(stream: Stream[_Req, _Res]) -> _Req | None:
         InvalidInput: the stream ends inside a message.
         Unsupported: the message is compressed.
     """
-    codec = cast("MessageCodec", stream._codec)  # noqa: SLF001  # grpclib has no other way to what a call is made of
+    codec = cast("MessageCodec", stream._codec)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # grpclib has no other way to what a call is made of
     prefix = await _read(stream, _PREFIX.size, may_end=True)
     if not prefix:
         return None
@@ -82,7 +82,7 @@ async def _read(stream: Stream[_Req, _Res], size: int, *, may_end: bool = False)
     """Return the next bytes of a call: as many as asked for, or none where it may end and has."""
     data: bytes | None
     try:
-        data = await stream._stream.recv_data(size)  # noqa: SLF001  # see receive()
+        data = await stream._stream.recv_data(size)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # see receive()
     except AssertionError:
         # grpclib's way to say that END_STREAM came before the bytes that the length prefix claims.
         data = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -29,6 +31,8 @@ from srv_protocol.errors import CodecError, CodecNotFound, InvalidInput
 from srv_protocol.inference import InferInputTensor, InferOutputTensor, ModelInferRequest, ModelInferResponse
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from srv_codecs.content_types import AnyInputCodec
 
 
@@ -205,3 +209,22 @@ def test_every_public_name_is_there() -> None:
         assert getattr(content_types, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'Nope'"):
         content_types.Nope  # noqa: B018
+
+
+def test_the_codec_of_a_model_that_is_loaded_anew_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "models.py"
+    path.write_text(
+        "from srv_codecs.content_types import InputCodec\nclass Mine(InputCodec):\n    ContentType = 'mine'\n"
+    )
+    registry: CodecRegistry[Any] = CodecRegistry("input")
+    loaded: list[Any] = []
+    for name in ("first_load", "second_load"):
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        with patch.dict(sys.modules, {name: module}):
+            spec.loader.exec_module(module)
+            loaded.append(registry.register(module.Mine))
+
+    assert registry.find("mine") is loaded[1]

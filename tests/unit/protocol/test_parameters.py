@@ -218,3 +218,10 @@ def test_bytes_belong_to_load_requests() -> None:
     assert RepositoryModelLoadRequest.parse(bytes(request)) == request
     with pytest.raises(WireError, match=r"one of bool, int, str, bytes, got 1\.5"):
         ModelRepositoryParameter.from_wrapped(1.5)
+
+
+def test_parameters_that_hold_only_headers_are_true() -> None:
+    """MLServer's documentation asks ``if payload.parameters and payload.parameters.headers``."""
+    assert Parameters(headers={})
+    assert Parameters(a=1)
+    assert not Parameters()

@@ -14,7 +14,7 @@ class Report(MLModel):
 
     def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Return, as JSON text, each input's name, dtype, shape and bytes, and the request's other members."""
-        inputs = []
+        inputs: list[dict[str, object]] = []
         for tensor in payload.inputs:
             array = np.asarray(tensor.data if tensor.data.array is None else tensor.data.array)
             if tensor.datatype == "BYTES":
