@@ -32,7 +32,8 @@ def test_the_configuration_has_every_member_with_numbers_as_numbers(server: Serv
 
 def test_the_configuration_over_grpc_says_the_same(server: Server) -> None:
     with triton_grpc.InferenceServerClient(server.grpc_address) as client:
-        config = client.get_model_config("declared", as_json=True)["config"]
+        answer: Any = client.get_model_config("declared", as_json=True)
+    config = answer["config"]
 
     assert (config["name"], config["platform"], config["backend"]) == ("declared", "test_sum", "python")
     assert [each["dims"] for each in config["input"]] == [["-1", "2"], ["-1", "2"]]
