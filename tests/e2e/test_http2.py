@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import struct
+import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from http2 import INFER, Http2, message
+from serving import MODELS
 from tensors import grpc_outputs, grpc_request, pb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serving import Server
+    from serving import Serve, Server
 
 OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNIMPLEMENTED = 0, 3, 4, 8, 12
 REQUEST = grpc_request("identity", {"x:INT32": np.arange(3, dtype=np.int32)}).SerializeToString()
@@ -73,8 +77,8 @@ def test_calls_that_are_cancelled_in_the_middle_do_not_use_up_the_connection(cli
         (message(bytes(100_000), size=100_001), INVALID_ARGUMENT, "truncated"),
         (message(bytes(1 << 16), size=1 << 17), INVALID_ARGUMENT, "truncated"),
         (message(b"", size=2**32 - 1), RESOURCE_EXHAUSTED, "max_request_size"),
-        (message(REQUEST, compressed=True), UNIMPLEMENTED, "compress"),
-        (b"\2" + message(REQUEST)[1:], UNIMPLEMENTED, "compress"),
+        (message(REQUEST, compressed=True), INVALID_ARGUMENT, "no grpc-encoding"),
+        (b"\2" + message(REQUEST)[1:], INVALID_ARGUMENT, "no grpc-encoding"),
     ],
 )
 def test_messages_that_are_none(client: Http2, data: bytes, status: int, text: str) -> None:
@@ -142,3 +146,51 @@ def test_an_empty_message_is_a_message(client: Http2) -> None:
     """Of a request whose members all have their defaults."""
     assert client.call(message(b""), INFER.replace("ModelInfer", "ServerReady")) == (OK, "")
     assert client.call(message(b""))[0] == 5
+
+
+PACK = {b"gzip": gzip.compress, b"deflate": zlib.compress}
+UNPACK = {b"gzip": gzip.decompress, b"deflate": zlib.decompress}
+
+
+@pytest.mark.parametrize("encoding", PACK)
+def test_a_compressed_request_gets_a_compressed_answer(client: Http2, encoding: bytes) -> None:
+    """With the encoding in its headers, and the flag in front of the message."""
+    stream = client.open(extra=[(b"grpc-encoding", encoding)])
+    client.send(stream, message(PACK[encoding](REQUEST), compressed=True))
+    assert client.status(stream) == (OK, "")
+    assert client.headers[stream][b"grpc-encoding"] == encoding
+    compressed, size = struct.unpack(">?I", client.data[stream][:5])
+    assert (compressed, size) == (True, len(client.data[stream]) - 5)
+    assert b"identity" in UNPACK[encoding](bytes(client.data[stream][5:]))
+
+
+@pytest.mark.parametrize("encoding", PACK)
+def test_a_call_that_may_be_compressed_need_not_be(client: Http2, encoding: bytes) -> None:
+    """The flag of each message says what it is."""
+    assert client.call(message(REQUEST), extra=[(b"grpc-encoding", encoding)]) == (OK, "")
+
+
+def test_an_unknown_encoding_is_unimplemented_and_learns_the_known_ones(client: Http2) -> None:
+    """As the specification of compression asks."""
+    stream = client.open(extra=[(b"grpc-encoding", b"zstd")])
+    client.send(stream, message(REQUEST, compressed=True))
+    status, text = client.status(stream)
+    assert (status, "zstd" in text) == (UNIMPLEMENTED, True)
+    assert client.headers[stream][b"grpc-accept-encoding"] == b"identity,gzip,deflate"
+
+
+@pytest.mark.parametrize("data", [b"", b"no gzip", gzip.compress(REQUEST)[:-1], gzip.compress(REQUEST) + b"x"])
+def test_a_message_that_is_not_what_its_encoding_says_is_refused(client: Http2, data: bytes) -> None:
+    """And the connection goes on."""
+    extra = [(b"grpc-encoding", b"gzip")]
+    assert client.call(message(data, compressed=True), extra=extra)[0] == INVALID_ARGUMENT
+    assert client.call(message(REQUEST)) == (OK, "")
+
+
+def test_a_bomb_is_stopped_at_the_limit(serve: Serve) -> None:
+    """Before it has been unpacked."""
+    server = serve(MODELS / "shared", max_request_size=1 << 20).wait_started()
+    with Http2(server.ports["gRPC"]) as client:
+        bomb = message(gzip.compress(bytes(1 << 26)), compressed=True)
+        status, text = client.call(bomb, extra=[(b"grpc-encoding", b"gzip")])
+    assert (status, "max_request_size" in text) == (RESOURCE_EXHAUSTED, True)

@@ -11,6 +11,9 @@ from grpclib.const import Status
 from grpclib.metadata import decode_bin_value, decode_timeout, encode_grpc_message
 from h2.exceptions import StreamClosedError
 
+from srv.grpc._messages import ACCEPTED_ENCODINGS, set_encoding
+from srv_codecs.compression import ENCODINGS, IDENTITY
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -35,6 +38,7 @@ class ConnectionHandler(grpclib.server.Handler):
                 released = True
                 release_stream()
 
+        set_encoding(stream, dict(headers).get("grpc-encoding", IDENTITY))
         problem = _find_problem(headers)
         if problem is None:
             super().accept(stream, list(headers), release)
@@ -56,6 +60,8 @@ def _find_problem(headers: _Headers) -> tuple[Status, str] | None:
                 decode_bin_value(value.encode("ascii"))
             except (binascii.Error, UnicodeEncodeError) as error:
                 return Status.INVALID_ARGUMENT, f"metadata {name!r}: expected base64, got {value[:32]!r} ({error})"
+        elif name == "grpc-encoding" and value not in {IDENTITY, *ENCODINGS}:
+            return Status.UNIMPLEMENTED, f"grpc-encoding: expected one of {ACCEPTED_ENCODINGS}, got {value[:32]!r}"
         elif name == "grpc-timeout":
             with contextlib.suppress(ValueError):  # for grpclib to answer
                 if decode_timeout(value) < _SHORTEST_TIMEOUT:
@@ -69,6 +75,7 @@ async def _refuse(stream: Stream, status: Status, message: str, release: Callabl
         ("content-type", "application/grpc+proto"),
         ("grpc-status", str(status.value)),
         ("grpc-message", encode_grpc_message(message)),
+        ("grpc-accept-encoding", ACCEPTED_ENCODINGS),
     ]
     try:
         with contextlib.suppress(StreamClosedError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
-from srv.grpc._calls import receive_one
+from srv.grpc._messages import receive_one
 from srv_protocol._gen.descriptors import SERVICES
 from srv_protocol._gen.grpc_health_v1 import (
     HealthCheckRequest,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from srv._headers import response_headers
 from srv._status import describe_error
-from srv.grpc._calls import receive, receive_one, request_headers
+from srv.grpc._calls import request_headers
+from srv.grpc._messages import receive, receive_one, send
 from srv_codecs.grpc import bind_request, lower_response
 from srv_protocol._gen import model_repository as repository_messages
 from srv_protocol._gen.model_repository_grpc import ModelRepositoryServiceBase
@@ -91,7 +92,7 @@ class InferenceService(GRPCInferenceServiceBase):
         typed = bind_request(request) and self._mirror
         response = await self._dataplane.infer(request, request_headers(stream))
         headers = response_headers(response.parameters.headers, response.model_name)
-        await stream.send_message(lower_response(response, typed=typed))
+        await send(stream, lower_response(response, typed=typed))
         # grpclib refuses an empty value, which HTTP allows.
         await stream.send_trailing_metadata(metadata=[(name, value) for name, value in headers if value])
 
@@ -104,12 +105,11 @@ class InferenceService(GRPCInferenceServiceBase):
                 async with aclosing(self._dataplane.infer_stream(request, headers)) as responses:
                     async for response in responses:
                         lowered = lower_response(response, typed=False)
-                        await stream.send_message(ModelStreamInferResponse(infer_response=lowered))
+                        await send(stream, ModelStreamInferResponse(infer_response=lowered))
             except Exception as error:  # noqa: BLE001  # Triton's dialect: errors are messages of the stream
                 message = describe_error(error, "ModelStreamInfer").message
-                await stream.send_message(
-                    ModelStreamInferResponse(error_message=message, infer_response=ModelInferResponse(id=request.id))
-                )
+                failed = ModelInferResponse(id=request.id)
+                await send(stream, ModelStreamInferResponse(error_message=message, infer_response=failed))
 
     async def RepositoryIndex(self, stream: Stream[RepositoryIndexRequest, RepositoryIndexResponse]) -> None:
         request = await receive_one(stream)

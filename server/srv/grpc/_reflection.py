@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from grpclib.const import Status
 
-from srv.grpc._calls import receive
+from srv.grpc._messages import receive
 from srv_protocol._gen import grpc_reflection_v1 as v1
 from srv_protocol._gen import grpc_reflection_v1alpha as v1alpha
 from srv_protocol._gen.descriptors import DEPENDENCIES, FILES, SERVICES, SYMBOLS

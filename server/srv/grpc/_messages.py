@@ -1,0 +1,144 @@
+"""The messages of a call: prefix, size limit, compression (gRPC over HTTP/2, "Length-Prefixed-Message").
+
+grpclib has no compression and no limit, so this is its ``recv_message`` and ``send_message`` once more, with both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast
+
+import numpy as np
+
+from srv_codecs.compression import ENCODINGS, IDENTITY, compress, decompress
+from srv_protocol.errors import InvalidInput, RequestTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from grpclib.protocol import Stream as Http2Stream
+    from grpclib.server import Stream
+
+    from srv.grpc._codec import MessageCodec
+    from srv_protocol._message import Message
+
+ACCEPTED_ENCODINGS: Final = ",".join((IDENTITY, *ENCODINGS))
+"""The value of ``grpc-accept-encoding``."""
+# Compressed or not, and the size.
+_PREFIX: Final = struct.Struct(">?I")
+# What a larger message is received in; small enough for a core's cache, from which it is copied.
+_PIECE: Final = 1 << 16
+# Bytes whose compression would hold up everybody else's calls for a millisecond or more.
+_LARGE: Final = 1 << 17
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_Req = TypeVar("_Req")
+_Res = TypeVar("_Res")
+_M = TypeVar("_M", bound="Message")
+
+
+def set_encoding(stream: Http2Stream, encoding: str) -> None:
+    """Note the ``grpc-encoding`` of a call; its answer is compressed in the same way."""
+    vars(stream)["grpc_encoding"] = encoding
+
+
+def _encoding(stream: Stream[_Req, _Res]) -> str:
+    found: str = vars(stream._stream).get("grpc_encoding", IDENTITY)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # grpclib has no other way to what a call is made of
+    return found
+
+
+async def receive(stream: Stream[_Req, _Res]) -> _Req | None:
+    """Return the next request of a call, ``None`` when there is no more.
+
+    A large message is received into one buffer: grpclib gathers it in pieces of 16 KiB and joins them, which holds it
+    twice and leaves the heap in pieces too.
+
+    Raises:
+        RequestTooLarge: the message is larger than the server accepts; none of it has been read.
+        WireError: the message is malformed.
+        InvalidInput: the stream ends inside a message, or the message is not compressed as the call says.
+    """
+    codec = cast("MessageCodec", stream._codec)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    prefix = await _read(stream, _PREFIX.size, may_end=True)
+    if not prefix:
+        return None
+    compressed, size = _PREFIX.unpack(prefix)
+    if size > codec.max_size:
+        raise RequestTooLarge(
+            f"the request message has {size} bytes, the server accepts {codec.max_size} (max_request_size)"
+        )
+    data = await _read_message(stream, size)
+    if compressed:
+        encoding = _encoding(stream)
+        if encoding == IDENTITY:
+            raise InvalidInput("the request message is compressed, but the call has no grpc-encoding")
+        data = await _off_loop(size, decompress, data, encoding, codec.max_size)
+    return codec.decode(data, stream._recv_type)  # type: ignore[type-var]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+
+
+async def _read_message(stream: Stream[_Req, _Res], size: int) -> memoryview:
+    if size <= _PIECE:
+        return memoryview(await _read(stream, size))
+    # Not a bytearray: that would write zeros over memory that is about to be written anyway.
+    buffer = np.empty(size, np.uint8).data
+    for pos in range(0, size, _PIECE):
+        end = min(pos + _PIECE, size)
+        buffer[pos:end] = await _read(stream, end - pos)
+    return buffer.toreadonly()
+
+
+async def _read(stream: Stream[_Req, _Res], size: int, *, may_end: bool = False) -> bytes:
+    """Return the next bytes of a call: as many as asked for, or none where it may end and has."""
+    data: bytes | None
+    try:
+        data = await stream._stream.recv_data(size)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    except AssertionError:
+        # grpclib's way to say that END_STREAM came before the bytes that the length prefix claims.
+        data = None
+    if data is None or len(data) != (0 if may_end and not data else size):
+        raise InvalidInput("the request message is truncated: the stream ends inside it")
+    return data
+
+
+async def receive_one(stream: Stream[_Req, _Res]) -> _Req:
+    """Return the request of a unary call.
+
+    Raises:
+        InvalidInput: there is none.
+        And what :func:`receive` raises.
+    """
+    message = await receive(stream)
+    if message is None:
+        raise InvalidInput("the call has no request message")
+    return message
+
+
+async def send(stream: Stream[_Req, _M], message: _M) -> None:
+    """Send a response, compressed when the call's requests may be.
+
+    Raises:
+        WireError: a value of the message does not fit its field.
+    """
+    encoding = _encoding(stream)
+    if encoding == IDENTITY:
+        await stream.send_message(message)
+        return
+    http2 = stream._stream  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    if not stream._send_initial_metadata_done:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+        content_type = stream._content_type  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+        await http2.send_headers([(":status", "200"), ("content-type", content_type), ("grpc-encoding", encoding)])
+        stream._send_initial_metadata_done = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    parts = message.wire_parts()
+    packed = await _off_loop(sum(map(len, parts)), compress, parts, encoding)
+    size = sum(map(len, packed))
+    await http2.send_data(b"".join((_PREFIX.pack(True, size), *packed)))  # noqa: FBT003  # the flag of the prefix
+    stream._send_message_done = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+
+
+async def _off_loop(size: int, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+    """Call a function; on a thread when `size` bytes are much work."""
+    if size > _LARGE:
+        return await asyncio.to_thread(function, *args, **kwargs)
+    return function(*args, **kwargs)
