@@ -14,7 +14,7 @@ from serving import MODELS
 from tensors import grpc_outputs, grpc_request, pb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from serving import Serve, Server
 
@@ -148,8 +148,8 @@ def test_an_empty_message_is_a_message(client: Http2) -> None:
     assert client.call(message(b""))[0] == 5
 
 
-PACK = {b"gzip": gzip.compress, b"deflate": zlib.compress}
-UNPACK = {b"gzip": gzip.decompress, b"deflate": zlib.decompress}
+PACK: dict[bytes, Callable[[bytes], bytes]] = {b"gzip": gzip.compress, b"deflate": zlib.compress}
+UNPACK: dict[bytes, Callable[[bytes], bytes]] = {b"gzip": gzip.decompress, b"deflate": zlib.decompress}
 
 
 @pytest.mark.parametrize("encoding", PACK)
