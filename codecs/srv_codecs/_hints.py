@@ -33,7 +33,7 @@ from srv_codecs._numpy import NumpyCodec
 from srv_codecs._registry import input_codecs, request_codecs
 from srv_codecs._side import REQUEST, RESPONSE
 from srv_codecs._tensor_codec import TensorCodec
-from srv_codecs._type_hints import canonical, show
+from srv_codecs._type_hints import canonical, expand, show
 from srv_protocol.datatypes import DATATYPES, Datatype, datatype_of
 from srv_protocol.errors import CodecNotFound, InferenceError
 from srv_protocol.inference import Headers, ModelInferRequest, Parameters
@@ -192,8 +192,10 @@ def find_hint(hint: object, where: str) -> TensorHint | TableHint:
     Raises:
         CodecNotFound: no codec has the hint; the text starts with `where`.
     """
-    if get_origin(hint) is np.ndarray:
-        return TensorHint(show(hint), NumpyCodec, _datatypes(hint, where))
+    # NDArray itself is such an alias where numpy's release and Python's allow it.
+    array = expand(hint)
+    if get_origin(array) is np.ndarray:
+        return TensorHint(show(hint), NumpyCodec, _datatypes(array, where))
     found = search_codecs(hint)
     if found is None:
         raise CodecNotFound(f"{where}: no codec for the type hint {show(hint)}; there are {', '.join(_known())}")

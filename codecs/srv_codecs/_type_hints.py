@@ -60,7 +60,7 @@ def resolve_hints(function: Callable[..., object]) -> dict[str, object]:
 
 def take_apart(hint: object) -> Parts:
     """Return a hint's parts; ``Annotated`` and ``None`` may surround it in any order."""
-    hint = _expand(hint)
+    hint = expand(hint)
     if get_origin(hint) is Annotated:
         inner, *notes = get_args(hint)
         parts = take_apart(inner)
@@ -77,7 +77,7 @@ def take_apart(hint: object) -> Parts:
 
 def canonical(hint: object) -> object:
     """Return a hint in one spelling, equal for all hints that mean the same: ``list[str]`` for ``List[str]``."""
-    hint = _expand(hint)
+    hint = expand(hint)
     arguments = get_args(hint)
     if not arguments:
         return get_origin(hint) or hint
@@ -110,11 +110,11 @@ def _union(members: list[object]) -> object:
     return cast("Any", Union)[tuple(members)]
 
 
-def _expand(hint: object) -> object:
+def expand(hint: object) -> object:
     """Return what a ``type X = ...`` alias stands for, and any other hint as it is."""
     if sys.version_info < (3, 12):
         return hint
     origin = get_origin(hint)
     if isinstance(origin, typing.TypeAliasType):
-        return _expand(origin.__value__[get_args(hint)])
-    return _expand(hint.__value__) if isinstance(hint, typing.TypeAliasType) else hint
+        return expand(origin.__value__[get_args(hint)])
+    return expand(hint.__value__) if isinstance(hint, typing.TypeAliasType) else hint
