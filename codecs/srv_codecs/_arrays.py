@@ -48,8 +48,19 @@ def tensor_array(tensor: Tensor, place: Place) -> NDArray[np.generic]:
         array = from_values(values, spec, tensor.shape, count, place)
         data.array = array
     else:
+        array = plain_array(array, place)
         check_array(array, spec, tensor.shape, count, place)
     return with_shape(array, tensor.shape, place)
+
+
+def plain_array(array: NDArray[np.generic], place: Place, member: str = "data") -> NDArray[np.generic]:
+    """Return an array itself, or a view of one of a subclass, such as a matrix; fail at `place` for a masked one."""
+    if type(array) is np.ndarray:
+        return array
+    # Asked second: numpy imports its masked arrays when they are first named.
+    if isinstance(array, np.ma.MaskedArray):
+        raise place.fail(member, "expected a numpy array, got a masked one: a tensor has no mask; fill it first")
+    return np.asarray(array)
 
 
 def check_array(array: NDArray[np.generic], spec: DatatypeSpec, shape: Sequence[int], count: int, place: Place) -> None:
@@ -89,6 +100,9 @@ def from_values(
         index, item = next((index, item) for index, item in enumerate(flat) if type(item) in wrong)
         form = "number" if spec.json is JsonForm.NONE else spec.json.value
         raise place.fail(f"data[{index}]", f"expected {form} values for {spec.name}, got {item!r}")
+    if any(issubclass(kind, np.integer) for kind in kinds):
+        # numpy wraps its own integers round instead of refusing those that are out of range.
+        flat = [item.item() if isinstance(item, np.integer) else item for item in flat]
     return with_shape(from_checked(flat, spec, place), shape, place)
 
 
@@ -98,7 +112,10 @@ def _fits(kind: type, allowed: tuple[type, ...]) -> bool:
 
 
 def from_checked(flat: Sequence[object], spec: DatatypeSpec, place: Place) -> NDArray[np.generic]:
-    """Return a new flat array from values of the right Python type, whose range is still to be checked."""
+    """Return a new flat array from values of the right type, whose range is still to be checked.
+
+    Integers are Python's own.
+    """
     if spec.json in {JsonForm.NUMBER, JsonForm.NONE}:
         try:
             with np.errstate(over="ignore", invalid="ignore"):

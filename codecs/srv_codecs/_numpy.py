@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from srv_codecs._arrays import tensor_array
+from srv_codecs._arrays import plain_array, tensor_array
 from srv_codecs._elements import bytes_array
 from srv_codecs._packed import Packed, batch_shape
 from srv_codecs._table_codec import SingleTensorCodec
@@ -66,10 +66,7 @@ def checked_datatype(payload: object, place: Place) -> Datatype:
     """Return the datatype of an array that can become a tensor's data; fail at `place` for anything else."""
     if not isinstance(payload, np.ndarray):
         raise place.fail("", f"expected a numpy array, got {type(payload).__name__}")
-    array = cast("NDArray[np.generic]", payload)
-    # Asked second: numpy imports its masked arrays when they are first named.
-    if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
-        raise place.fail("", "expected a numpy array, got a masked one: a tensor has no mask; fill it first")
+    array = plain_array(cast("NDArray[np.generic]", payload), place, "")
     try:
         datatype = datatype_of(array)
     except TypeError as error:

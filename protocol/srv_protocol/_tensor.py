@@ -59,7 +59,7 @@ class TensorData(Sequence[object]):
         if self._values is not None:
             return self._values if isinstance(self._values, list) else list(self._values)
         assert self._array is not None  # noqa: S101  # one of both is always there
-        return list(self._array.reshape(-1).tolist())
+        return list(np.ravel(self._array).tolist())  # flat for a matrix too, whose reshape is not
 
     def __array__(self, dtype: np.dtype[np.generic] | None = None, copy: bool | None = None) -> NDArray[np.generic]:  # noqa: FBT001  # numpy's protocol
         source: Any = self._array if self._array is not None else self._values

@@ -6,9 +6,14 @@ Source: "Encoding" in the Protocol Buffers documentation.
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from srv_protocol._errors import WireError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAX_VARINT_BYTES: Final = 10
 MAX_SHORT_VARINT_BYTES: Final = 5
@@ -62,6 +67,42 @@ def write_varint(value: int) -> bytes:
 
 
 _SINGLE: Final = tuple(bytes((value,)) for value in range(0x80))
+
+
+def read_varints(buffer: memoryview) -> NDArray[np.uint64] | None:
+    """Return all varints of a buffer, which is not empty, as :func:`read_varint` reads them one by one.
+
+    ``None`` when the last one is not complete, or one has more than ten bytes.
+    """
+    data = np.frombuffer(buffer, np.uint8)
+    if data[-1] >= 0x80:
+        return None
+    ends = np.flatnonzero(data < 0x80)
+    values = data[ends].astype(np.uint64)
+    if ends.size == data.size:
+        return values
+    sizes = np.diff(ends, prepend=-1)
+    if sizes.max() > MAX_VARINT_BYTES:
+        return None
+    # From the last byte, which is the highest, to the first; fewer varints have each further byte.
+    longer = np.arange(ends.size)
+    for size in range(1, int(sizes.max())):
+        longer = longer[sizes[longer] > size]
+        values[longer] = values[longer] << 7 | data[ends[longer] - size] & 0x7F
+    return values
+
+
+def write_varints(values: NDArray[np.uint64]) -> bytes:
+    """Return unsigned 64-bit values, of which there is one or more, as varints behind each other."""
+    columns = range(0, max(int(values.max()).bit_length(), 1), 7)
+    out = np.empty((values.size, len(columns)), np.uint8)
+    used = np.empty(out.shape, np.bool_)
+    for index, shift in enumerate(columns):
+        rest = values >> shift
+        used[:, index] = rest != 0
+        out[:, index] = (rest & 0x7F) + (rest > 0x7F) * np.uint8(0x80)
+    used[:, 0] = True
+    return out[used].tobytes()
 
 
 def truncated(pos: int) -> WireError:

@@ -21,6 +21,7 @@ class ControlPlane:
     def __init__(self, repository: ModelRepository, registry: ModelRegistry) -> None:
         self._repository = repository
         self._registry = registry
+        self._working: set[asyncio.Future[None]] = set()
 
     async def load_all(self, progress: Callable[[ModelSettings], None] = lambda _: None) -> None:
         """Load every model that the repository has, side by side; those that fail stay in the registry with a reason.
@@ -52,14 +53,14 @@ class ControlPlane:
         _check_name(name)
         for parameter in parameters:
             raise InvalidInput(f"unrecognized load parameter '{parameter}'.")
-        await _finish(self._load(name))
+        await self._finish(self._load(name))
 
     async def _load(self, name: str) -> None:
         found, broken = await asyncio.to_thread(self._repository.scan)
+        self._registry.report_broken(broken)
         wanted = [settings for settings in found if settings.name == name]
         if not wanted:
             reasons = [each.reason for each in broken if each.name == name]
-            self._registry.report_broken([each for each in broken if each.name == name])
             reason = "; ".join(reasons) or "failed to poll from model repository: there is no such model"
             raise LoadError(f"failed to load '{name}': {reason}")
         outcomes = await asyncio.gather(*map(self._registry.load, wanted), return_exceptions=True)
@@ -78,12 +79,22 @@ class ControlPlane:
             ModelNotFound: there is no such model.
         """
         _check_name(name)
-        await _finish(self._registry.unload(name))
+        await self._finish(self._registry.unload(name))
 
+    async def _finish(self, work: Coroutine[object, object, None]) -> None:
+        """Do something to the end, also when whoever asked for it goes away.
 
-async def _finish(work: Coroutine[object, object, None]) -> None:
-    """Do something to the end, also when whoever asked for it goes away: half of it would leave a model in between."""
-    await asyncio.shield(asyncio.ensure_future(work))
+        Half of it would leave a model in between.
+        """
+        task = asyncio.ensure_future(work)
+        self._working.add(task)
+        task.add_done_callback(self._done)
+        await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Future[None]) -> None:
+        self._working.discard(task)
+        if not task.cancelled():
+            task.exception()  # the registry has logged it; nobody may be left to take it
 
 
 def _check_name(name: str) -> None:

@@ -53,8 +53,7 @@ class DataPlane:
         if not self._state.started or self._state.stopping:
             return False
         return all(
-            entry.state in {ModelState.READY, ModelState.UNLOADING}
-            or (entry.state is ModelState.UNAVAILABLE and entry.reason == "unloaded")
+            entry.state in {ModelState.READY, ModelState.UNLOADING} or not entry.wanted
             for entry in self._registry.entries()
         )
 

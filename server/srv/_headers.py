@@ -30,6 +30,7 @@ _PROTECTED: Final = frozenset(
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "user-agent",
     }
 )
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from srv._state import Changes
 
 _logger: Final = logging.getLogger("srv")
+# Triton's word for it.
+_UNLOADED: Final = "unloaded"
 
 
 class ModelState(enum.StrEnum):
@@ -84,6 +86,11 @@ class ModelEntry:
         self.reason = reason
         self.loaded: LoadedModel | None = None
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the model should be ready; one that somebody unloaded should not."""
+        return self.reason != _UNLOADED
+
     def fail(self, reason: str) -> None:
         """Become unavailable for a reason."""
         self.state, self.reason = ModelState.UNAVAILABLE, reason
@@ -100,6 +107,8 @@ class ModelRegistry:
         self._changes = changes
         self._root = root
         self._entries: dict[str, dict[str, ModelEntry]] = {}
+        self._broken: dict[BrokenModel, ModelEntry] = {}
+        self._closed = False
         self._locks: dict[str, asyncio.Lock] = {}
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -107,7 +116,7 @@ class ModelRegistry:
         """Return every entry, by name, then by version."""
         return [
             entry
-            for _, versions in sorted(self._entries.items())
+            for _, versions in sorted({**self._broken_versions(), **self._entries}.items())
             for _, entry in sorted(versions.items(), key=lambda item: version_key(item[0]))
         ]
 
@@ -162,21 +171,32 @@ class ModelRegistry:
         return any(entry.loaded is not None for entry in entries)
 
     def report_broken(self, models: Sequence[BrokenModel]) -> None:
-        """Enter models whose settings could not be read, unless a loaded one has the name."""
-        for broken in models:
-            entry = self._entries.setdefault(broken.name, {}).setdefault(
-                "", ModelEntry(broken.name, "", ModelState.UNAVAILABLE, broken.reason)
-            )
-            if entry.loaded is None:
-                entry.fail(broken.reason)
-            _logger.error("model '%s': %s", broken.name, broken.reason)
+        """Take note of all models whose settings cannot be read now; those of an earlier report are forgotten.
+
+        They are unavailable under their names, unless a model with readable settings has the name.
+        """
+        before = self._broken
+        self._broken = {}
+        for model in models:
+            # The same as before may have been unloaded meanwhile, and stays so.
+            entry = before.get(model)
+            if entry is None:
+                _logger.error("model '%s': %s", model.name, model.reason)
+                entry = ModelEntry(model.name, "", ModelState.UNAVAILABLE, model.reason)
+            self._broken[model] = entry
+        self._changes.notify()
+
+    def _broken_versions(self) -> dict[str, dict[str, ModelEntry]]:
+        return {entry.name: {"": entry} for entry in self._broken.values()}
 
     async def load(self, settings: ModelSettings) -> None:
         """Load a model, or load it anew.
 
         Raises:
-            LoadError: it could not be loaded; the entry says so too, and a version that was loaded before goes on.
+            LoadError: it could not be loaded; its entry says so, unless an earlier load of it goes on.
         """
+        if self._closed:
+            raise LoadError(f"failed to load '{settings.name}': the server is shutting down")
         name, version = settings.name, settings.version or ""
         versions = self._entries.setdefault(name, {})
         entry = versions.setdefault(version, ModelEntry(name, version, ModelState.UNKNOWN))
@@ -250,17 +270,18 @@ class ModelRegistry:
                     self._changes.notify()
                     await loaded.unload()
                 # One that failed to load no longer counts against the server's readiness either.
-                entry.fail("unloaded")
+                entry.fail(_UNLOADED)
                 self._changes.notify()
 
     async def close(self) -> None:
-        """Unload everything."""
+        """Unload everything; nothing is loaded any more."""
+        self._closed = True
         await asyncio.gather(*(self.unload(name) for name in list(self._entries)))
         if self._retiring:
             await asyncio.wait(self._retiring)
 
     def _of(self, name: str) -> dict[str, ModelEntry]:
-        found = self._entries.get(name)
+        found = self._entries.get(name) or self._broken_versions().get(name)
         if not found:
             raise ModelNotFound(name)
         return found

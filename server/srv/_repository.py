@@ -58,8 +58,14 @@ class ModelRepository:
 
     def _settings_files(self) -> list[Path]:
         files: list[Path] = []
-        for folder, subfolders, names in os.walk(self.root):
-            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        seen: set[str] = set()
+        for folder, subfolders, names in os.walk(self.root, followlinks=True):
+            # Links may lead to models elsewhere, and round in circles.
+            real = os.path.realpath(folder)
+            subfolders[:] = [] if real in seen else [name for name in subfolders if not name.startswith(".")]
+            if real in seen:
+                continue
+            seen.add(real)
             if MODEL_SETTINGS_FILE in names:
                 files.append(Path(folder, MODEL_SETTINGS_FILE))
         return files

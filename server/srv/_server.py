@@ -78,12 +78,17 @@ class Server:
 
     def _bind(self, front: str, port: int) -> socket.socket:
         host = self._settings.host
+        listener: socket.socket | None = None
         try:
-            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            # Of a name with several addresses, such as localhost, the first of IPv4 is taken.
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            family, kind, protocol, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
             listener = socket.socket(family, kind, protocol)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
         except OSError as error:
+            if listener is not None:
+                listener.close()
             setting = {"REST": "http_port", "gRPC": "grpc_port"}.get(front, "metrics_port")
             raise SettingsError(f"{front} cannot listen on {host}:{port} ({setting}): {error.strerror}") from None
         listener.setblocking(False)  # noqa: FBT003  # the socket module's own signature
@@ -108,6 +113,7 @@ class Server:
         settings = self._settings
         self.state.set_stopping()
         await self._unless_hastened(asyncio.sleep(settings.shutdown_delay))
+        self.state.set_draining()
         fronts = [server.stop(settings.shutdown_timeout) for server in self._http]
         if self._grpc is not None:
             fronts.append(self._grpc.stop(settings.shutdown_timeout))
@@ -115,6 +121,8 @@ class Server:
         closing = asyncio.ensure_future(self.registry.close())
         hastened = self._hasten.is_set()
         await asyncio.wait({closing}, timeout=_HASTY_UNLOAD if hastened else settings.shutdown_timeout)
+        if closing.done():
+            closing.result()
         return closing.done()
 
     async def _unless_hastened(self, waiting: Awaitable[None]) -> None:

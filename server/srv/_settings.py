@@ -50,7 +50,6 @@ UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType
         "tracing_server": (None,),
         "cache_enabled": (False,),
         "cache_size": (100,),
-        "gzip_enabled": (False,),
         "max_queue_size": (None,),
         "request_timeout": (None,),
         "allow_client_shm": (False,),
@@ -98,6 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         logging_settings: a ``logging.config`` dictionary, or the path of a JSON file that holds one.
         grpc_max_message_length: bytes; ``None`` leaves `max_request_size` as the only limit.
         max_request_size: bytes of a request after decompression, on both fronts.
+        gzip_enabled: compress answers of inference over REST when the client asks for it.
         grpc_output: the form of output tensors: as the request's inputs were sent, or always raw.
         json_nonfinite: what NaN and infinities become in JSON, which has no words for them.
         shutdown_delay: seconds between turning not ready and refusing new requests.
@@ -126,6 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_settings: CORSSettings | None = None
     grpc_max_message_length: Size | None = None
     max_request_size: Size = 1 << 30
+    gzip_enabled: bool = True
     grpc_output: Literal["mirror", "raw"] = "mirror"
     json_nonfinite: Literal["error", "null"] = "error"
     shutdown_delay: Seconds = 0.0

@@ -16,9 +16,9 @@ class Changes:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def wait(self) -> None:
-        """Return at the next change."""
-        await self._changed.wait()
+    def next(self) -> asyncio.Event:
+        """Return the event of the next change; take it before looking at the state, or a change may be missed."""
+        return self._changed
 
 
 class ServerState:
@@ -28,6 +28,8 @@ class ServerState:
         self.changes = Changes()
         self._started = False
         self._stopping = False
+        self.draining = asyncio.Event()
+        """Set once the server takes no new requests: calls that wait for their client's next message end."""
 
     @property
     def started(self) -> bool:
@@ -47,4 +49,9 @@ class ServerState:
     def set_stopping(self) -> None:
         """Say that the server stops: it is not ready from now on."""
         self._stopping = True
+        self.changes.notify()
+
+    def set_draining(self) -> None:
+        """Say that no new requests are taken."""
+        self.draining.set()
         self.changes.notify()

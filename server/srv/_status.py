@@ -47,7 +47,8 @@ def describe_error(error: Exception, doing: str) -> WireStatus:
     if isinstance(error, SrvError):
         http, grpc = _STATUS[error.kind]
         if error.kind is ErrorKind.INTERNAL:
-            _logger.error("%s: %s", doing, error.message)
-        return WireStatus(http, grpc, error.message)
+            _logger.error("%s: %s", doing, error.message, exc_info=error.__cause__)
+        # Neither protocol can carry a lone surrogate, which a client or a runtime may have put into a name.
+        return WireStatus(http, grpc, error.message.encode(errors="backslashreplace").decode())
     _logger.error("%s: unexpected error", doing, exc_info=error)
     return WireStatus(HTTPStatus.INTERNAL_SERVER_ERROR, Status.INTERNAL, INTERNAL_MESSAGE)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
+import binascii
+from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
 
+from srv._headers import response_headers
 from srv._status import describe_error
+from srv_protocol.errors import InferenceError
 from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
@@ -32,6 +35,9 @@ _KINDS: Final = {
     Cardinality.STREAM_STREAM: "bidi_stream",
 }
 
+# Characters; percent-encoding makes three of one that is not ASCII, for each of its bytes.
+_LONGEST_MESSAGE: Final = 4096
+
 _Req = TypeVar("_Req")
 _Res = TypeVar("_Res")
 
@@ -40,6 +46,24 @@ def request_headers(stream: Stream[_Req, _Res]) -> Headers:
     """Return a call's metadata; the text of a binary value (``-bin``) is its base64 form."""
     items = stream.metadata.items() if stream.metadata is not None else ()
     return Headers((name, value if isinstance(value, str) else b64encode(value).decode()) for name, value in items)
+
+
+def response_metadata(headers: Headers | None, model: str) -> list[tuple[str, str | bytes]]:
+    """Return a runtime's headers as trailing metadata; the value of a binary one (``-bin``) is base64 text.
+
+    Raises:
+        InferenceError: a header is not valid.
+    """
+    metadata: list[tuple[str, str | bytes]] = []
+    for name, value in response_headers(headers, model):
+        if name.endswith("-bin"):
+            try:
+                metadata.append((name, b64decode(value, validate=True)))
+            except binascii.Error as error:
+                raise InferenceError(f"model '{model}': response header {name!r} is no base64: {error}") from None
+        elif value:  # grpclib refuses an empty one, which HTTP allows
+            metadata.append((name, value))
+    return metadata
 
 
 class Calls:
@@ -87,7 +111,7 @@ class Calls:
             except Exception as error:
                 described = describe_error(error, path)
                 status = described.grpc
-                raise GRPCError(status, described.message) from error
+                raise GRPCError(status, _short(described.message)) from error
             finally:
                 self._running -= 1
                 if not self._running:
@@ -95,6 +119,12 @@ class Calls:
                 self._metrics.grpc_finished(kind, service, method, status.name, started)
 
         return call
+
+
+def _short(message: str) -> str:
+    """Return a text that fits into a header list; clients take one of more than 8 or 16 KiB for a fault of its own."""
+    limit = _LONGEST_MESSAGE if message.isascii() else _LONGEST_MESSAGE // 4
+    return message if len(message) <= limit else f"{message[:limit]}..."
 
 
 async def _refuse() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from grpclib.server import Stream
 
     from srv._dataplane import DataPlane
-    from srv._state import Changes
+    from srv._state import ServerState
 
 _KNOWN: Final = frozenset(("", *SERVICES))
 
@@ -30,9 +30,9 @@ _KNOWN: Final = frozenset(("", *SERVICES))
 class HealthService(HealthBase):
     """The server and all its services have one status: that of readiness."""
 
-    def __init__(self, dataplane: DataPlane, changes: Changes) -> None:
+    def __init__(self, dataplane: DataPlane, state: ServerState) -> None:
         self._dataplane = dataplane
-        self._changes = changes
+        self._state = state
 
     def _status(self, service: str) -> ServingStatus:
         if service not in _KNOWN:
@@ -52,12 +52,15 @@ class HealthService(HealthBase):
         await stream.send_message(HealthListResponse(statuses=statuses))
 
     async def Watch(self, stream: Stream[HealthCheckRequest, HealthCheckResponse]) -> None:
-        """Send the status now and at each change, until the client goes away."""
+        """Send the status now and at each change, until the client goes away or the server does."""
         request = await receive_one(stream)
         sent: ServingStatus | None = None
         while True:
+            changed = self._state.changes.next()
             status = self._status(request.service)
             if status is not sent:
                 await stream.send_message(HealthCheckResponse(status=status))
                 sent = status
-            await self._changes.wait()
+            if self._state.draining.is_set():
+                return
+            await changed.wait()

@@ -8,10 +8,9 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from srv._headers import response_headers
 from srv._status import describe_error
-from srv.grpc._calls import request_headers
-from srv.grpc._messages import receive, receive_one, send
+from srv.grpc._calls import request_headers, response_metadata
+from srv.grpc._messages import receive_one, requests, send
 from srv_codecs.grpc import bind_request, lower_response
 from srv_protocol._gen import model_repository as repository_messages
 from srv_protocol._gen.model_repository_grpc import ModelRepositoryServiceBase
@@ -47,12 +46,16 @@ if TYPE_CHECKING:
     from srv._controlplane import ControlPlane
     from srv._dataplane import DataPlane
     from srv._settings import Settings
+    from srv._state import ServerState
 
 
 class InferenceService(GRPCInferenceServiceBase):
     """Health, metadata, inference and the model repository."""
 
-    def __init__(self, settings: Settings, dataplane: DataPlane, controlplane: ControlPlane) -> None:
+    def __init__(
+        self, settings: Settings, dataplane: DataPlane, controlplane: ControlPlane, state: ServerState
+    ) -> None:
+        self._draining = state.draining
         self._mirror = settings.grpc_output == "mirror"
         self._dataplane = dataplane
         self._controlplane = controlplane
@@ -91,15 +94,14 @@ class InferenceService(GRPCInferenceServiceBase):
         request = await receive_one(stream)
         typed = bind_request(request) and self._mirror
         response = await self._dataplane.infer(request, request_headers(stream))
-        headers = response_headers(response.parameters.headers, response.model_name)
+        metadata = response_metadata(response.parameters.headers, response.model_name)
         await send(stream, lower_response(response, typed=typed))
-        # grpclib refuses an empty value, which HTTP allows.
-        await stream.send_trailing_metadata(metadata=[(name, value) for name, value in headers if value])
+        await stream.send_trailing_metadata(metadata=metadata)
 
     async def ModelStreamInfer(self, stream: Stream[ModelInferRequest, ModelStreamInferResponse]) -> None:
         """Answer the requests of a stream one after the other; an error ends its request, not the stream."""
         headers = request_headers(stream)
-        while (request := await receive(stream)) is not None:
+        async for request in requests(stream, self._draining):
             try:
                 bind_request(request)
                 async with aclosing(self._dataplane.infer_stream(request, headers)) as responses:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import numpy as np
 
+from srv._offload import off_loop
 from srv_codecs.compression import ENCODINGS, IDENTITY, compress, decompress
 from srv_protocol.errors import InvalidInput, RequestTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator
 
     from grpclib.protocol import Stream as Http2Stream
     from grpclib.server import Stream
@@ -29,11 +30,6 @@ ACCEPTED_ENCODINGS: Final = ",".join((IDENTITY, *ENCODINGS))
 _PREFIX: Final = struct.Struct(">?I")
 # What a larger message is received in; small enough for a core's cache, from which it is copied.
 _PIECE: Final = 1 << 16
-# Bytes whose compression would hold up everybody else's calls for a millisecond or more.
-_LARGE: Final = 1 << 17
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 _Req = TypeVar("_Req")
 _Res = TypeVar("_Res")
 _M = TypeVar("_M", bound="Message")
@@ -74,7 +70,7 @@ async def receive(stream: Stream[_Req, _Res]) -> _Req | None:
         encoding = _encoding(stream)
         if encoding == IDENTITY:
             raise InvalidInput("the request message is compressed, but the call has no grpc-encoding")
-        data = await _off_loop(size, decompress, data, encoding, codec.max_size)
+        data = await off_loop(size, decompress, data, encoding, codec.max_size)
     return codec.decode(data, stream._recv_type)  # type: ignore[type-var]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
 
 
@@ -115,6 +111,30 @@ async def receive_one(stream: Stream[_Req, _Res]) -> _Req:
     return message
 
 
+async def requests(stream: Stream[_Req, _Res], draining: asyncio.Event) -> AsyncGenerator[_Req]:
+    """Yield the requests of a stream, until the client has sent all of them or the server drains.
+
+    Raises:
+        What :func:`receive` raises.
+    """
+    drained = asyncio.ensure_future(draining.wait())
+    receiving: set[asyncio.Future[_Req | None]] = set()
+    try:
+        while True:
+            coming = receive(stream)
+            task = asyncio.ensure_future(coming)
+            receiving = {task}
+            await asyncio.wait({task, drained}, return_when=asyncio.FIRST_COMPLETED)
+            message = task.result() if task.done() else None
+            if message is None:
+                return
+            yield message
+    finally:
+        drained.cancel()
+        for each in receiving:
+            each.cancel()
+
+
 async def send(stream: Stream[_Req, _M], message: _M) -> None:
     """Send a response, compressed when the call's requests may be.
 
@@ -131,14 +151,7 @@ async def send(stream: Stream[_Req, _M], message: _M) -> None:
         await http2.send_headers([(":status", "200"), ("content-type", content_type), ("grpc-encoding", encoding)])
         stream._send_initial_metadata_done = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
     parts = message.wire_parts()
-    packed = await _off_loop(sum(map(len, parts)), compress, parts, encoding)
+    packed = await off_loop(sum(map(len, parts)), compress, parts, encoding)
     size = sum(map(len, packed))
     await http2.send_data(b"".join((_PREFIX.pack(True, size), *packed)))  # noqa: FBT003  # the flag of the prefix
     stream._send_message_done = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
-
-
-async def _off_loop(size: int, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
-    """Call a function; on a thread when `size` bytes are much work."""
-    if size > _LARGE:
-        return await asyncio.to_thread(function, *args, **kwargs)
-    return function(*args, **kwargs)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from grpclib.const import Status
 
-from srv.grpc._messages import receive
+from srv.grpc._messages import requests
 from srv_protocol._gen import grpc_reflection_v1 as v1
 from srv_protocol._gen import grpc_reflection_v1alpha as v1alpha
 from srv_protocol._gen.descriptors import DEPENDENCIES, FILES, SERVICES, SYMBOLS
@@ -14,6 +14,7 @@ from srv_protocol._gen.grpc_reflection_v1_grpc import ServerReflectionBase
 from srv_protocol._gen.grpc_reflection_v1alpha_grpc import ServerReflectionBase as ServerReflectionAlphaBase
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
 
     from grpclib.server import Stream
@@ -24,20 +25,26 @@ _NOT_FOUND: Final = Status.NOT_FOUND.value
 class ReflectionService(ServerReflectionBase):
     """``grpc.reflection.v1.ServerReflection``."""
 
+    def __init__(self, draining: asyncio.Event) -> None:
+        self._draining = draining
+
     async def ServerReflectionInfo(
         self, stream: Stream[v1.ServerReflectionRequest, v1.ServerReflectionResponse]
     ) -> None:
-        while (request := await receive(stream)) is not None:
+        async for request in requests(stream, self._draining):
             await stream.send_message(_answer(request))
 
 
 class ReflectionAlphaService(ServerReflectionAlphaBase):
     """``grpc.reflection.v1alpha.ServerReflection``: the same messages on the wire, under an older name."""
 
+    def __init__(self, draining: asyncio.Event) -> None:
+        self._draining = draining
+
     async def ServerReflectionInfo(
         self, stream: Stream[v1alpha.ServerReflectionRequest, v1alpha.ServerReflectionResponse]
     ) -> None:
-        while (request := await receive(stream)) is not None:
+        async for request in requests(stream, self._draining):
             answer = _answer(v1.ServerReflectionRequest.parse(bytes(request)))
             await stream.send_message(v1alpha.ServerReflectionResponse.parse(bytes(answer)))
 

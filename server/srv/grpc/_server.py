@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # grpclib's own backlog of 100 is small for a server behind a load balancer; this is uvicorn's.
 _BACKLOG: Final = 2048
+# Seconds that calls which were cancelled have to end.
+_LAST_ANSWERS: Final = 1.0
 
 
 class GrpcServer(grpclib.server.Server):
@@ -49,11 +51,11 @@ class GrpcServer(grpclib.server.Server):
         self._listener = listener
         self._connections: WeakSet[H2Protocol] = WeakSet()
         services: list[IServable] = [
-            InferenceService(settings, dataplane, controlplane),
+            InferenceService(settings, dataplane, controlplane, state),
             RepositoryService(dataplane, controlplane),
-            HealthService(dataplane, state.changes),
-            ReflectionService(),
-            ReflectionAlphaService(),
+            HealthService(dataplane, state),
+            ReflectionService(state.draining),
+            ReflectionAlphaService(state.draining),
         ]
         limits = filter(None, (settings.max_request_size, settings.grpc_max_message_length))
         codec = MessageCodec(min(limits))
@@ -83,7 +85,9 @@ class GrpcServer(grpclib.server.Server):
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._calls.wait_idle(), grace)
         self.close()
-        await asyncio.wait_for(self._calls.wait_idle(), None)
+        # A thread that is stuck keeps its call for ever.
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._calls.wait_idle(), _LAST_ANSWERS)
         for protocol in list(self._connections):
             _say_goodbye(protocol)
 

@@ -10,7 +10,7 @@ from litestar.response.base import ASGIResponse
 from srv_protocol.errors import InvalidInput, RequestTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import Iterable
 
     from litestar import Request
     from litestar.datastructures import State
@@ -23,15 +23,16 @@ class ClientDisconnectedError(Exception):
     """The client went away before its request was complete; there is nobody to answer."""
 
 
-async def read_body(request: Request[object, object, State], limit: int) -> memoryview:
+async def read_body(request: Request[object, object, State], limit: int, declared: str | None) -> memoryview:
     """Return the whole body in one buffer, which is received into and not copied again.
+
+    `declared` is the value of the ``content-length`` header, ``None`` for a chunked body.
 
     Raises:
         RequestTooLarge: it has, or claims to have, more than `limit` bytes.
         InvalidInput: it ends before the size that it claims.
         ClientDisconnectedError: the client went away.
     """
-    declared = request.headers.get("content-length")
     if declared is None:
         return await _read_chunks(request, limit)
     size = int(declared)  # the HTTP parser takes digits only
@@ -39,38 +40,46 @@ async def read_body(request: Request[object, object, State], limit: int) -> memo
         raise too_large(size, limit)
     if not size:
         return _EMPTY
+    chunk, more = await _next_chunk(request)
+    if len(chunk) == size and not more:
+        # A small body comes in one piece, which is a buffer already.
+        return memoryview(chunk)
     # Not a bytearray: that would write zeros over memory that is about to be written anyway.
     buffer = np.empty(size, np.uint8).data
     pos = 0
-    async for chunk in _chunks(request):
+    while True:
         end = pos + len(chunk)
         if end > size:
             raise InvalidInput(f"the request body has more than the {size} bytes of its content-length")
         buffer[pos:end] = chunk
         pos = end
+        if not more:
+            break
+        chunk, more = await _next_chunk(request)
     if pos != size:
         raise InvalidInput(f"the request body has {pos} of the {size} bytes of its content-length")
     return buffer.toreadonly()
 
 
-async def _read_chunks(request: Request[object, object, State], limit: int) -> memoryview:
-    buffer = bytearray()
-    async for chunk in _chunks(request):
-        if len(buffer) + len(chunk) > limit:
-            raise too_large(len(buffer) + len(chunk), limit)
-        buffer += chunk
-    return memoryview(buffer).toreadonly()
-
-
-async def _chunks(request: Request[object, object, State]) -> AsyncIterator[bytes]:
+async def _next_chunk(request: Request[object, object, State]) -> tuple[bytes, bool]:
+    """Return the next piece of the body, and whether there are more."""
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnectedError
         if message["type"] == "http.request":
-            yield message["body"]
-            if not message["more_body"]:
-                return
+            return message["body"], message["more_body"]
+
+
+async def _read_chunks(request: Request[object, object, State], limit: int) -> memoryview:
+    buffer = bytearray()
+    more = True
+    while more:
+        chunk, more = await _next_chunk(request)
+        if len(buffer) + len(chunk) > limit:
+            raise too_large(len(buffer) + len(chunk), limit)
+        buffer += chunk
+    return memoryview(buffer).toreadonly()
 
 
 def too_large(size: int, limit: int) -> RequestTooLarge:

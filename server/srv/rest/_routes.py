@@ -6,15 +6,15 @@ Litestar's own body parsing stays out of it: media types say nothing here, and b
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from litestar import Response, get, post
 from litestar.response.base import ASGIResponse
 
 from srv._headers import response_headers
+from srv._offload import off_loop
 from srv.rest._body import BuffersResponse, read_body
 from srv.rest._errors import AnyRequest, error_response
 from srv.rest._sse import EventStream
@@ -39,7 +39,7 @@ from srv_protocol.inference_json import (
 from srv_protocol.model_config import ModelConfigView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from litestar.handlers import HTTPRouteHandler
 
@@ -49,9 +49,6 @@ if TYPE_CHECKING:
 
 # POST's default status would be 201, which tritonclient takes for an error.
 _OK: Final = 200
-# Compressing this much takes a millisecond or two.
-_LARGE: Final = 1 << 17
-_R = TypeVar("_R")
 _JSON: Final = "application/json"
 _index_decoder: Final = msgspec.json.Decoder(RepositoryIndexRequestView)
 
@@ -91,21 +88,22 @@ def health_routes(dataplane: DataPlane) -> list[HTTPRouteHandler]:
         return _json({"models": dataplane.model_names()})
 
     @get(["/v2/models/{name:str}", "/v2/models/{name:str}/versions/{version:str}"], summary="Model metadata")
-    async def model_metadata(name: str, version: str = "") -> Response[bytes]:
-        return _json(ModelMetadataResponseView.from_message(await dataplane.model_metadata(name, version)))
+    async def model_metadata(request: AnyRequest) -> Response[bytes]:
+        return _json(ModelMetadataResponseView.from_message(await dataplane.model_metadata(*_model(request))))
 
     @get(
         ["/v2/models/{name:str}/config", "/v2/models/{name:str}/versions/{version:str}/config"],
         summary="Model configuration in Triton's form",
     )
-    async def config(name: str, version: str = "") -> Response[bytes]:
-        return _json(ModelConfigView.from_message(dataplane.model_config(name, version)))
+    async def config(request: AnyRequest) -> Response[bytes]:
+        return _json(ModelConfigView.from_message(dataplane.model_config(*_model(request))))
 
     @get(
         ["/v2/models/{name:str}/ready", "/v2/models/{name:str}/versions/{version:str}/ready"],
         summary="Whether a model is ready",
     )
-    async def model_ready(name: str, version: str = "") -> Response[bytes]:
+    async def model_ready(request: AnyRequest) -> Response[bytes]:
+        name, version = _model(request)
         if dataplane.is_model_ready(name, version):
             return _json({"name": name, "ready": True})
         return error_response(503, f"model '{name}' is not ready", name=name, ready=False)
@@ -118,20 +116,20 @@ def repository_routes(dataplane: DataPlane, controlplane: ControlPlane, limit: i
 
     @post("/v2/repository/index", status_code=_OK, summary="The models of the repository and their states")
     async def index(request: AnyRequest) -> Response[bytes]:
-        body = await read_body(request, limit)
+        body = await read_body(request, limit, request.headers.get("content-length"))
         only_ready = bool(parse_json(_index_decoder, body).ready) if body else False
         return _json([ModelIndexView.from_message(each) for each in dataplane.index(only_ready=only_ready)])
 
     @post("/v2/repository/models/{name:str}/load", status_code=_OK, summary="Load a model, or load it anew")
     async def load(request: AnyRequest, name: str) -> Response[bytes]:
-        body = await read_body(request, limit)
+        body = await read_body(request, limit, request.headers.get("content-length"))
         parameters = parse_json(_load_decoder, body).parameters if body else None
         await controlplane.load(name, parameters or ())
         return _json({"name": name, "load": True})
 
     @post("/v2/repository/models/{name:str}/unload", status_code=_OK, summary="Unload a model")
     async def unload(request: AnyRequest, name: str) -> Response[bytes]:
-        body = await read_body(request, limit)
+        body = await read_body(request, limit, request.headers.get("content-length"))
         if body:
             parse_json(_load_decoder, body)
         await controlplane.unload(name)
@@ -145,14 +143,15 @@ def inference_routes(dataplane: DataPlane, settings: Settings) -> list[HTTPRoute
     limit = settings.max_request_size
     nonfinite_as_null = settings.json_nonfinite == "null"
 
-    async def receive(request: AnyRequest, name: str, version: str) -> tuple[ModelInferRequest, OutputForms]:
-        body = await read_body(request, limit)
-        encoding = request.headers.get("content-encoding", IDENTITY)
+    async def receive(request: AnyRequest, headers: Headers) -> tuple[ModelInferRequest, OutputForms]:
+        name, version = _model(request)
+        body = await read_body(request, limit, headers.get("content-length"))
+        encoding = headers.get("content-encoding") or IDENTITY
         if encoding != IDENTITY:
-            body = await _off_loop(len(body), partial(decompress, body, encoding, limit))
-        if not body and HEADER_LENGTH not in request.headers:
+            body = await off_loop(len(body), decompress, body, encoding, limit)
+        header_length = headers.get(HEADER_LENGTH)
+        if not body and header_length is None:
             raise InvalidInput("the request body is empty; expected an inference request")
-        header_length = request.headers.get(HEADER_LENGTH)
         if parse_header_length(header_length, len(body)) == 0:
             inputs, batched = dataplane.inputs(name, version)
             message, forms = decode_raw_request(body, inputs, name, batched=batched), OutputForms(default=True)
@@ -166,45 +165,48 @@ def inference_routes(dataplane: DataPlane, settings: Settings) -> list[HTTPRoute
         status_code=_OK,
         summary="Inference: V2 JSON, with or without binary tensor data behind it",
     )
-    async def infer(request: AnyRequest, name: str, version: str = "") -> ASGIResponse:
-        message, forms = await receive(request, name, version)
-        response = await dataplane.infer(message, _request_headers(request))
-        headers = response_headers(response.parameters.headers, name)
+    async def infer(request: AnyRequest) -> ASGIResponse:
+        headers = _request_headers(request)
+        message, forms = await receive(request, headers)
+        response = await dataplane.infer(message, headers)
+        sent = response_headers(response.parameters.headers, response.model_name)
         body = encode_response(response, forms, nonfinite_as_null=nonfinite_as_null)
         if body.header_length is not None:
-            headers.append((HEADER_LENGTH, str(body.header_length)))
+            sent.append((HEADER_LENGTH, str(body.header_length)))
         parts, size = body.parts, body.size
-        encoding = choose_encoding(request.headers.get("accept-encoding"))
+        encoding = choose_encoding(headers.get("accept-encoding")) if settings.gzip_enabled else IDENTITY
         if encoding != IDENTITY:
-            headers.append(("content-encoding", encoding))
-            parts = await _off_loop(size, partial(compress, parts, encoding))
+            sent.append(("content-encoding", encoding))
+            parts = await off_loop(size, compress, parts, encoding)
             size = sum(map(len, parts))
-        return BuffersResponse(parts, size=size, media_type=body.content_type, headers=headers)
+        return BuffersResponse(parts, size=size, media_type=body.content_type, headers=sent)
 
     @post(
         ["/v2/models/{name:str}/infer_stream", "/v2/models/{name:str}/versions/{version:str}/infer_stream"],
         status_code=_OK,
         summary="Inference with a stream of responses, as server-sent events of V2 JSON",
     )
-    async def infer_stream(request: AnyRequest, name: str, version: str = "") -> EventStream:
-        message, _ = await receive(request, name, version)
-        responses = dataplane.infer_stream(message, _request_headers(request))
+    async def infer_stream(request: AnyRequest) -> EventStream:
+        headers = _request_headers(request)
+        message, _ = await receive(request, headers)
+        responses = dataplane.infer_stream(message, headers)
         encode = partial(_event, nonfinite_as_null=nonfinite_as_null)
         try:
             first = await anext(responses, None)
-            headers = [] if first is None else response_headers(first.parameters.headers, name)
+            sent = [] if first is None else response_headers(first.parameters.headers, message.model_name)
             data = None if first is None else encode(first)
         except BaseException:
             await responses.aclose()
             raise
-        return EventStream(data, responses, encode, headers, f"POST {request.url.path}")
+        return EventStream(data, responses, encode, sent, f"POST {request.url.path}")
 
     return [infer, infer_stream]
 
 
-async def _off_loop(size: int, function: Callable[[], _R]) -> _R:
-    """Return a function's result; on a thread when `size` bytes would hold up everybody else's requests."""
-    return await asyncio.to_thread(function) if size > _LARGE else function()
+def _model(request: AnyRequest) -> tuple[str, str]:
+    """Return the name and the version, ``""`` for none, that the path has; a query has no say."""
+    parameters: Mapping[str, str] = request.path_params
+    return parameters["name"], parameters.get("version", "")
 
 
 def _request_headers(request: AnyRequest) -> Headers:

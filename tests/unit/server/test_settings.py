@@ -203,8 +203,6 @@ def test_only_a_variable_that_is_nearly_a_setting_is_reported(variable: str, *, 
     [
         ("parallel_workers", 0, False),
         ("parallel_workers", 4, True),
-        ("gzip_enabled", False, False),
-        ("gzip_enabled", True, True),
         ("kafka_enabled", False, False),
         ("kafka_enabled", True, True),
         ("cache_size", 100, False),
