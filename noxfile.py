@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
@@ -16,42 +14,34 @@ nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.error_on_missing_interpreters = False
+# What is installed already need not be installed again; `nox -r never` starts afresh.
+nox.options.reuse_venv = "yes"
 
 PYPROJECT: Final = nox.project.load_toml("pyproject.toml")
 SUPPORTED: Final = ("3.11", "3.12", "3.13")
+RUNNING: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def _runs(version: str) -> bool:
-    """Say whether the PATH leads to a working interpreter; pyenv's shims exist for versions that are switched off."""
-    command = shutil.which(f"python{version}")
-    return command is not None and subprocess.run([command, "-c", ""], capture_output=True, check=False).returncode == 0
+def _offer_pyenv() -> None:
+    """Let pyenv offer the newest release that it has of each supported Python, whatever it is switched to.
 
-
-def _release(folder: Path) -> tuple[int, ...]:
-    return tuple(int(part) for part in folder.name.split("."))
-
-
-def _interpreters() -> list[str]:
-    """Return the Python versions to test on.
-
-    A version that the PATH does not offer, but that pyenv has installed, is put on the PATH. One that is nowhere is
-    left in the list, for nox to report as skipped; but where there is none at all, the running one is tested, so that
-    a run of no tests never looks like success.
+    No interpreter is started for it: nox looks for them only when a session needs one.
     """
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    found: list[str] = []
-    for version in SUPPORTED:
-        installed = [
-            folder
-            for folder in pyenv.glob(f"versions/{version}.*")
-            if re.fullmatch(r"[\d.]+", folder.name) and (folder / "bin" / f"python{version}").exists()
-        ]
-        if not _runs(version) and installed:
-            newest = max(installed, key=_release)
-            os.environ["PATH"] = os.pathsep.join([str(newest / "bin"), os.environ["PATH"]])
-        if _runs(version):
-            found.append(version)
-    return list(SUPPORTED) if found else [f"{sys.version_info.major}.{sys.version_info.minor}"]
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    releases = [path.parents[1].name for path in root.glob("versions/*/bin/python")]
+    releases = sorted(filter(re.compile(r"\d+\.\d+\.\d+").fullmatch, releases), key=_numbers)
+    newest = {release.rpartition(".")[0]: release for release in releases}
+    offered = [newest[version] for version in SUPPORTED if version in newest]
+    if offered:
+        os.environ["PYENV_VERSION"] = ":".join(filter(None, [os.environ.get("PYENV_VERSION"), *offered]))
+        os.environ["PATH"] += f"{os.pathsep}{root / 'shims'}"
+
+
+def _numbers(release: str) -> list[int]:
+    return [int(part) for part in release.split(".")]
+
+
+_offer_pyenv()
 
 
 def _group(*names: str) -> tuple[str, ...]:
@@ -59,11 +49,20 @@ def _group(*names: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PYPROJECT, *names)
 
 
-@nox.session(python=_interpreters())
+# One that is not installed is skipped; the running one always is, so that a run of no tests never looks like success.
+@nox.session(python=sorted({*SUPPORTED, RUNNING}))
 def tests(session: nox.Session) -> None:
     """Run the tests on every supported Python that is installed; arguments behind -- go to pytest."""
     session.install(".", *_group("test", "conformance", "codegen"))
     session.run("pytest", *session.posargs)
+
+
+@nox.session(python=SUPPORTED[0], default=False)
+def lowest(session: nox.Session) -> None:
+    """Run the unit tests with the lowest version of each requirement, on the lowest Python."""
+    requirements = (*PYPROJECT["project"]["dependencies"], *_group("test", "codegen"))
+    session.install(".", *(re.sub(r">=([\d.]+)[^;]*", r"==\1 ", each) for each in requirements))
+    session.run("pytest", "tests/unit", *session.posargs)
 
 
 @nox.session
@@ -89,5 +88,5 @@ def types(session: nox.Session) -> None:
 @nox.session
 def codegen(session: nox.Session) -> None:
     """Generate the code for the .proto files; `nox -s codegen -- --check` only says whether it is up to date."""
-    session.install("-e", ".", *_group("codegen"))
-    session.run("python", "-m", "srv_codegen", *session.posargs)
+    session.install(*_group("codegen"))
+    session.run("python", "-m", "srv_codegen", *session.posargs, env={"PYTHONPATH": "codegen"})

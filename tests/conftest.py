@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from serving import MODELS, Gate, Server
 
 if TYPE_CHECKING:
@@ -11,6 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from serving import Serve
+
+# No deadline: how long an example takes says something of the machine, and nothing of what is tested. Hypothesis' own
+# profile "ci" has none either, and tries the same examples in each run, so that it is the change that makes it red.
+settings.register_profile("local", deadline=None, print_blob=True)
+settings.load_profile("ci" if "CI" in os.environ else "local")
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ def find_input_codec(tensor: Tensor, metadata_content_type: str | None = None) -
 
     Raises:
         CodecNotFound: no codec has the content type.
-        InvalidInput: the tensor's ``content_type`` is no string.
+        WireError: the tensor's ``content_type`` is no string.
     """
     content_type = tensor.parameters.content_type or metadata_content_type
     return input_codecs.find(content_type, f"tensor '{tensor.name}'") if content_type else None
@@ -28,7 +28,7 @@ def find_request_codec(request: ModelInferRequest, metadata_content_type: str | 
 
     Raises:
         CodecNotFound: no codec has the content type.
-        InvalidInput: the request's ``content_type`` is no string.
+        WireError: the request's ``content_type`` is no string.
     """
     content_type = request.parameters.content_type or metadata_content_type
     return request_codecs.find(content_type) if content_type else None

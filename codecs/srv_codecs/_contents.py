@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -43,9 +43,12 @@ def decode_contents(
         if name != spec.contents:
             expected = f"'{spec.contents}'" if spec.contents else "raw contents"
             raise place.fail(f"contents.{name}", f"unexpected data in '{name}': {spec.name} expects {expected}")
-    values: Sequence[object] = getattr(contents, filled[0]) if filled else ()
+    values: Sequence[object] | NDArray[Any] = getattr(contents, filled[0]) if filled else ()
     if len(values) != count:
         raise place.fail("contents", f"expected {count} elements for shape {list(shape)}, got {len(values)}")
+    if isinstance(values, np.ndarray):
+        # Of a message that was not parsed.
+        values = cast("list[object]", values.tolist())
     if spec.name is Datatype.BYTES:
         return from_values(values, spec, shape, count, place)
     if spec.name is Datatype.FP32:
@@ -55,16 +58,17 @@ def decode_contents(
 
 
 def encode_contents(array: NDArray[np.generic], spec: DatatypeSpec, place: Place) -> InferTensorContents:
-    """Return typed contents with an array's elements, copied; FP16 and BF16 have none."""
+    """Return typed contents with an array's elements; FP16 and BF16 have none.
+
+    Numbers and booleans are a view of the array wherever they can be, BYTES a new list.
+    """
     if spec.contents is None:
         raise place.fail("contents", f"{spec.name} has no typed contents, only raw ones")
     flat = array.reshape(-1)
     contents = InferTensorContents()
-    if spec.name in {Datatype.FP32, Datatype.FP64}:
-        values: object = np.ascontiguousarray(flat, spec.dtype)
-    elif spec.name is Datatype.BYTES:
-        values = from_values(flat.tolist(), spec, [flat.size], flat.size, place).tolist()
+    if spec.name is Datatype.BYTES:
+        values: object = from_values(flat.tolist(), spec, [flat.size], flat.size, place).tolist()
     else:
-        values = flat.tolist()
+        values = np.ascontiguousarray(flat, spec.dtype)
     setattr(contents, spec.contents, values)
     return contents

@@ -9,7 +9,7 @@
     │   └── OutputNotFound        a requested output does not exist
     ├── RequestTooLarge           a request beyond ``max_request_size``
     ├── ModelNotFound             no such model or version
-    ├── ModelNotReady             the model exists and cannot answer now
+    ├── ModelNotReady             the model exists and cannot answer yet
     ├── LoadError                 a model could not be loaded
     ├── InferenceError            the runtime answered something that is no valid response
     ├── Unsupported               a call that this server does not serve
@@ -77,23 +77,24 @@ class RequestTooLarge(SrvError):
 
 
 class ModelNotFound(SrvError):
-    """No model of that name, or no such version of it."""
+    """No model of that name, no such version of it, or none that is loaded."""
 
     kind = ErrorKind.NOT_FOUND
 
-    def __init__(self, name: str, version: str = "") -> None:
+    def __init__(self, name: str, version: str = "", detail: str = "is not found") -> None:
         self.name = name
         self.version = version
+        self.detail = detail
         of_version = f" version {version}" if version else ""
-        super().__init__(f"Request for unknown model: '{name}'{of_version} is not found")
+        super().__init__(f"Request for unknown model: '{name}'{of_version} {detail}")
 
     def __reduce__(self) -> tuple[object, ...]:
         # An exception is pickled by its message, which is not what the constructor takes.
-        return type(self), (self.name, self.version), self.__dict__
+        return type(self), (self.name, self.version, self.detail), self.__dict__
 
 
 class ModelNotReady(SrvError):
-    """The model is registered and cannot answer now: loading, failed or unloaded."""
+    """The model is registered and cannot answer yet: it is loading."""
 
     kind = ErrorKind.UNAVAILABLE
 

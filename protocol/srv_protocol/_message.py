@@ -13,6 +13,7 @@ import betterproto2
 
 from srv_protocol import _wire
 from srv_protocol._errors import WireError
+from srv_protocol._varint import MAX_SHORT_VARINT_BYTES, read_varint
 
 if TYPE_CHECKING:
     from typing import Self
@@ -70,11 +71,11 @@ class Message(betterproto2.Message):
             WireError: the bytes are no valid message of this type, or the stream ends before `size`.
         """
         if size == betterproto2.SIZE_DELIMITED:
-            size, _ = betterproto2.load_varint(stream)
+            size = _read_size(stream)
         data = stream.read() if size is None else stream.read(size)
         if size is not None and len(data) < size:
             raise WireError(f"protobuf: expected a message of {size} bytes, but the stream has only {len(data)} left")
-        _wire.merge(self, memoryview(data), 0, len(data))
+        _wire.merge(self, memoryview(data).toreadonly(), 0, len(data))
         return self
 
     def __bytes__(self) -> bytes:
@@ -126,3 +127,14 @@ class Message(betterproto2.Message):
         made = object.__new__(type(self))
         vars(made).update(attributes)
         return made
+
+
+def _read_size(stream: SupportsRead[bytes]) -> int:
+    """Take the length that stands before a message from a stream."""
+    head = b""
+    while len(head) < MAX_SHORT_VARINT_BYTES:
+        byte = stream.read(1)
+        head += byte
+        if not byte or byte < b"\x80":
+            return read_varint(memoryview(head), 0, len(head))[0]
+    raise WireError(f"protobuf: the length before the message has more than {MAX_SHORT_VARINT_BYTES} bytes")

@@ -16,7 +16,9 @@ from serving import MODELS, Gate, send_raw
 from tensors import grpc_request, json_body
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from concurrent.futures import Future
+    from pathlib import Path
 
     from serving import Answer, Serve, Server, Visit
 
@@ -161,3 +163,50 @@ def test_a_connection_that_opened_before_the_signal_is_told_to_close(serve: Serv
     assert answer.status == 200
     assert json.loads(answer.body)["model_name"] == "gate"
     assert server.wait_exit() == 0
+
+
+def test_open_streams_that_wait_for_their_clients_delay_nothing(serve: Serve) -> None:
+    """A health watch learns that the server is not ready; an idle inference stream ends without an error."""
+    server = serve(MODELS / "shared", shutdown_timeout=3600).wait_started()
+    more = threading.Event()
+
+    def requests() -> Iterator[Any]:
+        yield grpc_request("identity", {"x:INT32": np.zeros(1, np.int32)})
+        more.wait(60)
+
+    with Grpc(server) as client:
+        watch = client.channel.unary_stream("/grpc.health.v1.Health/Watch")(b"")
+        stream = client.stream(requests())
+        assert next(watch) == b"\x08\x01"
+        assert not next(stream).error_message
+        server.signal()
+        assert list(watch) == [b"\x08\x02"]
+        assert list(stream) == []
+        more.set()
+    assert server.wait_exit() == 0
+
+
+STUCK = """
+import time
+from srv import MLModel
+class Runtime(MLModel):
+    def predict_stream(self, payloads):
+        print("stuck", flush=True)
+        time.sleep(3600)
+        yield
+"""
+
+
+def test_a_plain_stream_that_is_stuck_is_abandoned(serve: Serve, tmp_path: Path) -> None:
+    """Over gRPC too, where its call never ends."""
+    folder = tmp_path / "stuck"
+    folder.mkdir()
+    (folder / "model-settings.json").write_text('{"implementation": "models.Runtime"}', encoding="utf-8")
+    (folder / "models.py").write_text(STUCK, encoding="utf-8")
+    server = serve(tmp_path, shutdown_timeout=0.2).wait_started()
+    with Grpc(server) as client:
+        call = client.stream([grpc_request("stuck", {})])
+        server.wait_for_line("stuck")
+        server.signal()
+        assert server.wait_exit() == 0
+        call.cancel()

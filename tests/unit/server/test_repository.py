@@ -156,3 +156,49 @@ def test_a_load_parameter_is_refused_rather_than_ignored(tmp_path: Path) -> None
             await control.load("m", ["config"])
 
     asyncio.run(run())
+
+
+def test_linked_folders_are_followed_and_circles_end(tmp_path: Path) -> None:
+    add_model(tmp_path / "elsewhere" / "linked")
+    root = tmp_path / "root"
+    add_model(root / "own")
+    (root / "link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (root / "circle").symlink_to(root, target_is_directory=True)
+
+    assert scan(root) == ([("linked", None), ("own", None)], [])
+
+
+def test_a_broken_model_that_is_mended_under_another_name_is_forgotten(tmp_path: Path) -> None:
+    add_model(tmp_path / "good")
+    (tmp_path / "folder").mkdir()
+    settings = tmp_path / "folder" / "model-settings.json"
+    settings.write_text("{")
+
+    async def run() -> None:
+        control, registry = planes(tmp_path)
+        await control.load_all()
+
+        assert [each.name for each in registry.entries()] == ["folder", "good"]
+        settings.write_text('{"name": "mended", "implementation": "models.Runtime"}')
+        (tmp_path / "folder" / "models.py").write_text(RUNTIME)
+        await control.load("mended")
+
+        assert [(each.name, each.state) for each in registry.entries()] == [
+            ("good", ModelState.READY),
+            ("mended", ModelState.READY),
+        ]
+        await registry.close()
+
+    asyncio.run(run())
+
+
+def test_after_the_end_nothing_is_loaded(tmp_path: Path) -> None:
+    add_model(tmp_path / "m")
+
+    async def run() -> None:
+        control, registry = planes(tmp_path)
+        await registry.close()
+        with pytest.raises(LoadError, match="the server is shutting down"):
+            await control.load("m")
+
+    asyncio.run(run())
