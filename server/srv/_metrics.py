@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Summary
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 METRICS_TYPE: Final = CONTENT_TYPE_LATEST
 
@@ -19,6 +15,57 @@ class _Inference(NamedTuple):
     success: Counter
     failure: Counter
     duration: Summary
+
+
+class _Finished(NamedTuple):
+    count: Counter
+    duration: Histogram
+
+
+class InferenceTimer:
+    """Counts one inference, which runs inside of it."""
+
+    __slots__ = ("_metrics", "_started")
+
+    def __init__(self, metrics: _Inference) -> None:
+        self._metrics = metrics
+        self._started = 0.0
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._started = time.perf_counter()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Count success with its duration, or failure."""
+        if kind is not None:
+            self._metrics.failure.inc()
+            return
+        self._metrics.success.inc()
+        self._metrics.duration.observe(time.perf_counter() - self._started)
+
+
+class RpcMetrics:
+    """The metrics of one RPC, by its name."""
+
+    def __init__(self, started: Counter, handled: Counter, duration: Histogram, labels: tuple[str, str, str]) -> None:
+        self._started = started
+        self._handled = handled
+        self._duration = duration
+        self._labels = labels
+        self._by_code: dict[str, Counter] = {}
+
+    def started(self) -> float:
+        """Count a call that starts, and return the time."""
+        self._started.inc()
+        return time.perf_counter()
+
+    def finished(self, code: str, started: float) -> None:
+        """Count a call that has ended; `code` is the name of its status."""
+        found = self._by_code.get(code)
+        if found is None:
+            found = self._by_code[code] = self._handled.labels(*self._labels, code)
+        found.inc()
+        self._duration.observe(time.perf_counter() - started)
 
 
 class Metrics:
@@ -57,26 +104,18 @@ class Metrics:
         )
         # Finding a labelled child costs more than counting with it.
         self._inferences: dict[tuple[str, str], _Inference] = {}
+        self._routes: dict[tuple[str, str, int], _Finished] = {}
 
-    @contextlib.contextmanager
-    def inference(self, model: str, version: str) -> Generator[None]:
-        """Count one inference and its duration; anything but a normal return is a failure."""
+    def inference(self, model: str, version: str) -> InferenceTimer:
+        """Return a context that counts one inference and its duration; anything but a normal end is a failure."""
         found = self._inferences.get((model, version))
         if found is None:
-            found = _Inference(
+            found = self._inferences[model, version] = _Inference(
                 self._success.labels(model, version),
                 self._failure.labels(model, version),
                 self._duration.labels(model, version),
             )
-            self._inferences[model, version] = found
-        start = time.perf_counter()
-        try:
-            yield
-        except BaseException:
-            found.failure.inc()
-            raise
-        found.success.inc()
-        found.duration.observe(time.perf_counter() - start)
+        return InferenceTimer(found)
 
     def http_started(self) -> float:
         """Count a running HTTP request, and return the time."""
@@ -85,19 +124,21 @@ class Metrics:
 
     def http_finished(self, method: str, path: str, status: int, started: float) -> None:
         """Count a finished HTTP request; `path` is the route, not what the client wrote."""
+        found = self._routes.get((method, path, status))
+        if found is None:
+            found = self._routes[method, path, status] = _Finished(
+                self._http_requests.labels(method, path, status), self._http_duration.labels(method, path, status)
+            )
         self._http_running.dec()
-        self._http_requests.labels(method, path, status).inc()
-        self._http_duration.labels(method, path, status).observe(time.perf_counter() - started)
+        found.count.inc()
+        found.duration.observe(time.perf_counter() - started)
 
-    def grpc_started(self, kind: str, service: str, method: str) -> float:
-        """Count an RPC that starts, and return the time."""
-        self._grpc_started.labels(kind, service, method).inc()
-        return time.perf_counter()
-
-    def grpc_finished(self, kind: str, service: str, method: str, code: str, started: float) -> None:
-        """Count an RPC that has ended; `code` is the name of its status."""
-        self._grpc_handled.labels(kind, service, method, code).inc()
-        self._grpc_duration.labels(kind, service, method).observe(time.perf_counter() - started)
+    def rpc(self, kind: str, service: str, method: str) -> RpcMetrics:
+        """Return the metrics of one RPC."""
+        labels = (kind, service, method)
+        return RpcMetrics(
+            self._grpc_started.labels(*labels), self._grpc_handled, self._grpc_duration.labels(*labels), labels
+        )
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

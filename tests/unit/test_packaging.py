@@ -52,6 +52,20 @@ def test_the_tree_is_the_one_that_was_chosen() -> None:
     assert not names & {"protobuf", "grpcio", "pandas", "pydantic", "orjson"}
 
 
+def test_the_wheel_has_all_that_serving_needs_and_nothing_else() -> None:
+    files = {file.as_posix() for file in metadata.files(DISTRIBUTION) or ()}
+    if any(file.endswith(".pth") for file in files):
+        pytest.skip("an editable install has no files of its own")
+    packages = {file.partition("/")[0] for file in files if file.endswith(".py")}
+    protos = Path(__file__).parents[2].glob("protocol/srv_protocol/proto/**/*.proto")
+
+    assert packages == {"srv", "srv_codecs", "srv_protocol"}
+    assert {f"{package}/py.typed" for package in packages} <= files
+    assert {path.relative_to(Path(__file__).parents[2] / "protocol").as_posix() for path in protos} <= files
+    assert "srv_protocol/proto/overlay.toml" in files
+    assert any(file.endswith(".dist-info/licenses/LICENSE") for file in files)
+
+
 @pytest.mark.parametrize("statement", ["import srv", "import srv.types, srv.codecs, srv.errors, srv.settings"])
 def test_importing_srv_loads_neither_a_front_nor_a_table_library(statement: str) -> None:
     heavy = ("pandas", "pyarrow", "litestar", "grpclib", "uvicorn", "h2", "rich", "ml_dtypes")

@@ -92,9 +92,10 @@ class Calls:
 
     def _wrap(self, path: str, function: _Function, kind: str) -> _Function:
         _, service, method = path.split("/")
+        metrics = self._metrics.rpc(kind, service, method)
 
         async def call(stream: Stream[object, object]) -> None:
-            started = self._metrics.grpc_started(kind, service, method)
+            started = metrics.started()
             status = Status.UNKNOWN
             self._running += 1
             self._idle.clear()
@@ -116,7 +117,7 @@ class Calls:
                 self._running -= 1
                 if not self._running:
                     self._idle.set()
-                self._metrics.grpc_finished(kind, service, method, status.name, started)
+                metrics.finished(status.name, started)
 
         return call
 

@@ -32,8 +32,8 @@ def test_http_requests_are_counted_by_route_and_status() -> None:
 
 def test_rpcs_are_counted_by_method_and_code() -> None:
     metrics = Metrics("rest_server")
-    started = metrics.grpc_started("unary", "s", "M")
-    metrics.grpc_finished("unary", "s", "M", "OK", started)
+    rpc = metrics.rpc("unary", "s", "M")
+    rpc.finished("OK", rpc.started())
     text = metrics.render().decode()
 
     assert 'grpc_server_started_total{grpc_method="M",grpc_service="s",grpc_type="unary"} 1.0' in text
