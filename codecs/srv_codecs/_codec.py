@@ -7,12 +7,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Generic, TypeVar
 
-from srv_protocol.inference import (
-    InferInputTensor,
-    InferOutputTensor,
-    ModelInferRequest,
-    ModelInferResponse,
-)
+from srv_protocol.errors import CodecError, InferenceError
+from srv_protocol.inference import InferInputTensor, InferOutputTensor, ModelInferRequest, ModelInferResponse
 
 T = TypeVar("T")
 
@@ -20,7 +16,7 @@ T = TypeVar("T")
 class InputCodec(Generic[T]):
     """How one tensor becomes a Python value and back.
 
-    A subclass gives `encode_output` and `decode_input`, and `can_encode` where the codec is to be found by the type
+    A subclass gives `encode_output` and `decode_input`, or one of them for one way only, and `can_encode` where the codec is to be found by the type
     of a value; `encode_input` and `decode_output`, which clients need, follow from them.
 
     Attributes:
@@ -39,12 +35,12 @@ class InputCodec(Generic[T]):
     @classmethod
     def encode_output(cls, name: str, payload: T) -> InferOutputTensor:
         """Return a response's tensor that holds `payload`."""
-        raise NotImplementedError(f"{cls.__name__} does not encode {type(payload).__name__} for output '{name}'")
+        raise InferenceError(f"output '{name}': {cls.__name__} does not encode: it has no encode_output")
 
     @classmethod
     def decode_input(cls, request_input: InferInputTensor) -> T:
         """Return the value that a request's tensor holds."""
-        raise NotImplementedError(f"{cls.__name__} does not decode input '{request_input.name}'")
+        raise CodecError(f"input '{request_input.name}': {cls.__name__} does not decode: it has no decode_input")
 
     @classmethod
     def encode_input(cls, name: str, payload: T) -> InferInputTensor:
@@ -60,7 +56,7 @@ class InputCodec(Generic[T]):
 class RequestCodec(Generic[T]):
     """How all tensors of a request become one Python value, and one value a whole response.
 
-    A subclass gives `encode_response` and `decode_request`, and `can_encode` where the codec is to be found by the
+    A subclass gives `encode_response` and `decode_request`, or one of them for one way only, and `can_encode` where the codec is to be found by the
     type of a value; `encode_request` and `decode_response`, which clients need, follow from them.
 
     Attributes:
@@ -81,12 +77,12 @@ class RequestCodec(Generic[T]):
         cls, model_name: str, payload: T, model_version: str | None = None
     ) -> ModelInferResponse:  # for subclasses
         """Return the response of a model that holds `payload`."""
-        raise NotImplementedError(f"{cls.__name__} does not encode {type(payload).__name__} for model '{model_name}'")
+        raise InferenceError(f"model '{model_name}': {cls.__name__} does not encode: it has no encode_response")
 
     @classmethod
     def decode_request(cls, request: ModelInferRequest) -> T:
         """Return the value that a request holds."""
-        raise NotImplementedError(f"{cls.__name__} does not decode requests such as that for '{request.model_name}'")
+        raise CodecError(f"model '{request.model_name}': {cls.__name__} does not decode: it has no decode_request")
 
     @classmethod
     def encode_request(cls, payload: T) -> ModelInferRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from srv_codecs._elements import bytes_elements
@@ -27,14 +28,14 @@ class ListCodec(TensorCodec[list[E]]):
     element_types: ClassVar[tuple[type, ...]]
 
     @classmethod
+    @abstractmethod
     def write(cls, element: E, index: int, place: Place) -> bytes:
         """Return an element as it is in the tensor; fail at `place`."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def read(cls, item: object, index: int, place: Place) -> E:
         """Return the element that an item of the tensor, ``bytes`` or ``str``, stands for; fail at `place`."""
-        raise NotImplementedError
 
     @classmethod
     def can_encode(cls, payload: object) -> bool:

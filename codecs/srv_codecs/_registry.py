@@ -1,9 +1,14 @@
-"""Where codecs are found: by content type, by the type of a value, or by type hint."""
+"""Where codecs are found: by content type, by the type of a value, or by type hint.
+
+Codecs that a model's own code registers are that model's: two models may each have their own for a content type.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -14,7 +19,7 @@ from srv_codecs._string import StringCodec, StringRequestCodec
 from srv_protocol.errors import CodecError, CodecNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from typing import TypeAlias
 
     from srv_codecs._codec import InputCodec, RequestCodec
@@ -27,6 +32,21 @@ AnyCodec: TypeAlias = "AnyInputCodec | AnyRequestCodec"
 C = TypeVar("C", bound=AnyCodec)
 I = TypeVar("I", bound=AnyInputCodec)  # noqa: E741  # I as in input
 R = TypeVar("R", bound=AnyRequestCodec)
+
+_scope: Final[ContextVar[str]] = ContextVar("codec_scope", default="")
+
+
+@contextlib.contextmanager
+def codec_scope(package: str) -> Generator[None]:
+    """Mark what runs inside as the code of the model whose modules are below `package`.
+
+    What these modules register is found inside alone, until :func:`release_codecs`.
+    """
+    token = _scope.set(package)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +64,7 @@ class LazyCodec:
 
 
 class CodecRegistry(Generic[C]):
-    """Codecs of one kind, in the order in which they were registered.
+    """Codecs of one kind, in the order in which they were registered, those of the running model last.
 
     Args:
         noun: what the codecs are, in errors.
@@ -55,13 +75,13 @@ class CodecRegistry(Generic[C]):
     def __init__(self, noun: str, codecs: Iterable[C] = (), lazy: Iterable[LazyCodec] = ()) -> None:
         self._noun = noun
         self._codecs: dict[str, C] = {codec.ContentType: codec for codec in codecs}
-        self._origins: dict[str, tuple[str, str]] = {}
+        self._of_models: dict[str, dict[str, C]] = {}
         self._lazy = {codec.content_type: codec for codec in lazy}
 
     def register(self, codec: C) -> C:
-        """Add a codec and return it; a class from the same place of the same file is replaced.
+        """Add a codec and return it; a class of the same name from the same module is replaced.
 
-        That is how the codecs of a model come back when it is loaded anew.
+        Under :func:`codec_scope` the model's own code adds to the codecs of that model alone.
 
         Raises:
             CodecError: it has no content type, or that of another codec.
@@ -69,18 +89,22 @@ class CodecRegistry(Generic[C]):
         content_type = codec.ContentType
         if not content_type:
             raise CodecError(f"{codec.__qualname__}.ContentType: expected the name of a content type, got none")
-        other = self._codecs.get(content_type)
-        # Asked now and kept: the modules of a model that has been unloaded are gone.
-        origin = _origin(codec)
-        is_same_code = self._origins.get(content_type) == origin
-        if not is_same_code and (other is not None or content_type in self._lazy):
+        package = _scope.get()
+        own = self._codecs
+        if package and codec.__module__.startswith(f"{package}."):
+            own = self._of_models.setdefault(package, {})
+        other = own.get(content_type) or self._codecs.get(content_type)
+        if not _is_same(other, codec) and (other is not None or content_type in self._lazy):
             raise CodecError(
                 f"{codec.__qualname__}.ContentType: the {self._noun} codec for '{content_type}' is already "
                 f"{other.__qualname__ if other else self._lazy[content_type].name}"
             )
-        self._codecs[content_type] = codec
-        self._origins[content_type] = origin
+        own[content_type] = codec
         return codec
+
+    def release(self, package: str) -> None:
+        """Forget the codecs of a model."""
+        self._of_models.pop(package, None)
 
     def find(self, content_type: str, where: str = "") -> C:
         """Return the codec for a content type.
@@ -92,7 +116,7 @@ class CodecRegistry(Generic[C]):
         Raises:
             CodecNotFound: there is none, or the package that it needs is not installed.
         """
-        found = self._codecs.get(content_type)
+        found = self._own.get(content_type) or self._codecs.get(content_type)
         if found is not None:
             return found
         prefix = f"{where}: " if where else ""
@@ -117,14 +141,19 @@ class CodecRegistry(Generic[C]):
     @property
     def content_types(self) -> tuple[str, ...]:
         """The content types of all codecs, sorted; imports none."""
-        return tuple(sorted({*self._codecs, *self._lazy}))
+        return tuple(sorted({*self._codecs, *self._lazy, *self._own}))
 
     def __iter__(self) -> Iterator[C]:
         """Iterate over all codecs that can matter: lazy ones only once their package is imported."""
         for lazy in self._lazy.values():
             if lazy.content_type not in self._codecs and sys.modules.get(lazy.package) is not None:
                 self._load(lazy)
-        return iter(tuple(self._codecs.values()))
+        return iter((*self._codecs.values(), *self._own.values()))
+
+    @property
+    def _own(self) -> dict[str, C]:
+        """The codecs of the model whose code runs."""
+        return self._of_models.get(_scope.get(), {})
 
     def _load(self, lazy: LazyCodec) -> C:
         # Threads may get here at once; all of them store the same codec.
@@ -133,10 +162,9 @@ class CodecRegistry(Generic[C]):
         return codec
 
 
-def _origin(codec: AnyCodec) -> tuple[str, str]:
-    """Return where a codec's code is; a model's modules have another name at each load, but the same file."""
-    file = getattr(sys.modules.get(codec.__module__), "__file__", None)
-    return file or codec.__module__, codec.__qualname__
+def _is_same(other: AnyCodec | None, codec: AnyCodec) -> bool:
+    """Whether two classes are one to the reader of the code, as after a reload of its module."""
+    return other is not None and (other.__module__, other.__qualname__) == (codec.__module__, codec.__qualname__)
 
 
 input_codecs: Final[CodecRegistry[AnyInputCodec]] = CodecRegistry(
@@ -156,6 +184,12 @@ request_codecs: Final[CodecRegistry[AnyRequestCodec]] = CodecRegistry(
     ),
 )
 """The codecs of whole requests."""
+
+
+def release_codecs(package: str) -> None:
+    """Forget what the modules below `package`, which is that of an unloaded model, have registered."""
+    input_codecs.release(package)
+    request_codecs.release(package)
 
 
 def register_input_codec(codec: I) -> I:

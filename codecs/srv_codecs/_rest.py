@@ -20,13 +20,13 @@ from srv_codecs._json import decode_json, encode_json
 from srv_codecs._place import input_place, output_place
 from srv_codecs._raw import decode_raw, encode_raw
 from srv_codecs._shape import count_elements, find_datatype
-from srv_protocol._gen.inference_json import ModelInferRequestView, ModelInferResponseView
 from srv_protocol.datatypes import Datatype
-from srv_protocol.errors import InvalidInput
-from srv_protocol.inference import TensorData
+from srv_protocol.errors import InvalidInput, WireError
+from srv_protocol.inference import Parameters, TensorData
+from srv_protocol.inference_json import ModelInferRequestView, ModelInferResponseView
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from srv_codecs._place import Place
     from srv_protocol.inference import InferInputTensor, ModelInferRequest, ModelInferResponse
@@ -113,7 +113,10 @@ def decode_request(body: memoryview | bytes, header_length: str | None = None) -
     if json_size == 0:
         raise InvalidInput(f"{HEADER_LENGTH}: 0 announces a raw request, which is no JSON")
     view, data = _parse_request(buffer if json_size is None else buffer[:json_size])
-    request = view.to_message()
+    try:
+        request = view.to_message()
+    except WireError as error:
+        raise _with_place(error, view) from None
     tail = None if json_size is None else buffer[json_size:]
     _bind_inputs(data, request.inputs, tail)
     return request, _output_forms(request)
@@ -139,16 +142,42 @@ def _parse_nonfinite(text: memoryview) -> tuple[ModelInferRequestView, list[obje
     """Parse JSON in which NaN, Infinity and -Infinity stand for numbers, as Python's own parser and rapidjson do."""
     place = ""
     try:
-        document = msgspec.convert(json.loads(bytes(text), parse_float=_finite), dict[str, object])
+        document = msgspec.convert(json.loads(str(text, "utf-8"), parse_float=_finite), dict[str, object])
+        # Python's parser takes lone surrogates, which no UTF-8 can carry.
+        _encoder.encode(document)
         place = "inputs"
         inputs = msgspec.convert(document.get("inputs"), list[dict[str, object]])
         place = ""
         data = [each.pop("data", None) for each in inputs]
-        return msgspec.convert({**document, "inputs": inputs}, ModelInferRequestView), data
+        view = msgspec.convert({**document, "inputs": inputs}, ModelInferRequestView)
     except msgspec.ValidationError as error:
         raise InvalidInput(explain(error, place)) from None
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the request body is no valid JSON: {error}") from None
+    for path, parameters in _parameters_of(view):
+        for name, value in parameters.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InvalidInput(f"{path}parameters.{name}: expected a finite number, got {value}")
+    return view, data
+
+
+def _parameters_of(view: ModelInferRequestView) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield all parameters of a request, each with the path before ``parameters``."""
+    yield "", view.parameters or {}
+    for index, tensor in enumerate(view.inputs):
+        yield f"inputs[{index}].", tensor.parameters or {}
+    for index, output in enumerate(view.outputs or ()):
+        yield f"outputs[{index}].", output.parameters or {}
+
+
+def _with_place(error: WireError, view: ModelInferRequestView) -> InvalidInput:
+    """Return the error of a request's parameters with the tensor that has them, which is looked for only now."""
+    for path, parameters in _parameters_of(view):
+        try:
+            Parameters(parameters)
+        except WireError as found:
+            return InvalidInput(f"{path}{found}")
+    return error
 
 
 def _finite(text: str) -> float:

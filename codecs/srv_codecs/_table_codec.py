@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, TypeVar
 
 from srv_codecs._codec import RequestCodec
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class TableCodec(RequestCodec[T]):
+class TableCodec(RequestCodec[T], ABC):
     """A request codec whose `pack` and `unpack` check all that they are given.
 
     Raises:
@@ -29,14 +30,14 @@ class TableCodec(RequestCodec[T]):
     """
 
     @classmethod
+    @abstractmethod
     def pack(cls, payload: T, side: Side) -> Iterable[tuple[str, Packed]]:
         """Return the tensors that hold `payload`, each with its name."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def unpack(cls, tensors: Sequence[Tensor], side: Side) -> T:
         """Return the value that `tensors` hold."""
-        raise NotImplementedError
 
     @classmethod
     def encode_response(cls, model_name: str, payload: T, model_version: str | None = None) -> ModelInferResponse:
@@ -67,9 +68,9 @@ class SingleTensorCodec(TableCodec[T]):
     """A request of exactly one tensor, named ``input-1``, and a response of one, ``output-1``."""
 
     @classmethod
+    @abstractmethod
     def tensor_codec(cls) -> type[TensorCodec[T]]:
         """Return the codec of the one tensor."""
-        raise NotImplementedError
 
     @classmethod
     def can_encode(cls, payload: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, TypeVar
 
 from srv_codecs._codec import InputCodec
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class TensorCodec(InputCodec[T]):
+class TensorCodec(InputCodec[T], ABC):
     """An input codec whose `pack` and `unpack` check all that they are given.
 
     Raises:
@@ -24,14 +25,14 @@ class TensorCodec(InputCodec[T]):
     """
 
     @classmethod
+    @abstractmethod
     def pack(cls, payload: T, place: Place) -> Packed:
         """Return `payload` as a tensor without a name; fail at `place`."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def unpack(cls, tensor: Tensor, place: Place) -> T:
         """Return the value that `tensor` holds; fail at `place`."""
-        raise NotImplementedError
 
     @classmethod
     def encode_output(cls, name: str, payload: T) -> InferOutputTensor:

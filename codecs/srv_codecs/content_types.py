@@ -18,9 +18,11 @@ from srv_codecs._registry import (
     AnyRequestCodec,
     CodecRegistry,
     LazyCodec,
+    codec_scope,
     input_codecs,
     register_input_codec,
     register_request_codec,
+    release_codecs,
     request_codecs,
 )
 from srv_codecs._string import StringCodec, StringRequestCodec
@@ -46,11 +48,13 @@ __all__ = [
     "RequestCodec",
     "StringCodec",
     "StringRequestCodec",
+    "codec_scope",
     "find_input_codec",
     "find_request_codec",
     "input_codecs",
     "register_input_codec",
     "register_request_codec",
+    "release_codecs",
     "request_codecs",
 ]
 

@@ -96,8 +96,15 @@ class Headers(_Dict[str]):
     __slots__ = ()
 
     def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = (), /) -> None:
+        given = list(cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers)
+        plain = dict(given)
+        if len(plain) == len(given) and {*map(type, plain), *map(type, plain.values())} <= {str}:
+            names = "".join(plain)
+            if names == names.lower():
+                # As the servers give them.
+                super().__init__(plain)
+                return
         super().__init__()
-        given = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
         for name, value in given:
             present = self.get(name)
             self[name] = value if present is None else f"{present}, {value}"
@@ -106,6 +113,9 @@ class Headers(_Dict[str]):
         return super().__getitem__(name.lower())
 
     def __setitem__(self, name: str, value: str) -> None:
+        for what, given in ((f"a value for {name!r}", cast("object", value)), ("a name", cast("object", name))):
+            if not isinstance(given, str):
+                raise WireError(f"parameters.headers: expected {what} that is a string, got {type(given).__name__}")
         super().__setitem__(name.lower(), value)
 
     def __delitem__(self, name: str) -> None:
@@ -144,7 +154,9 @@ class Parameters(_Dict[ParameterValue]):
         headers: Mapping[str, str] | None = None,
         **extra: ParameterValue,
     ) -> None:
-        super().__init__()
+        if not values and not extra and headers is None:
+            super().__setattr__("headers", None)
+            return
         if headers is None and isinstance(values, Parameters):
             headers = values.headers
         for name, value in {**dict(values or ()), **extra}.items():

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 MAX_DEPTH: Final = 100
 """Nested messages and groups beyond this depth are refused, as in Google's parsers."""
-MANY: Final = 32
-"""From so many packed varints on, numpy is faster than a loop."""
+MANY: Final = 64
+"""From so many bytes or values of packed varints on, numpy is faster than a loop."""
 
 # A decoder reads the value at `pos` into the message's attributes and returns the position behind it, or 0 when the
 # field is to be kept as an unknown one.

@@ -18,7 +18,7 @@ class _Inference(NamedTuple):
 
 
 class _Finished(NamedTuple):
-    count: Counter
+    requests: Counter
     duration: Histogram
 
 
@@ -130,7 +130,7 @@ class Metrics:
                 self._http_requests.labels(method, path, status), self._http_duration.labels(method, path, status)
             )
         self._http_running.dec()
-        found.count.inc()
+        found.requests.inc()
         found.duration.observe(time.perf_counter() - started)
 
     def rpc(self, kind: str, service: str, method: str) -> RpcMetrics:
