@@ -107,8 +107,8 @@ def from_values(
 
 
 def _fits(kind: type, allowed: tuple[type, ...]) -> bool:
-    # bool is a subclass of int, and no integer here.
-    return issubclass(kind, allowed) and (kind is not bool or bool in allowed)
+    # bool is a subclass of int, and numpy's durations of its integers; neither is an integer here.
+    return issubclass(kind, allowed) and (kind is not bool or bool in allowed) and kind is not np.timedelta64
 
 
 def from_checked(flat: Sequence[object], spec: DatatypeSpec, place: Place) -> NDArray[np.generic]:

@@ -16,8 +16,8 @@ T = TypeVar("T")
 class InputCodec(Generic[T]):
     """How one tensor becomes a Python value and back.
 
-    A subclass gives `encode_output` and `decode_input`, or one of them for one way only, and `can_encode` where the codec is to be found by the type
-    of a value; `encode_input` and `decode_output`, which clients need, follow from them.
+    A subclass gives `encode_output` and `decode_input`, or one of them for one way only, and `can_encode` where the
+    codec is to be found by the type of a value; `encode_input` and `decode_output`, which clients need, follow.
 
     Attributes:
         ContentType: the name under which requests and metadata ask for the codec.
@@ -35,7 +35,8 @@ class InputCodec(Generic[T]):
     @classmethod
     def encode_output(cls, name: str, payload: T) -> InferOutputTensor:
         """Return a response's tensor that holds `payload`."""
-        raise InferenceError(f"output '{name}': {cls.__name__} does not encode: it has no encode_output")
+        kind = type(payload).__name__
+        raise InferenceError(f"output '{name}': {cls.__name__} does not encode {kind}: it has no encode_output")
 
     @classmethod
     def decode_input(cls, request_input: InferInputTensor) -> T:
@@ -56,8 +57,8 @@ class InputCodec(Generic[T]):
 class RequestCodec(Generic[T]):
     """How all tensors of a request become one Python value, and one value a whole response.
 
-    A subclass gives `encode_response` and `decode_request`, or one of them for one way only, and `can_encode` where the codec is to be found by the
-    type of a value; `encode_request` and `decode_response`, which clients need, follow from them.
+    A subclass gives `encode_response` and `decode_request`, or one of them for one way only, and `can_encode` where the
+    codec is to be found by the type of a value; `encode_request` and `decode_response`, which clients need, follow.
 
     Attributes:
         ContentType: the name under which requests and metadata ask for the codec.
@@ -74,10 +75,14 @@ class RequestCodec(Generic[T]):
 
     @classmethod
     def encode_response(
-        cls, model_name: str, payload: T, model_version: str | None = None
-    ) -> ModelInferResponse:  # for subclasses
+        cls,
+        model_name: str,
+        payload: T,
+        model_version: str | None = None,  # noqa: ARG003  # for subclasses
+    ) -> ModelInferResponse:
         """Return the response of a model that holds `payload`."""
-        raise InferenceError(f"model '{model_name}': {cls.__name__} does not encode: it has no encode_response")
+        kind = type(payload).__name__
+        raise InferenceError(f"model '{model_name}': {cls.__name__} does not encode {kind}: it has no encode_response")
 
     @classmethod
     def decode_request(cls, request: ModelInferRequest) -> T:

@@ -144,7 +144,7 @@ def _parse_nonfinite(text: memoryview) -> tuple[ModelInferRequestView, list[obje
     try:
         document = msgspec.convert(json.loads(str(text, "utf-8"), parse_float=_finite), dict[str, object])
         # Python's parser takes lone surrogates, which no UTF-8 can carry.
-        _encoder.encode(document)
+        json.dumps(document, ensure_ascii=False).encode()
         place = "inputs"
         inputs = msgspec.convert(document.get("inputs"), list[dict[str, object]])
         place = ""

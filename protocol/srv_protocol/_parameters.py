@@ -91,6 +91,9 @@ class Headers(_Dict[str]):
     """HTTP headers or gRPC metadata by name; names are compared without regard to case (RFC 9110, section 5.1).
 
     Names are kept in lower case. A name given twice keeps both values, joined by ``", "`` (RFC 9110, section 5.2).
+
+    Raises:
+        TypeError: a name or a value is no string; on every way in.
     """
 
     __slots__ = ()
@@ -106,6 +109,7 @@ class Headers(_Dict[str]):
                 return
         super().__init__()
         for name, value in given:
+            _check_header(name, value)
             present = self.get(name)
             self[name] = value if present is None else f"{present}, {value}"
 
@@ -113,9 +117,7 @@ class Headers(_Dict[str]):
         return super().__getitem__(name.lower())
 
     def __setitem__(self, name: str, value: str) -> None:
-        for what, given in ((f"a value for {name!r}", cast("object", value)), ("a name", cast("object", name))):
-            if not isinstance(given, str):
-                raise WireError(f"parameters.headers: expected {what} that is a string, got {type(given).__name__}")
+        _check_header(name, value)
         super().__setitem__(name.lower(), value)
 
     def __delitem__(self, name: str) -> None:
@@ -161,7 +163,7 @@ class Parameters(_Dict[ParameterValue]):
             headers = values.headers
         for name, value in {**dict(values or ()), **extra}.items():
             if name == "headers":
-                headers = headers if headers is not None else _as_headers(value)
+                headers = headers if headers is not None else _received_headers(value)
             elif value is not None:
                 self[name] = value
         self.headers = headers if isinstance(headers, Headers | None) else Headers(headers)
@@ -232,6 +234,19 @@ def _as_headers(value: object) -> Mapping[str, str]:
     if isinstance(value, Mapping):
         return value  # pyright: ignore[reportUnknownVariableType]  # Headers checks what matters
     raise WireError(f"parameters.headers: expected a mapping of strings, got {type(value).__name__}")
+
+
+def _received_headers(value: object) -> Headers:
+    """Return the headers among the parameters of a JSON body, which may hold anything: then the client is wrong."""
+    try:
+        return Headers(_as_headers(value))
+    except TypeError as error:
+        raise WireError(f"parameters.{error}") from None
+
+
+def _check_header(name: object, value: object) -> None:
+    if not (isinstance(name, str) and isinstance(value, str)):
+        raise TypeError(f"headers: expected a name and a value that are strings, got {name!r}: {value!r}")
 
 
 def _plain(value: Any) -> Any:

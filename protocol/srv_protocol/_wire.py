@@ -78,8 +78,8 @@ def _all_signed(bits: int) -> Vector:
 
 
 def _all_zigzag(bits: int) -> Vector:
-    signed = _all_signed(bits)
-    return lambda values: signed(values >> 1 & (1 << bits - 1) - 1) ^ -signed(values & 1)
+    signed, mask, one = _all_signed(bits), np.uint64((1 << bits) - 1), np.uint64(1)
+    return lambda values: signed((values & mask) >> one) ^ -signed(values & one)
 
 
 _INT32: Final = (-(1 << 31), (1 << 31) - 1)
@@ -624,7 +624,7 @@ def _packed_encoder(place: str, field: betterproto2.FieldMetadata) -> Encoder:
 
 def _bits(value: Any, row: _Varint) -> NDArray[np.uint64] | None:
     """Return what the varints of integers or booleans hold; ``None`` for other values and those out of range."""
-    if isinstance(value, (list, tuple)) and set(map(type, cast("Sequence[object]", value))) <= {int, bool}:
+    if type(value) in {list, tuple} and set(map(type, value)) <= {int, bool}:
         try:
             array = np.array(value, np.int64 if row.low < 0 else np.uint64)
         except OverflowError:

@@ -1,4 +1,4 @@
-"""The layer law: srv_protocol <- srv_codecs <- srv; srv_codegen stands alone."""
+"""The layer law: srv_protocol <- srv_codecs <- srv; srv_codegen stands alone. Between them only public modules."""
 
 from __future__ import annotations
 
@@ -28,23 +28,42 @@ FORBIDDEN: Final = {
 
 
 def imported(source: str) -> Iterator[str]:
-    """Yield the top-level package of every import, wherever in the file it stands."""
+    """Yield the full name of everything that is imported, wherever in the file it stands."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
-            yield (node.module or "").partition(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def files_of(package: str) -> Iterator[tuple[Path, set[str]]]:
+    """Yield each file of a package with what it imports."""
+    files = sorted((PACKAGES[package] / package).rglob("*.py"))
+    assert files
+    for file in files:
+        yield file.relative_to(ROOT), set(imported(file.read_text("utf-8")))
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_imports(package: str) -> None:
     """Each package imports only those below it."""
-    files = sorted((PACKAGES[package] / package).rglob("*.py"))
-    assert files
-    for file in files:
-        wrong = FORBIDDEN[package] & set(imported(file.read_text("utf-8")))
-        assert not wrong, f"{file.relative_to(ROOT)} imports {', '.join(sorted(wrong))}"
+    for file, names in files_of(package):
+        wrong = FORBIDDEN[package] & {name.partition(".")[0] for name in names}
+        assert not wrong, f"{file} imports {', '.join(sorted(wrong))}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_private_modules(package: str) -> None:
+    """What starts with an underscore is imported within its own package alone."""
+    for file, names in files_of(package):
+        wrong = {name for name in names if _is_private(name) and not name.startswith(f"{package}.")}
+        assert not wrong, f"{file} imports {', '.join(sorted(wrong))}"
+
+
+def _is_private(name: str) -> bool:
+    top, *inner = name.split(".")
+    return top in PACKAGES and any(part.startswith("_") for part in inner)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

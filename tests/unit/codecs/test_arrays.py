@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from strategies import same, tensors
 
 from srv_codecs.arrays import Place, input_place, output_place, tensor_array
@@ -86,6 +87,7 @@ BAD: dict[str, tuple[str, list[int], Any, str]] = {
     "bool for INT8": ("INT8", [1], [True], "inputs[0].data[0]: expected integer values for INT8, got True"),
     "bool for FP16": ("FP16", [1], [True], "inputs[0].data[0]: expected number values for FP16, got True"),
     "number for BOOL": ("BOOL", [2], [True, 1], "inputs[0].data[1]: expected boolean values for BOOL, got 1"),
+    "duration for INT8": ("INT8", [1], [np.timedelta64(1, "s")], "inputs[0].data[0]: expected integer values for INT8"),
     "None for INT8": ("INT8", [1], [None], "inputs[0].data[0]: expected integer values for INT8, got None"),
     "text for FP32": ("FP32", [1], ["1"], "inputs[0].data[0]: expected number values for FP32, got '1'"),
     "number for BYTES": ("BYTES", [1], [1], "inputs[0].data[0]: expected bytes or text, got int"),
@@ -96,13 +98,27 @@ BAD: dict[str, tuple[str, list[int], Any, str]] = {
     "nested otherwise": ("INT8", [2, 3], [[1, 2], [3, 4], [5, 6]], "inputs[0].data: expected 6 elements for shape"),
     "beyond INT8": ("INT8", [2], [0, 128], "inputs[0].data[1]: 128 is beyond the range of INT8"),
     "beyond INT64": ("INT64", [1], [10**40], "inputs[0].data[0]: 10000000000000000000000000000000000000000 is beyond"),
-    "numpy beyond INT8": ("INT8", [1], [np.int64(300)], "inputs[0].data[0]: np.int64(300) is beyond the range of INT8"),
+    "numpy beyond INT8": ("INT8", [1], [np.int64(300)], "inputs[0].data[0]: 300 is beyond the range of INT8"),
+    "numpy beyond UINT8": ("UINT8", [1], [np.int64(300)], "inputs[0].data[0]: 300 is beyond the range of UINT8"),
+    "numpy below UINT8": ("UINT8", [2], [1, np.int8(-1)], "inputs[0].data[1]: -1 is beyond the range of UINT8"),
     "below UINT64": ("UINT64", [1], [-1], "inputs[0].data[0]: -1 is beyond the range of UINT64"),
     "beyond FP16": ("FP16", [2], [0, 65536], "inputs[0].data[1]: 65536 is beyond the range of FP16"),
     "beyond BF16": ("BF16", [1], [1e39], "inputs[0].data[0]: 1e+39 is beyond the range of BF16"),
     "beyond FP32": ("FP32", [1], [1e39], "inputs[0].data[0]: 1e+39 is beyond the range of FP32"),
     "beyond FP64": ("FP64", [1], [10**400], "inputs[0].data: an integer is beyond the range of FP64"),
     "one number": ("FP32", [1], 1.0, "inputs[0].data: expected an array or a list, got float"),
+    "a masked array": (
+        "FP32",
+        [1],
+        np.ma.masked_array(np.ones(1, np.float32), [True]),
+        "inputs[0].data: expected a numpy array, got a masked one: a tensor has no mask; fill it first",
+    ),
+    "a masked row": (
+        "FP32",
+        [2],
+        [np.ma.masked_array([1.0, 2.0], [True, False])],
+        "inputs[0].data[0]: expected number",
+    ),
     "a set": ("FP32", [1], {1.0}, "inputs[0].data: expected an array or a list, got set"),
     "a series": ("FP32", [1], pd.Series([1.0]), "inputs[0].data: expected an array or a list, got Series"),
     "nothing": ("FP32", [1], None, "inputs[0].data: there is none"),
@@ -117,6 +133,35 @@ def test_a_tensor_that_contradicts_itself_is_an_error_that_names_the_place(
         array_of(datatype, shape, data)
     assert str(caught.value).startswith(text)
     assert str(caught.value).endswith("(input 'x')")
+
+
+@given(st.sampled_from([name for name in DATATYPES if "INT" in name]), st.data())
+def test_numpys_integers_are_judged_as_pythons(datatype: str, data: st.DataObject) -> None:
+    plain: list[int] = []
+    numpy: list[Any] = []
+    kinds: list[Any] = [np.int8, np.uint8, np.int32, np.int64, np.uint64]
+    for kind in data.draw(st.lists(st.sampled_from(kinds), min_size=1)):
+        plain.append(data.draw(st.integers(int(np.iinfo(kind).min), int(np.iinfo(kind).max))))
+        numpy.append(kind(plain[-1]) if data.draw(st.booleans()) else plain[-1])
+    expected, found = (_array_or_error(datatype, values) for values in (plain, numpy))
+    assert found == expected if isinstance(expected, str) else same(found, expected)
+
+
+def _array_or_error(datatype: str, values: list[Any]) -> Any:
+    try:
+        return array_of(datatype, [len(values)], values)
+    except InvalidInput as error:
+        return str(error)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_an_array_of_a_subclass_is_taken_as_the_plain_array_that_it_is() -> None:
+    matrix = np.matrix([[1, 2], [3, 4]], dtype=np.int32)
+    array = array_of("INT32", [2, 2], matrix)
+    assert type(array) is np.ndarray
+    assert np.shares_memory(array, matrix)
+    assert array.reshape(-1).tolist() == TensorData(matrix).root == [1, 2, 3, 4]
+    assert array_of("INT32", [2, 2, 1], matrix).shape == (2, 2, 1)
 
 
 def test_lists_that_go_on_for_ever_are_an_error() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,19 +18,19 @@ from srv_codecs.content_types import (
     NumpyRequestCodec,
     RequestCodec,
     StringCodec,
+    codec_scope,
     find_input_codec,
     find_request_codec,
     input_codecs,
     register_input_codec,
     register_request_codec,
+    release_codecs,
     request_codecs,
 )
-from srv_protocol.errors import CodecError, CodecNotFound, InvalidInput
+from srv_protocol.errors import CodecError, CodecNotFound, InferenceError, InvalidInput
 from srv_protocol.inference import InferInputTensor, InferOutputTensor, ModelInferRequest, ModelInferResponse
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from srv_codecs.content_types import AnyInputCodec
 
 
@@ -146,13 +144,15 @@ def test_a_codec_that_lacks_a_method_says_so() -> None:
 
     assert not Empty.can_encode(1)
     assert not EmptyRequest.can_encode(1)
-    with pytest.raises(NotImplementedError, match="Empty does not encode int for output 'y'"):
+    with pytest.raises(InferenceError, match=r"^output 'y': Empty does not encode int: it has no encode_output$"):
         Empty.encode_output("y", 1)
-    with pytest.raises(NotImplementedError, match="Empty does not decode input 'x'"):
+    with pytest.raises(CodecError, match=r"^input 'x': Empty does not decode: it has no decode_input$"):
         Empty.decode_input(InferInputTensor("x"))
-    with pytest.raises(NotImplementedError, match="EmptyRequest does not encode int for model 'm'"):
+    with pytest.raises(
+        InferenceError, match=r"^model 'm': EmptyRequest does not encode int: it has no encode_response$"
+    ):
         EmptyRequest.encode_response("m", 1)
-    with pytest.raises(NotImplementedError, match="EmptyRequest does not decode"):
+    with pytest.raises(CodecError, match=r"^model 'm': EmptyRequest does not decode: it has no decode_request$"):
         EmptyRequest.decode_request(ModelInferRequest("m"))
 
 
@@ -211,20 +211,78 @@ def test_every_public_name_is_there() -> None:
         content_types.Nope  # noqa: B018
 
 
-def test_the_codec_of_a_model_that_is_loaded_anew_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
-    path = tmp_path / "models.py"
-    path.write_text(
-        "from srv_codecs.content_types import InputCodec\nclass Mine(InputCodec):\n    ContentType = 'mine'\n"
-    )
-    registry: CodecRegistry[Any] = CodecRegistry("input")
-    loaded: list[Any] = []
-    for name in ("first_load", "second_load"):
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        with patch.dict(sys.modules, {name: module}):
-            spec.loader.exec_module(module)
-            loaded.append(registry.register(module.Mine))
+# --- codecs of models -------------------------------------------------------------------------------------------
 
-    assert registry.find("mine") is loaded[1]
+
+def codec_of(package: str, content_type: str = "mine", name: str = "Mine") -> AnyInputCodec:
+    """Return a codec as the code of a model defines it."""
+    namespace = {"ContentType": content_type, "__module__": f"{package}.models", "__qualname__": name}
+    return type(name, (ReverseCodec,), namespace)
+
+
+def register(registry: CodecRegistry[AnyInputCodec], package: str, codec: AnyInputCodec) -> AnyInputCodec:
+    with codec_scope(package):
+        return registry.register(codec)
+
+
+def test_models_may_each_have_a_codec_of_their_own_for_a_content_type() -> None:
+    registry = make_registry()
+    packages = ["srv_models.m_v1_1", "srv_models.m_v2_2", "srv_models.m_v1_11"]
+    codecs = {package: register(registry, package, codec_of(package)) for package in packages}
+    for package, codec in codecs.items():
+        with codec_scope(package):
+            assert registry.find("mine") is codec
+            assert registry.find("np") is NumpyCodec
+            assert list(registry) == [NumpyCodec, codec]
+            assert registry.find_for("text") is codec
+            assert registry.content_types == ("lazy", "mine", "np")
+    assert list(registry) == [NumpyCodec]
+    with pytest.raises(CodecNotFound, match=r"'mine'; there are 'lazy', 'np'$"):
+        registry.find("mine")
+
+
+def test_a_model_that_is_loaded_anew_has_its_new_codec_and_the_requests_on_the_old_one_the_old() -> None:
+    registry = make_registry()
+    old = register(registry, "srv_models.m_1", codec_of("srv_models.m_1"))
+    new = register(registry, "srv_models.m_2", codec_of("srv_models.m_2"))
+    with codec_scope("srv_models.m_1"):
+        assert registry.find("mine") is old
+        registry.release("srv_models.m_1")
+        with pytest.raises(CodecNotFound):
+            registry.find("mine")
+    with codec_scope("srv_models.m_2"):
+        assert registry.find("mine") is new
+
+
+@pytest.mark.parametrize(
+    ("content_type", "text"), [("mine", "already Mine"), ("np", "already NumpyCodec"), ("lazy", "already Codec")]
+)
+def test_a_model_cannot_have_two_codecs_for_a_content_type(content_type: str, text: str) -> None:
+    registry = make_registry()
+    register(registry, "srv_models.m_1", codec_of("srv_models.m_1"))
+    with pytest.raises(CodecError, match=text):
+        register(registry, "srv_models.m_1", codec_of("srv_models.m_1", content_type, "Other"))
+
+
+def test_a_class_whose_module_runs_again_takes_the_place_of_the_old_one() -> None:
+    registry = make_registry()
+    for package in ("srv_models.m_1", ""):
+        register(registry, package, codec_of("srv_models.m_1"))
+        again = register(registry, package, codec_of("srv_models.m_1"))
+        with codec_scope(package):
+            assert registry.find("mine") is again
+
+
+def test_what_an_installed_package_registers_while_a_model_imports_it_is_there_for_all() -> None:
+    registry = make_registry()
+    codec = register(registry, "srv_models.m_1", codec_of("installed"))
+    assert registry.find("mine") is codec
+
+
+def test_the_decorators_know_the_model_whose_code_runs() -> None:
+    package = "srv_models.m_1"
+    with codec_scope(package):
+        codec = register_input_codec(codec_of(package))
+        assert find_input_codec(InferInputTensor("x"), "mine") is codec
+        release_codecs(package)
+        assert "mine" not in input_codecs.content_types

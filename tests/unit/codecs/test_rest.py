@@ -183,6 +183,7 @@ def test_a_header_that_is_no_size_is_an_error(value: str, text: str) -> None:
 
 
 X = json_input("INT8", [1], [1])
+NAN = json_input("FP32", [1], [float("nan")])
 BAD_BODIES: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "the request body is no valid JSON: "),
     "no JSON": (b"hello", "the request body is no valid JSON: "),
@@ -229,7 +230,51 @@ BAD_BODIES: dict[str, tuple[bytes, str]] = {
         "inputs[0]: must specify valid 'Inference-Header-Content-Length' in request header and 'binary_data_size'",
     ),
     "parameters are a list": (pack({**X, "parameters": []})[0], "inputs[0].parameters: expected `object | null`, got"),
-    "a list for a parameter": (pack({**X, "parameters": {"a": []}})[0], "parameters.a: expected a string, number or"),
+    "a list for a parameter": (pack(X, parameters={"a": []})[0], "parameters.a: expected a string, number or boolean"),
+    "a list for a parameter of an input": (
+        pack(X, {**X, "parameters": {"b": 1, "a": []}})[0],
+        "inputs[1].parameters.a: expected a string, number or boolean, got list",
+    ),
+    "a list for a parameter of an output": (
+        pack(X, outputs=[{"name": "y", "parameters": {"a": []}}])[0],
+        "outputs[0].parameters.a: expected a string, number or boolean, got list",
+    ),
+    "headers that are no text": (
+        pack({**X, "parameters": {"headers": {"A": "1", "B": 2}}})[0],
+        "inputs[0].parameters.headers: expected a name and a value that are strings, got 'B': 2",
+    ),
+    "headers that differ in case": (
+        pack(X, parameters={"headers": {"A": "1", "a": 2}})[0],
+        "parameters.headers: expected a name and a value that are strings, got 'a': 2",
+    ),
+    "NaN for a parameter": (pack(X, parameters={"a": float("nan")})[0], "parameters.a: expected a finite number, got"),
+    "infinity for a parameter of an input": (
+        pack(X, {**X, "parameters": {"a": float("-inf")}})[0],
+        "inputs[1].parameters.a: expected a finite number, got -inf",
+    ),
+    "NaN for a parameter of an output": (
+        pack(X, outputs=[{"name": "y", "parameters": {"a": float("nan")}}])[0],
+        "outputs[0].parameters.a: expected a finite number, got nan",
+    ),
+    "NaN in a list for a parameter": (
+        pack({**X, "parameters": {"a": [float("nan")]}})[0],
+        "inputs[0].parameters.a: expected a string, number or boolean, got list",
+    ),
+    **{
+        f"a lone surrogate and NaN, {place}": (body, "the request body is no valid JSON: 'utf-8' codec can't encode")
+        for place, body in {
+            "in the data": pack({**X, "datatype": "BYTES", "data": ["\ud800"]}, NAN)[0],
+            "in a single string": pack({**X, "datatype": "BYTES", "shape": [3], "data": "\ud800"}, NAN)[0],
+            "for a name": pack({**X, "name": "\udfff"}, NAN)[0],
+            "for a parameter": pack(NAN, parameters={"a": "\ud800"})[0],
+            "for a parameter's name": pack(NAN, parameters={"\ud800": 1})[0],
+            "behind a huge integer": pack(NAN, {**X, "data": [10**40], "name": "\ud800"})[0],
+        }.items()
+    },
+    "a surrogate's bytes and NaN": (
+        pack(NAN, parameters={"a": "?"})[0].replace(b"?", b"\xed\xa0\x80"),
+        "the request body is no valid JSON: 'utf-8' codec can't decode",
+    ),
     "no flag": (pack(X, parameters={"binary_data_output": 1})[0], "parameters.binary_data_output: expected true or"),
     "no flag of an output": (
         pack(X, outputs=[{"name": "y", "parameters": {"binary_data": "yes"}}])[0],

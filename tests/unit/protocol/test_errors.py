@@ -51,6 +51,11 @@ def test_every_error(cls: type[SrvError]) -> None:
     [
         (ModelNotFound("m"), "Request for unknown model: 'm' is not found"),
         (ModelNotFound("m", "2"), "Request for unknown model: 'm' version 2 is not found"),
+        (
+            ModelNotFound("m", detail="has no available versions"),
+            "Request for unknown model: 'm' has no available versions",
+        ),
+        (ModelNotFound("m", "3", "is gone"), "Request for unknown model: 'm' version 3 is gone"),
     ],
 )
 def test_model_not_found(error: ModelNotFound, text: str) -> None:

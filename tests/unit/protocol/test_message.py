@@ -161,6 +161,33 @@ def test_load_is_as_strict_as_parse() -> None:
         ServerLiveResponse.FromString(b"\x08")
 
 
+def test_load_gives_read_only_views() -> None:
+    """Views of what a stream gave cannot be written to, whatever it gave."""
+
+    class Stream:
+        def read(self, _size: int = -1, /) -> Any:
+            return bytearray(b"\x3a\x01\x05")
+
+    (view,) = ModelInferRequest().load(Stream()).raw_input_contents
+    assert isinstance(view, memoryview)
+    assert view.readonly
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", "the message is truncated at byte 0"),
+        (b"\x80", "the message is truncated at byte 1"),
+        (b"\x80\x80\x80\x80\x80\x00", "the length before the message has more than 5 bytes"),
+        (b"\xff\xff\xff\xff\x0f", "expected a message of 4294967295 bytes, but the stream has only 0 left"),
+    ],
+)
+def test_a_length_before_a_message_that_is_none(data: bytes, error: str) -> None:
+    """The length that a stream gives is read as strictly as any other."""
+    with pytest.raises(WireError, match=f"^protobuf: {error}$"):
+        ServerLiveResponse().load(io.BytesIO(data), betterproto2.SIZE_DELIMITED)
+
+
 def test_plans_are_built_once_for_all_threads() -> None:
     """Threads that ask for a class's tables at the same time all get whole ones."""
 

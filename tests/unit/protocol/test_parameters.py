@@ -48,6 +48,48 @@ def test_headers_join_what_comes_twice() -> None:
     assert Headers([("Accept", "a"), ("x", "1"), ("accept", "b")]) == {"accept": "a, b", "x": "1"}
 
 
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("content-type", "a"), ("x", "b")],
+        [("Content-Type", "a"), ("x", "b")],
+        [("x", "1"), ("content-type", "a"), ("x", "2")],
+        [("x", "1"), ("X", "2")],
+        [("ä", "1"), ("Σ", "2"), ("ΑΣ", "3")],
+        [],
+    ],
+    ids=str,
+)
+def test_headers_are_the_same_as_set_one_by_one(pairs: list[tuple[str, str]]) -> None:
+    """Names that are all lower case and different are the common case, and no other one."""
+    expected = Headers()
+    for name, value in pairs:
+        expected[name] = f"{expected[name]}, {value}" if name in expected else value
+    for made in (Headers(pairs), Headers(iter(pairs))):
+        assert list(made.items()) == list(expected.items())
+    assert Headers(dict(pairs)).keys() == expected.keys()
+
+
+HEADER_WAYS_IN: dict[str, Callable[[Any], object]] = {
+    "constructor": Headers,
+    "update": lambda given: Headers().update(given),
+    "parameters": lambda given: Parameters(headers=given),
+    "attribute": lambda given: setattr(Parameters(), "headers", given),
+}
+
+
+@pytest.mark.parametrize("put", HEADER_WAYS_IN.values(), ids=HEADER_WAYS_IN)
+@pytest.mark.parametrize(
+    "given", [{"a": 5}, {"a": None}, {"a": b"b"}, {"a": "b", "A": 5}, {5: "b"}, {b"a": "b"}], ids=str
+)
+def test_headers_are_text(put: Callable[[Any], object], given: Any) -> None:
+    """Code that gives anything else is wrong; in the parameters that a client sends, the client is."""
+    with pytest.raises(TypeError, match=r"^headers: expected a name and a value that are strings, got "):
+        put(given)
+    with pytest.raises(WireError, match=r"^parameters\.headers: expected a name and a value that are strings, got "):
+        Parameters({"headers": given})
+
+
 COPIES: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,

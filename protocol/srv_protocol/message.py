@@ -1,0 +1,8 @@
+"""The base class of all messages, and the pieces that one is written in."""
+
+from __future__ import annotations
+
+from srv_protocol._message import Message
+from srv_protocol._wire import Part
+
+__all__ = ["Message", "Part"]
