@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
@@ -50,12 +51,13 @@ class Caller:
         if isinstance(made, AsyncIterator):
             items = cast("AsyncIterator[object]", made)
             try:
-                with _Contained():
-                    async for item in items:
-                        yield item
+                # Not `async for` around the yield: what is thrown in there is no exception of the model's.
+                while (each := await self._next(items)) is not _END:
+                    yield each
             finally:
                 if isinstance(items, AsyncGenerator):
-                    await items.aclose()
+                    with _Contained():
+                        await items.aclose()
             return
         iterator = iter(cast("Iterator[object]", made))
         try:
@@ -64,6 +66,10 @@ class Caller:
         finally:
             if inspect.isgenerator(iterator):
                 await self._run(iterator.close)
+
+    async def _next(self, items: AsyncIterator[object]) -> object:
+        with _Contained():
+            return await anext(items, _END)
 
     async def _run(self, function: Callable[[], _R]) -> _R:
         context = contextvars.copy_context()
@@ -82,18 +88,33 @@ class Caller:
 class _Contained:
     """Keeps what a model's code must not do to the server from doing it.
 
-    ``sys.exit()`` would end the event loop, and a StopIteration can reach no awaiting caller: the request would hang.
-    Not a ``contextlib.contextmanager``, which hands a StopIteration on whatever its generator makes of it.
+    Whatever it raises that is no Exception would end the event loop (``sys.exit()``), or reach nobody who answers the
+    request; and a StopIteration or somebody else's cancellation cannot reach the caller at all.
     """
 
     def __enter__(self) -> None:
         """Begin."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Turn such an exception into an ordinary one."""
-        if kind is not None and issubclass(kind, (SystemExit, KeyboardInterrupt, StopIteration)):
-            message = f"the model's code raised {kind.__name__}: {error}"
-            raise RuntimeError(message) from error
+        """Turn such an exception into an ordinary one; the server's own cancellation passes."""
+        if error is None or (isinstance(error, Exception) and not isinstance(error, _UNFIT)):
+            return
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            return
+        message = f"the model's code raised {type(error).__name__}"
+        raise RuntimeError(message) from error
+
+
+_UNFIT: Final = (StopIteration, StopAsyncIteration, concurrent.futures.CancelledError)
+
+
+def _is_cancelled() -> bool:
+    """Whether the current task, if there is one, has been told to stop."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # a model's thread
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def _contain(function: Callable[[], _R]) -> _R:

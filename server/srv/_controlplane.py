@@ -68,9 +68,7 @@ class ControlPlane:
             if isinstance(outcome, BaseException):
                 raise outcome
         kept = {settings.version or "" for settings in wanted}
-        for entry in self._registry.entries():
-            if entry.name == name and entry.loaded is not None and entry.version not in kept:
-                await self._registry.unload(name, entry.version)
+        await self._registry.forget_other_versions(name, kept)
 
     async def unload(self, name: str) -> None:
         """Unload all versions of a model.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from srv._model_config import model_config
 from srv._registry import ModelState
-from srv._validation import check_inputs, check_outputs, check_requested, finish_response
-from srv_protocol.errors import InferenceError, ModelNotFound, Unsupported
+from srv._status import error_text
+from srv._validation import Wanted, check_inputs, check_outputs, check_requested, finish_response
+from srv_protocol.errors import InferenceError, ModelNotFound, Unsupported, WireError
 from srv_protocol.inference import (
     Headers,
     ModelIndex,
@@ -18,7 +19,7 @@ from srv_protocol.inference import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable
     from typing import Self
 
     from srv._metrics import Metrics
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from srv._state import ServerState
     from srv_protocol.inference import ModelInferRequest, TensorMetadata
     from srv_protocol.model_config import ModelConfig
+
+_R = TypeVar("_R")
 
 EXTENSIONS: Final = ("classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters")
 """The extensions of the protocol that this server has, in Triton's names."""
@@ -138,9 +141,9 @@ class DataPlane:
                 f"'{request.model_name}' has only predict_stream"
             )
         with model.use(), self._metrics.inference(request.model_name, model.runtime.version or ""):
-            self._prepare(model, request, headers)
-            response = await model.caller.call(model.runtime.predict, request)
-            return finish_response(model.runtime, request, response)
+            wanted = self._prepare(model, request, headers)
+            response = await _blamed(model.caller.call(model.runtime.predict, request))
+            return finish_response(model.runtime, wanted, response)
 
     async def infer_stream(self, request: ModelInferRequest, headers: Headers) -> AsyncGenerator[ModelInferResponse]:
         """Yield the responses to one request: all that ``predict_stream`` gives, or the one of ``predict``.
@@ -153,22 +156,32 @@ class DataPlane:
             yield await self.infer(request, headers)
             return
         with model.use(), self._metrics.inference(request.model_name, model.runtime.version or ""):
-            self._prepare(model, request, headers)
+            wanted = self._prepare(model, request, headers)
             # Closed before the model counts as idle: a client that leaves must not outlive it in the runtime's code.
             async with aclosing(model.caller.iterate(model.runtime.predict_stream, _One(request))) as responses:
-                async for response in responses:
-                    yield finish_response(model.runtime, request, response)
+                while (response := await _blamed(anext(responses, None))) is not None:
+                    yield finish_response(model.runtime, wanted, response)
 
     def _find(self, request: ModelInferRequest) -> LoadedModel:
         if not request.model_name:
             raise ModelNotFound("", request.model_version)
         return self._registry.find(request.model_name, request.model_version)
 
-    def _prepare(self, model: LoadedModel, request: ModelInferRequest, headers: Headers) -> None:
+    def _prepare(self, model: LoadedModel, request: ModelInferRequest, headers: Headers) -> Wanted:
         request.parameters.headers = headers
         check_inputs(request, model.runtime.inputs)
         check_requested(request)
         check_outputs(request, model.runtime.outputs)
+        # The runtime may write into the request.
+        return Wanted(request.id, tuple(request.outputs))
+
+
+async def _blamed(answer: Awaitable[_R]) -> _R:
+    """Await a runtime's answer; a value that it could not put into a message is not the client's fault."""
+    try:
+        return await answer
+    except WireError as error:
+        raise InferenceError(error_text(error)) from error
 
 
 class _One:

@@ -44,6 +44,7 @@ from importlib.machinery import (
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
+from srv_codecs.content_types import codec_scope, release_codecs
 from srv_protocol.errors import LoadError
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ class ModelCode:
         After an error everything is released.
         """
         try:
-            return self._load(implementation, base)
+            with codec_scope(self.package):
+                return self._load(implementation, base)
         except BaseException:
             self.release()
             raise
@@ -123,6 +125,7 @@ class ModelCode:
     def release(self) -> None:
         """Forget the model's modules. To be called when none of its code runs any more; twice does no harm."""
         _finder.remove(self)
+        release_codecs(self.package)
         for name in list(sys.modules):
             if f"{name}.".startswith(f"{self.package}."):
                 del sys.modules[name]

@@ -12,10 +12,13 @@ from srv._calls import Caller
 from srv._importer import ModelCode
 from srv._logging import model_context
 from srv._model import MLModel
+from srv._status import error_text
+from srv_codecs.content_types import codec_scope
 from srv_protocol.errors import LoadError, ModelNotFound, ModelNotReady, SrvError
+from srv_protocol.inference import TensorMetadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Generator, Iterable, Sequence
     from pathlib import Path
 
     from srv._model_settings import ModelSettings
@@ -56,19 +59,22 @@ class LoadedModel:
         self._running += 1
         self._idle.clear()
         try:
-            with model_context(self.runtime.name, self.runtime.version or ""):
+            with self._scope():
                 yield
         finally:
             self._running -= 1
             if not self._running:
                 self._idle.set()
 
+    def _scope(self) -> contextlib.AbstractContextManager[None]:
+        return _scope(self.runtime.name, self.runtime.version, self._code)
+
     async def unload(self) -> None:
         """Wait for the running requests, then let the runtime release what it took. Its errors are logged."""
         await self._idle.wait()
         await self.caller.drain()
         self.runtime.ready = False
-        with model_context(self.runtime.name, self.runtime.version or ""):
+        with self._scope():
             try:
                 await self.caller.call(self.runtime.unload)
             except Exception:
@@ -85,15 +91,20 @@ class ModelEntry:
         self.state = state
         self.reason = reason
         self.loaded: LoadedModel | None = None
+        self._unloaded = False
 
     @property
     def wanted(self) -> bool:
         """Whether the model should be ready; one that somebody unloaded should not."""
-        return self.reason != _UNLOADED
+        return not self._unloaded
 
     def fail(self, reason: str) -> None:
         """Become unavailable for a reason."""
-        self.state, self.reason = ModelState.UNAVAILABLE, reason
+        self.state, self.reason, self._unloaded = ModelState.UNAVAILABLE, reason, False
+
+    def set_unloaded(self) -> None:
+        """Become unavailable because somebody wanted it."""
+        self.state, self.reason, self._unloaded = ModelState.UNAVAILABLE, _UNLOADED, True
 
 
 class ModelRegistry:
@@ -116,9 +127,9 @@ class ModelRegistry:
         """Return every entry, by name, then by version."""
         return [
             entry
-            for _, versions in sorted({**self._broken_versions(), **self._entries}.items())
+            for _, versions in sorted(self._entries.items())
             for _, entry in sorted(versions.items(), key=lambda item: version_key(item[0]))
-        ]
+        ] + sorted(self._broken.values(), key=lambda entry: entry.name)
 
     def versions(self, name: str) -> list[str]:
         """Return the versions of a model that are ready, oldest first; ``""`` is a model without versions.
@@ -153,10 +164,7 @@ class ModelRegistry:
             raise ModelNotReady(f"model '{name}' is loading")
         if entry is None and version:
             raise ModelNotFound(name, version)
-        error = ModelNotFound(name, version)
-        error.message = f"Request for unknown model: '{name}' has no available versions"
-        error.args = (error.message,)
-        raise error
+        raise ModelNotFound(name, version, detail="has no available versions")
 
     def is_ready(self, name: str, version: str = "") -> bool:
         """Whether a model can answer.
@@ -173,7 +181,7 @@ class ModelRegistry:
     def report_broken(self, models: Sequence[BrokenModel]) -> None:
         """Take note of all models whose settings cannot be read now; those of an earlier report are forgotten.
 
-        They are unavailable under their names, unless a model with readable settings has the name.
+        They are unavailable under their folders' names; a model that really has the name is found before them.
         """
         before = self._broken
         self._broken = {}
@@ -229,18 +237,20 @@ class ModelRegistry:
         caller = Caller(label)
         code: ModelCode | None = None
         try:
-            with model_context(settings.name, settings.version or ""):
-                if isinstance(settings.implementation, str):
-                    code = ModelCode(label, settings.folder, self._root)
+            if isinstance(settings.implementation, str):
+                code = ModelCode(label, settings.folder, self._root)
+            with _scope(settings.name, settings.version, code):
+                if code is not None and isinstance(settings.implementation, str):
                     # Importing may take seconds: frameworks are large.
                     runtime_class = await caller.call(code.load, settings.implementation, MLModel)
-                elif issubclass(settings.implementation, MLModel):
+                elif isinstance(settings.implementation, type) and issubclass(settings.implementation, MLModel):
                     runtime_class = settings.implementation
                 else:
                     raise LoadError(f"{settings.implementation_} is no subclass of srv.MLModel")  # noqa: TRY301
                 runtime = await caller.call(_constructor(runtime_class), settings)
                 if await caller.call(runtime.load) is False:
                     raise LoadError("load() returned False")  # noqa: TRY301
+                _check_runtime(runtime)
                 runtime.ready = True
         except BaseException:
             # A start that was cancelled may still run on its thread: close() waits for it.
@@ -270,8 +280,15 @@ class ModelRegistry:
                     self._changes.notify()
                     await loaded.unload()
                 # One that failed to load no longer counts against the server's readiness either.
-                entry.fail(_UNLOADED)
+                entry.set_unloaded()
                 self._changes.notify()
+
+    async def forget_other_versions(self, name: str, kept: Collection[str]) -> None:
+        """Unload the versions of a model that are not among `kept`, and drop their entries."""
+        for version in [each for each in self._of(name) if each not in kept]:
+            await self.unload(name, version)
+            self._entries[name].pop(version, None)
+        self._changes.notify()
 
     async def close(self) -> None:
         """Unload everything; nothing is loaded any more."""
@@ -307,5 +324,27 @@ def _constructor(runtime_class: type[MLModel]) -> Callable[[ModelSettings], MLMo
     return runtime_class
 
 
+@contextlib.contextmanager
+def _scope(name: str, version: str | None, code: ModelCode | None) -> Generator[None]:
+    """Run a model's code: its name is in the logs, and its own codecs are found."""
+    codecs = contextlib.nullcontext() if code is None else codec_scope(code.package)
+    with model_context(name, version or ""), codecs:
+        yield
+
+
 def _reason(error: BaseException) -> str:
-    return error.message if isinstance(error, SrvError) else f"{type(error).__name__}: {error}"
+    text = error_text(error)
+    return text if isinstance(error, SrvError) else f"{type(error).__name__}: {text}"
+
+
+def _check_runtime(runtime: MLModel) -> None:
+    """Refuse what would fail at each request, or where the server lists its models."""
+    name = type(runtime).__name__
+    if not hasattr(runtime, "_settings"):
+        raise LoadError(f"{name}.__init__ does not call super().__init__(settings)")
+    if not callable(runtime.predict):
+        raise LoadError(f"{name}.predict: expected a method, got {type(runtime.predict).__name__}")
+    for member in ("inputs", "outputs"):
+        tensors: object = getattr(runtime, member)
+        if not isinstance(tensors, list) or not all(isinstance(each, TensorMetadata) for each in tensors):  # pyright: ignore[reportUnknownVariableType]  # whatever the model has put there
+            raise LoadError(f"{name}.{member}: expected a list of MetadataTensor, got {tensors!r:.80}")

@@ -38,6 +38,18 @@ _STATUS: Final = {
 INTERNAL_MESSAGE: Final = "internal server error"
 
 
+def error_text(error: BaseException) -> str:
+    """Return the text of any exception, whatever its class makes of itself.
+
+    Lone surrogates, which no protocol can carry, are escaped: file names and JSON may bring them in.
+    """
+    try:
+        text = str(getattr(error, "message", error))
+    except Exception:  # noqa: BLE001  # a model's exception whose __str__ fails
+        text = f"{type(error).__name__} (its text cannot be had)"
+    return text.encode(errors="backslashreplace").decode()
+
+
 def describe_error(error: Exception, doing: str) -> WireStatus:
     """Return what to answer for an error.
 
@@ -47,8 +59,7 @@ def describe_error(error: Exception, doing: str) -> WireStatus:
     if isinstance(error, SrvError):
         http, grpc = _STATUS[error.kind]
         if error.kind is ErrorKind.INTERNAL:
-            _logger.error("%s: %s", doing, error.message, exc_info=error.__cause__)
-        # Neither protocol can carry a lone surrogate, which a client or a runtime may have put into a name.
-        return WireStatus(http, grpc, error.message.encode(errors="backslashreplace").decode())
+            _logger.error("%s: %s", doing, error_text(error), exc_info=error.__cause__)
+        return WireStatus(http, grpc, error_text(error))
     _logger.error("%s: unexpected error", doing, exc_info=error)
     return WireStatus(HTTPStatus.INTERNAL_SERVER_ERROR, Status.INTERNAL, INTERNAL_MESSAGE)

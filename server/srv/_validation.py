@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from srv_codecs.arrays import output_place
 from srv_codecs.classification import classify, take_classification
@@ -10,10 +11,15 @@ from srv_protocol.errors import InferenceError, InputsNotFound, InvalidInput, Ou
 from srv_protocol.inference import InferOutputTensor, ModelInferResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from srv._model import MLModel
-    from srv_protocol.inference import InferInputTensor, ModelInferRequest, TensorMetadata
+    from srv_protocol.inference import (
+        InferInputTensor,
+        InferRequestedOutputTensor,
+        ModelInferRequest,
+        TensorMetadata,
+    )
 
 
 def check_inputs(request: ModelInferRequest, declared: Sequence[TensorMetadata]) -> None:
@@ -97,14 +103,22 @@ def check_outputs(request: ModelInferRequest, declared: Sequence[TensorMetadata]
             )
 
 
-def finish_response(runtime: MLModel, request: ModelInferRequest, response: object) -> ModelInferResponse:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a client's request says about its answer."""
+
+    id: str = ""
+    outputs: tuple[InferRequestedOutputTensor, ...] = ()
+
+
+def finish_response(runtime: MLModel, wanted: Wanted, response: object) -> ModelInferResponse:
     """Return a runtime's response as the client gets it.
 
     It has the model's name and version, the request's id, and the outputs that were asked for, in that order. The
     message is a new one: a runtime may return the same response object again and again.
 
     Raises:
-        InferenceError: it is no response, or has two outputs of one name.
+        InferenceError: it is no response, or has an output that is none, without a name, or with that of another.
         OutputNotFound: a requested output is not there.
     """
     if not isinstance(response, ModelInferResponse):
@@ -112,27 +126,44 @@ def finish_response(runtime: MLModel, request: ModelInferRequest, response: obje
             f"model '{runtime.name}' returned no inference response, but {type(response).__name__}: {response!r:.80}"
         )
     outputs = response.outputs
-    by_name = {output.name: output for output in outputs}
+    by_name: dict[str, InferOutputTensor] = {}
+    for index, output in enumerate(outputs):
+        given = cast("object", output)
+        if not isinstance(given, InferOutputTensor) or not isinstance(cast("object", given.name), str):
+            raise InferenceError(
+                f"model '{runtime.name}': outputs[{index}]: expected a ResponseOutput with a name, got {given!r:.80}"
+            )
+        by_name[given.name] = given
     if len(by_name) != len(outputs):
         raise InferenceError(f"model '{runtime.name}' returned two outputs of one name: {[o.name for o in outputs]}")
-    if request.outputs:
-        outputs = list[InferOutputTensor]()
+    if wanted.outputs:
         batched = runtime.settings.max_batch_size > 0
-        for index, wanted in enumerate(request.outputs):
-            found = by_name.get(wanted.name)
-            if found is None:
-                raise OutputNotFound(
-                    f"outputs[{index}]: unexpected inference output '{wanted.name}' for model '{runtime.name}'; "
-                    f"it gave {', '.join(map(repr, by_name)) or 'none'}"
-                )
-            classes = take_classification(wanted.parameters, f"outputs[{index}]")
-            if classes is not None:
-                found = classify(found, classes, batched=batched, place=output_place(index, wanted.name))
-            outputs.append(found)
+        outputs = [_find(runtime, by_name, index, each, batched=batched) for index, each in enumerate(wanted.outputs)]
     return ModelInferResponse(
         model_name=runtime.name,
         model_version=response.model_version or runtime.version or "",
-        id=request.id,
+        id=wanted.id,
         parameters=response.parameters,
         outputs=outputs,
     )
+
+
+def _find(
+    runtime: MLModel,
+    outputs: Mapping[str, InferOutputTensor],
+    index: int,
+    wanted: InferRequestedOutputTensor,
+    *,
+    batched: bool,
+) -> InferOutputTensor:
+    """Return a requested output, in the form that is asked for."""
+    found = outputs.get(wanted.name)
+    if found is None:
+        raise OutputNotFound(
+            f"outputs[{index}]: unexpected inference output '{wanted.name}' for model '{runtime.name}'; "
+            f"it gave {', '.join(map(repr, outputs)) or 'none'}"
+        )
+    classes = take_classification(wanted.parameters, f"outputs[{index}]")
+    if classes is None:
+        return found
+    return classify(found, classes, batched=batched, place=output_place(index, wanted.name))

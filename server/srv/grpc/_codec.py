@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from grpclib.encoding.base import CodecBase
 
-from srv_protocol._message import Message
+from srv_protocol.message import Message
 
 if TYPE_CHECKING:
-    from srv_protocol._wire import Part
+    from srv_protocol.message import Part
 
 _M = TypeVar("_M", bound=Message)
 

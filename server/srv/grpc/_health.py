@@ -8,15 +8,15 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from srv.grpc._messages import receive_one
-from srv_protocol._gen.descriptors import SERVICES
-from srv_protocol._gen.grpc_health_v1 import (
+from srv_protocol.descriptors import SERVICES
+from srv_protocol.health import (
+    HealthBase,
     HealthCheckRequest,
     HealthCheckResponse,
     HealthListRequest,
     HealthListResponse,
     ServingStatus,
 )
-from srv_protocol._gen.grpc_health_v1_grpc import HealthBase
 
 if TYPE_CHECKING:
     from grpclib.server import Stream

@@ -12,8 +12,7 @@ from srv._status import describe_error
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import receive_one, requests, send
 from srv_codecs.grpc import bind_request, lower_response
-from srv_protocol._gen import model_repository as repository_messages
-from srv_protocol._gen.model_repository_grpc import ModelRepositoryServiceBase
+from srv_protocol import model_repository as repository_messages
 from srv_protocol.errors import InvalidInput, ModelNotFound, Unsupported
 from srv_protocol.inference import (
     ModelConfigRequest,
@@ -39,6 +38,7 @@ from srv_protocol.inference import (
     ServerReadyResponse,
 )
 from srv_protocol.inference_grpc import GRPCInferenceServiceBase
+from srv_protocol.model_repository import ModelRepositoryServiceBase
 
 if TYPE_CHECKING:
     from grpclib.server import Stream

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from grpclib.server import Stream
 
     from srv.grpc._codec import MessageCodec
-    from srv_protocol._message import Message
+    from srv_protocol.message import Message
 
 ACCEPTED_ENCODINGS: Final = ",".join((IDENTITY, *ENCODINGS))
 """The value of ``grpc-accept-encoding``."""

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Final
 from grpclib.const import Status
 
 from srv.grpc._messages import requests
-from srv_protocol._gen import grpc_reflection_v1 as v1
-from srv_protocol._gen import grpc_reflection_v1alpha as v1alpha
-from srv_protocol._gen.descriptors import DEPENDENCIES, FILES, SERVICES, SYMBOLS
-from srv_protocol._gen.grpc_reflection_v1_grpc import ServerReflectionBase
-from srv_protocol._gen.grpc_reflection_v1alpha_grpc import ServerReflectionBase as ServerReflectionAlphaBase
+from srv_protocol.descriptors import DEPENDENCIES, FILES, SERVICES, SYMBOLS
+from srv_protocol.reflection import ServerReflectionAlphaBase, ServerReflectionBase, v1, v1alpha
 
 if TYPE_CHECKING:
     import asyncio

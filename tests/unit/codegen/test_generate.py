@@ -98,9 +98,8 @@ def test_refused_proto(proto: Path) -> None:
     (proto / "kinds.proto").write_text('syntax = "proto3"; message M { Missing m = 1; }', "utf-8")
     arguments = ["--proto", str(proto), "--out", str(proto.parent / "out")]
     # No wheel has the generator; from its folder it is found.
-    done = subprocess.run(
-        [sys.executable, "-m", "srv_codegen", *arguments], cwd=ROOT / "codegen", capture_output=True, text=True, check=False
-    )
+    run = [sys.executable, "-m", "srv_codegen", *arguments]
+    done = subprocess.run(run, cwd=ROOT / "codegen", capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert '"Missing" is not defined' in done.stderr
     assert "srv_codegen: protoc failed on kinds.proto" in done.stderr

@@ -221,9 +221,11 @@ def test_settings_that_could_not_be_read_are_entered_as_broken() -> None:
         models.report_broken([BrokenModel("bad", "line 3"), BrokenModel("m", "other file")])
 
         assert [(each.name, each.state, each.reason) for each in models.entries()] == [
-            ("bad", ModelState.UNAVAILABLE, "line 3"),
             ("m", ModelState.READY, ""),
+            ("bad", ModelState.UNAVAILABLE, "line 3"),
+            ("m", ModelState.UNAVAILABLE, "other file"),
         ]
+        assert models.is_ready("m")
 
     asyncio.run(run())
 

@@ -178,7 +178,7 @@ def test_a_broken_model_that_is_mended_under_another_name_is_forgotten(tmp_path:
         control, registry = planes(tmp_path)
         await control.load_all()
 
-        assert [each.name for each in registry.entries()] == ["folder", "good"]
+        assert [each.name for each in registry.entries()] == ["good", "folder"]
         settings.write_text('{"name": "mended", "implementation": "models.Runtime"}')
         (tmp_path / "folder" / "models.py").write_text(RUNTIME)
         await control.load("mended")

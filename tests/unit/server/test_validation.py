@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from srv import MLModel, ModelSettings
-from srv._validation import check_inputs, check_outputs, check_requested, finish_response
+from srv._validation import Wanted, check_inputs, check_outputs, check_requested, finish_response
 from srv.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound, SrvError
 from srv.types import InferenceRequest, InferenceResponse, MetadataTensor, RequestInput, RequestOutput, ResponseOutput
 
@@ -95,7 +95,7 @@ def output(name: str) -> ResponseOutput:
 
 
 def test_a_response_gets_the_models_name_and_version_and_the_requests_id() -> None:
-    request = InferenceRequest(id="7")
+    request = Wanted(id="7")
 
     response = finish_response(runtime("3"), request, InferenceResponse(id="other", outputs=[output("y")]))
 
@@ -105,13 +105,13 @@ def test_a_response_gets_the_models_name_and_version_and_the_requests_id() -> No
 def test_a_response_object_that_a_runtime_keeps_is_not_written_to() -> None:
     kept = InferenceResponse(outputs=[output("y")])
 
-    finish_response(runtime(), InferenceRequest(id="1"), kept)
+    finish_response(runtime(), Wanted(id="1"), kept)
 
     assert (kept.id, kept.model_name) == ("", "")
 
 
 def test_requested_outputs_come_alone_and_in_the_order_of_the_request() -> None:
-    request = InferenceRequest(outputs=[RequestOutput(name="z"), RequestOutput(name="x")])
+    request = Wanted(outputs=(RequestOutput(name="z"), RequestOutput(name="x")))
 
     response = finish_response(runtime(), request, InferenceResponse(outputs=[output(name) for name in "xyz"]))
 
@@ -119,7 +119,7 @@ def test_requested_outputs_come_alone_and_in_the_order_of_the_request() -> None:
 
 
 def test_a_requested_output_that_the_runtime_did_not_give_is_named_with_those_it_gave() -> None:
-    request = InferenceRequest(outputs=[RequestOutput(name="w")])
+    request = Wanted(outputs=(RequestOutput(name="w"),))
 
     with pytest.raises(OutputNotFound, match="'w' for model 'm'; it gave 'x', 'y'"):
         finish_response(runtime(), request, InferenceResponse(outputs=[output("x"), output("y")]))
@@ -130,9 +130,17 @@ def test_something_that_is_no_response_is_the_models_fault(returned: object) -> 
     with pytest.raises(
         InferenceError, match=f"model 'm' returned no inference response, but {type(returned).__name__}"
     ):
-        finish_response(runtime(), InferenceRequest(), returned)
+        finish_response(runtime(), Wanted(), returned)
 
 
 def test_two_outputs_of_one_name_are_the_models_fault() -> None:
     with pytest.raises(InferenceError, match="two outputs of one name"):
-        finish_response(runtime(), InferenceRequest(), InferenceResponse(outputs=[output("y"), output("y")]))
+        finish_response(runtime(), Wanted(), InferenceResponse(outputs=[output("y"), output("y")]))
+
+
+@pytest.mark.parametrize("output", [{"name": "y"}, None, ResponseOutput(name=5)], ids=["dict", "None", "number"])  # type: ignore[arg-type]
+def test_an_output_that_is_none_is_the_models_fault(output: object) -> None:
+    response = InferenceResponse()
+    response.outputs = [output]  # type: ignore[list-item]
+    with pytest.raises(InferenceError, match="outputs\\[0\\]: expected a ResponseOutput with a name"):
+        finish_response(runtime(), Wanted(), response)
