@@ -235,6 +235,8 @@ def _datatypes(hint: object, where: str) -> frozenset[str] | None:
     scalar: Any = get_args(more[0])[0]
     if scalar is Any or scalar is np.generic:
         return None
+    if not isinstance(scalar, type):
+        raise CodecNotFound(f"{where}: {show(hint)}: expected one type of numpy's, got {show(scalar)}")
     if issubclass(scalar, np.character):
         raise CodecNotFound(
             f"{where}: {show(hint)} is not served, since BYTES tensors are object arrays; "

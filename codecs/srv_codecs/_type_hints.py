@@ -51,7 +51,7 @@ def resolve_hints(function: Callable[..., object]) -> dict[str, object]:
             hints["return"] = types.GenericAlias(tuple, returned)
         # Evaluates what is nested, as in List["Frame"].
         return typing.get_type_hints(types.SimpleNamespace(__annotations__=hints), namespace, include_extras=True)
-    except NameError as error:
+    except (NameError, SyntaxError) as error:
         raise CodecNotFound(
             f"{function.__qualname__}(): the type hints cannot be resolved: {error}; "
             "import what they name outside of `if TYPE_CHECKING:`"

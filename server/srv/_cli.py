@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _logger: Final = logging.getLogger("srv")
 _FAILED: Final = 1
 _USAGE: Final = 2
+# Seconds that tasks which were cancelled have to end.
+_LAST_STEPS: Final = 1.0
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,35 +46,37 @@ def main() -> None:
 
 @main.command()
 @click.argument(  # pyright: ignore[reportUnknownMemberType]  # the same
-    "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default="."
+    "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False
 )
-def start(folder: Path) -> None:
-    """Serve every model below FOLDER, over REST and gRPC.
+def start(folder: Path | None) -> None:
+    """Serve every model below FOLDER, or the current folder, over REST and gRPC.
 
     A model is a folder with a `model-settings.json`. The server's own settings come from environment variables
     (`SRV_HTTP_PORT`, …), then from `settings.json` in FOLDER.
     """
     try:
         environ = read_environment()
-        settings = load_settings(folder, environ)
+        root = folder or Path(load_settings(None, environ).model_repository_root)
+        settings = load_settings(root, environ)
         configure_logging(settings)
         settings.log_warnings()
-        sys.exit(_run(settings, ModelRepository(folder, environ)))
+        sys.exit(_run(settings, ModelRepository(root, environ)))
     except SettingsError as error:
         click.echo(f"srv: {error.message}", err=True)
         sys.exit(_USAGE)
 
 
 def _run(settings: Settings, repository: ModelRepository) -> int:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        status, ended = runner.run(_serve(settings, repository))
-    if not ended:
-        # Python would wait for the threads of the models for ever.
-        _logger.warning("code of a model still runs; it is abandoned")
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(status)
-    return status
+    runner = asyncio.Runner(loop_factory=_loop_factory())
+    status, ended = runner.run(_serve(settings, repository))
+    if ended:
+        runner.close()
+        return status
+    # Python would wait for the threads and tasks of the models for ever.
+    _logger.warning("code of a model still runs; it is abandoned")
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -110,7 +114,7 @@ async def _serve(settings: Settings, repository: ModelRepository) -> tuple[int, 
         failed = settings.load_models_at_startup and not server.dataplane.model_names()
     else:
         loading.cancel()
-        await asyncio.wait({loading})
+        await asyncio.wait({loading}, timeout=_LAST_STEPS)
     if failed:
         text = "no model could be loaded" if server.registry.entries() else "there is no model-settings.json"
         _logger.error("%s: %s", repository.root, text)
@@ -119,7 +123,15 @@ async def _serve(settings: Settings, repository: ModelRepository) -> tuple[int, 
         _logger.info("stopping")
     ended = await server.stop()
     waiting.cancel()
-    return (_FAILED if failed else 0), ended
+    return (_FAILED if failed else 0), ended and await _end_tasks()
+
+
+async def _end_tasks() -> bool:
+    """Cancel what still runs on the event loop, and return whether all of it has ended."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    return not tasks or not (await asyncio.wait(tasks, timeout=_LAST_STEPS))[1]
 
 
 async def _load(server: Server, console: Console) -> None:

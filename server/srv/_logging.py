@@ -69,6 +69,8 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(logging.WARNING)
     for name in ("srv", PACKAGE):
         logging.getLogger(name).setLevel(logging.DEBUG if settings.debug else logging.INFO)
+    # Its one line for each REST request is what "debug" promises.
+    logging.getLogger("uvicorn.access").setLevel(logging.INFO if settings.debug else logging.WARNING)
     if config:
         try:
             logging.config.dictConfig({"version": 1, "disable_existing_loggers": False} | config)

@@ -345,7 +345,9 @@ def check_name(name: str, place: str) -> None:
     Raises:
         SettingsError: it cannot; the text begins with `place`.
     """
-    if not name or name != name.strip() or name in {".", ".."} or any(bad in name for bad in "/\\\0"):
+    # A lone surrogate stands for a byte of a file name that is not UTF-8.
+    unfit = any(bad in name for bad in "/\\\0") or any("\ud800" <= character <= "\udfff" for character in name)
+    if not name or name != name.strip() or name in {".", ".."} or unfit:
         message = (
             f"{place}: expected a name without spaces around it, '/', '\\' and NUL, and not '.' or '..', got {name!r}"
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srv._model_settings import MODEL_SETTINGS_FILE, ModelSettings
+from srv._status import error_text
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ class ModelRepository:
             try:
                 settings = ModelSettings.parse_file(path, self._environ, sole=len(paths) == 1)
             except SettingsError as error:
-                broken.append(BrokenModel(path.parent.name, error.message))
+                broken.append(BrokenModel(_shown(path.parent.name), error_text(error)))
                 continue
             first = found.setdefault((settings.name, settings.version), settings)
             if first is not settings:
                 text = f"{path}: {first.source} has the same name and version already"
-                broken.append(BrokenModel(f"{path.parent.relative_to(self.root)}", text))
+                broken.append(BrokenModel(_shown(path.parent.name), text))
         return list(found.values()), broken
 
     def _settings_files(self) -> list[Path]:
@@ -69,3 +70,8 @@ class ModelRepository:
             if MODEL_SETTINGS_FILE in names:
                 files.append(Path(folder, MODEL_SETTINGS_FILE))
         return files
+
+
+def _shown(name: str) -> str:
+    """Return a folder's name as text that can be sent: bytes of it that are not UTF-8 are escaped."""
+    return name.encode(errors="backslashreplace").decode()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _logger: Final = logging.getLogger("srv")
 
 
+# uvicorn's.
+_BACKLOG: Final = 2048
 # Seconds that models have for unload() when somebody asked twice to stop.
 _HASTY_UNLOAD: Final = 1.0
 
@@ -86,11 +88,15 @@ class Server:
             listener = socket.socket(family, kind, protocol)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-        except OSError as error:
+            # Now rather than later: two binds of one port succeed, and one of their listens would fail unseen.
+            listener.listen(_BACKLOG)
+        except (OSError, UnicodeError) as error:
             if listener is not None:
                 listener.close()
             setting = {"REST": "http_port", "gRPC": "grpc_port"}.get(front, "metrics_port")
-            raise SettingsError(f"{front} cannot listen on {host}:{port} ({setting}): {error.strerror}") from None
+            raise SettingsError(
+                f"{front} cannot listen on {host}:{port} ({setting}): {getattr(error, 'strerror', error)}"
+            ) from None
         listener.setblocking(False)  # noqa: FBT003  # the socket module's own signature
         self.addresses.append(Address(front, host, listener.getsockname()[1]))
         return listener

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -20,6 +21,7 @@ from msgspec import Meta
 
 from srv._environment import BOOLEANS, Given, build, check_fields, field_types, layer, read_object, resolve, variables
 from srv._version import __version__
+from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +34,7 @@ Size = Annotated[int, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=0)]
 # A day: a longer time is a mistake of unit.
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
-UrlPath = Annotated[str, Meta(pattern="^(/.*)?$")]
+UrlPath = Annotated[str, Meta(pattern="^(/[A-Za-z0-9._~/-]*)?$")]
 NonEmpty = Annotated[str, Meta(min_length=1)]
 
 UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType(
@@ -82,6 +84,13 @@ class CORSSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __post_init__(self) -> None:
         check_fields(self)
+        try:
+            re.compile(self.allow_origin_regex or "")
+        except re.error as error:
+            message = (
+                f"cors_settings.allow_origin_regex: expected a regular expression, got {self.allow_origin_regex!r}"
+            )
+            raise SettingsError(f"{message}: {error}") from None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

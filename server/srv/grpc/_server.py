@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 from weakref import WeakSet
 
 import grpclib.server
 from grpclib.config import Configuration
 from grpclib.protocol import H2Protocol
+from h2.events import Event
 
 from srv.grpc._calls import Calls
 from srv.grpc._codec import MessageCodec
@@ -20,6 +21,8 @@ from srv.grpc._reflection import ReflectionAlphaService, ReflectionService
 
 if TYPE_CHECKING:
     import socket
+    from asyncio import BaseTransport
+    from collections.abc import Callable, Mapping
 
     from grpclib._typing import IServable
 
@@ -68,7 +71,7 @@ class GrpcServer(grpclib.server.Server):
         self.__gc_step__()
         handler = ConnectionHandler(self._mapping, self._codec, self._status_details_codec, self.__dispatch__)
         self._handlers.add(handler)
-        protocol = H2Protocol(handler, self._config, self._h2_config)
+        protocol = _Connection(handler, self._config, self._h2_config)
         self._connections.add(protocol)
         return protocol
 
@@ -90,6 +93,25 @@ class GrpcServer(grpclib.server.Server):
             await asyncio.wait_for(self._calls.wait_idle(), _LAST_ANSWERS)
         for protocol in list(self._connections):
             _say_goodbye(protocol)
+
+
+class _Connection(H2Protocol):
+    """A connection that ignores what it does not know (RFC 9113, section 5.5); grpclib's would end."""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Begin."""
+        super().connection_made(transport)
+        known = cast("Mapping[type[Event], Callable[[Event], None]]", self.processor.processors)
+        vars(self.processor)["processors"] = _Ignoring(known)
+
+
+class _Ignoring(dict[type[Event], "Callable[[Event], None]"]):
+    def __missing__(self, _: type[Event]) -> Callable[[Event], None]:
+        return _ignore
+
+
+def _ignore(_: Event) -> None:
+    pass
 
 
 def _say_goodbye(protocol: H2Protocol) -> None:

@@ -94,7 +94,9 @@ def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
     """
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or scope["path"].startswith("/v2/health/"):
+        # uvicorn puts the path of the proxy in front.
+        path = scope["path"].removeprefix(cast("Mapping[str, str]", scope).get("root_path", ""))
+        if scope["type"] != ScopeType.HTTP or path.startswith("/v2/health/"):
             await app(scope, receive, send)
             return
         status = 0
@@ -108,10 +110,11 @@ def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
         started = metrics.http_started()
         try:
             await app(scope, receive, watch)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Exception) as error:
             if status:
                 raise
-            described = describe_error(_STOPPING if state.stopping else _CANCELLED, scope["path"])
+            cut = _STOPPING if state.stopping else _CANCELLED
+            described = describe_error(error if isinstance(error, Exception) else cut, scope["path"])
             body = error_body(described.message)
             response = ASGIResponse(body=body, status_code=described.http, media_type=MediaType.JSON)
             await response(scope, receive, watch)

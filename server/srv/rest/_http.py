@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from srv.rest._protocol import Http1Protocol
 
 if TYPE_CHECKING:
     import socket
@@ -22,20 +22,6 @@ KEEP_ALIVE: Final = 65
 _LAST_ANSWERS: Final = 1.0
 
 
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, whose answer to what is no HTTP has the form of every other error."""
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer, and close the connection."""
-        body = msgspec.json.encode({"error": msg})
-        head = (
-            "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
-
-
 class HttpServer(uvicorn.Server):
     """One uvicorn server on one socket."""
 
@@ -43,7 +29,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=_Protocol,
+                http=Http1Protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

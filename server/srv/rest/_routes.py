@@ -191,14 +191,7 @@ def inference_routes(dataplane: DataPlane, settings: Settings) -> list[HTTPRoute
         message, _ = await receive(request, headers)
         responses = dataplane.infer_stream(message, headers)
         encode = partial(_event, nonfinite_as_null=nonfinite_as_null)
-        try:
-            first = await anext(responses, None)
-            sent = [] if first is None else response_headers(first.parameters.headers, message.model_name)
-            data = None if first is None else encode(first)
-        except BaseException:
-            await responses.aclose()
-            raise
-        return EventStream(data, responses, encode, sent, f"POST {request.url.path}")
+        return EventStream(responses, encode, f"POST {request.url.path}")
 
     return [infer, infer_stream]
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -166,6 +167,76 @@ def test_model_code_can_neither_end_the_server_nor_leave_its_caller_waiting(func
         caller = Caller("m")
         with pytest.raises(RuntimeError, match=r"the model's code raised (SystemExit|StopIteration)"):
             await caller.call(function)  # type: ignore[call-overload]  # every kind of function
+        caller.close()
+
+    asyncio.run(run())
+
+
+class Foreign(BaseException):
+    """What extensions in other languages raise when they panic."""
+
+
+async def raise_async(error: BaseException) -> None:
+    raise error
+
+
+def raise_plain(error: BaseException) -> None:
+    raise error
+
+
+ESCAPES = [
+    Foreign(),
+    GeneratorExit(),
+    asyncio.CancelledError(),
+    concurrent.futures.CancelledError(),
+    KeyboardInterrupt(),
+]
+
+
+@pytest.mark.parametrize("function", [raise_plain, raise_async])
+@pytest.mark.parametrize("error", ESCAPES, ids=lambda error: f"{type(error).__module__}.{type(error).__name__}")
+def test_whatever_model_code_raises_becomes_an_ordinary_error(function: Any, error: BaseException) -> None:
+    async def run() -> None:
+        caller = Caller("m")
+        with pytest.raises(RuntimeError, match="the model's code raised"):
+            await caller.call(function, error)
+        caller.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("error", ESCAPES, ids=lambda error: f"{type(error).__module__}.{type(error).__name__}")
+def test_whatever_a_stream_raises_becomes_an_ordinary_error(error: BaseException) -> None:
+    async def items() -> AsyncIterator[int]:
+        yield 1
+        raise error
+
+    async def run() -> None:
+        caller = Caller("m")
+        stream = caller.iterate(items)
+
+        assert await anext(stream) == 1
+        with pytest.raises(RuntimeError, match="the model's code raised"):
+            await anext(stream)
+        caller.close()
+
+    asyncio.run(run())
+
+
+def test_the_servers_own_cancellation_passes() -> None:
+    async def run() -> None:
+        caller = Caller("m")
+        started = asyncio.Event()
+
+        async def wait() -> None:
+            started.set()
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(caller.call(wait))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
         caller.close()
 
     asyncio.run(run())

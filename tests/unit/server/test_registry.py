@@ -272,3 +272,68 @@ def test_a_streaming_model_without_predict_is_decoupled() -> None:
         ]
 
     asyncio.run(run())
+
+
+class NoSuper(MLModel):
+    def __init__(self, settings: ModelSettings) -> None:
+        pass
+
+
+class WrongInputs(MLModel):
+    def load(self) -> None:
+        self.inputs = [{"name": "x"}]  # type: ignore[list-item]
+
+
+class NoMethod(MLModel):
+    predict = 5  # type: ignore[assignment]
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+class FailsUnspeakably(MLModel):
+    def load(self) -> None:
+        raise Unspeakable
+
+
+class Bare(LoadError):
+    def __init__(self) -> None:
+        pass
+
+
+class FailsBare(MLModel):
+    def load(self) -> None:
+        raise Bare
+
+
+class SaysUnloaded(MLModel):
+    def load(self) -> None:
+        message = "unloaded"
+        raise LoadError(message)
+
+
+@pytest.mark.parametrize(
+    ("cls", "reason"),
+    [
+        (NoSuper, "NoSuper.__init__ does not call super().__init__(settings)"),
+        (WrongInputs, "WrongInputs.inputs: expected a list of MetadataTensor"),
+        (NoMethod, "NoMethod.predict: expected a method, got int"),
+        (FailsUnspeakably, "Unspeakable"),
+        (FailsBare, ""),
+        (SaysUnloaded, "unloaded"),
+    ],
+)
+def test_whatever_is_wrong_with_a_runtime_its_entry_says_so(cls: type[MLModel], reason: str) -> None:
+    async def run() -> None:
+        models = registry()
+        with pytest.raises(LoadError):
+            await models.load(settings(cls))
+
+        (entry,) = models.entries()
+        assert entry.state is ModelState.UNAVAILABLE
+        assert reason in entry.reason
+        assert entry.wanted
+
+    asyncio.run(run())

@@ -1,0 +1,73 @@
+"""uvicorn's HTTP/1.1 protocol, with a bound on the head of a request and no upgrades."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from srv.rest._errors import error_body
+
+if TYPE_CHECKING:
+    from asyncio import Transport
+
+MAX_HEAD: Final = 1 << 16
+"""Bytes of request line and headers, as much as gRPC's header list may have."""
+_UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
+
+
+class Http1Protocol(HttpToolsProtocol):
+    """One connection.
+
+    An ``Upgrade`` header is left out of the request: a server may ignore it (RFC 9110, section 7.8), and clients such
+    as Java's send one with each first request, while the parser would drop the request's body and read it as the next
+    request.
+    """
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin with the head of a request."""
+        super().connection_made(transport)
+        self._in_head = True
+        self._head_size = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sends."""
+        if self._in_head:
+            data = _without_upgrade(data)
+            self._head_size += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_size > MAX_HEAD:
+            self._refuse("431 Request Header Fields Too Large", f"the request's head has more than {MAX_HEAD} bytes")
+
+    def on_headers_complete(self) -> None:
+        """Go on with the body."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Go on with the next request."""
+        self._in_head = True
+        self._head_size = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP in the form of every other error, and close the connection."""
+        self._refuse("400 Bad Request", msg)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        # One that came in pieces: what follows cannot be told apart any more.
+        self._refuse("400 Bad Request", "the Upgrade header is not supported")
+
+    def _refuse(self, status: str, message: str) -> None:
+        body = error_body(message)
+        head = (
+            f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close"
+        )
+        self.transport.write(head.encode() + b"\r\n\r\n" + body)
+        self.transport.close()
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"", head) + end + rest if _UPGRADE.search(head) else data
