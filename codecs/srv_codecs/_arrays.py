@@ -33,7 +33,7 @@ def tensor_array(tensor: Tensor, place: Place) -> NDArray[np.generic]:
     """Return a tensor's data as an array of its datatype and shape.
 
     The array that the tensor already has, reshaped (a view); or a new one from its Python values, which the tensor
-    then keeps. Fails at `place` when datatype, shape and data do not belong together.
+    does not keep: a list may be changed. Fails at `place` when datatype, shape and data do not belong together.
     """
     spec = find_datatype(tensor.datatype, place)
     count = count_elements(tensor.shape, place)
@@ -46,7 +46,6 @@ def tensor_array(tensor: Tensor, place: Place) -> NDArray[np.generic]:
         if not isinstance(values, Sequence):
             raise place.fail("data", f"expected an array or a list, got {type(values).__name__}")
         array = from_values(values, spec, tensor.shape, count, place)
-        data.array = array
     else:
         array = plain_array(array, place)
         check_array(array, spec, tensor.shape, count, place)

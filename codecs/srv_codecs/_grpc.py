@@ -13,6 +13,7 @@ from srv_codecs._forms import reject_shared_memory
 from srv_codecs._place import input_place, output_place
 from srv_codecs._raw import decode_raw, encode_raw
 from srv_codecs._shape import count_elements, find_datatype
+from srv_codecs._single_string import is_single_string
 from srv_protocol.errors import InvalidInput
 from srv_protocol.inference import InferOutputTensor, ModelInferResponse, TensorData
 
@@ -39,6 +40,8 @@ def bind_request(request: ModelInferRequest) -> bool:
         count = count_elements(tensor.shape, place)
         if not raw:
             typed = typed or bool(filled_fields(tensor.contents))
+            if tensor.contents is not None and is_single_string(tensor.contents.bytes_contents, count):
+                tensor.shape, count = [1], 1
             array = decode_contents(tensor.contents, spec, tensor.shape, count, place)
         elif filled_fields(tensor.contents):
             raise InvalidInput(

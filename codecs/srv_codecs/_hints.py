@@ -232,11 +232,12 @@ def _datatypes(hint: object, where: str) -> frozenset[str] | None:
     _, *more = get_args(hint)
     if not more or get_origin(more[0]) is not np.dtype:
         return None
-    scalar: Any = get_args(more[0])[0]
-    if scalar is Any or scalar is np.generic:
+    given: Any = get_args(more[0])[0]
+    if given is Any or given is np.generic:
         return None
-    if not isinstance(scalar, type):
-        raise CodecNotFound(f"{where}: {show(hint)}: expected one type of numpy's, got {show(scalar)}")
+    if not isinstance(given, type):
+        raise CodecNotFound(f"{where}: {show(hint)}: expected one type of numpy's, got {show(given)}")
+    scalar = cast("type[np.generic]", given)
     if issubclass(scalar, np.character):
         raise CodecNotFound(
             f"{where}: {show(hint)} is not served, since BYTES tensors are object arrays; "

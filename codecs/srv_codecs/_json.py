@@ -12,6 +12,7 @@ import numpy as np
 from srv_codecs._arrays import flatten, from_checked, from_values
 from srv_codecs._envelope import explain
 from srv_codecs._shape import MAX_DIMENSIONS, with_shape
+from srv_codecs._single_string import is_single_string
 from srv_protocol.datatypes import Datatype, JsonForm
 from srv_protocol.errors import InvalidInput
 from srv_protocol.inference import TensorData
@@ -61,7 +62,7 @@ def decode_json(data: object, spec: DatatypeSpec, shape: Sequence[int], count: i
     if spec.name is Datatype.BYTES:
         if isinstance(values, str):
             values = [values]
-        if not _is_single_string(values, count):
+        if not is_single_string(values, count):
             flatten(values, shape, count, place)
         return TensorData(values)
     flat = flatten(values, shape, count, place)
@@ -77,7 +78,7 @@ def _from_parsed(data: object, spec: DatatypeSpec, shape: Sequence[int], count: 
     if not isinstance(values, list) or (isinstance(data, str) and spec.json is not JsonForm.STRING):
         raise place.fail("data", f"expected an array of {_TYPES[spec.json][1]}, got {data!r:.40}")
     found = TensorData(cast("list[object]", values))
-    if not (spec.json is JsonForm.STRING and _is_single_string(found.root, count)):
+    if not (spec.json is JsonForm.STRING and is_single_string(found.root, count)):
         found.array = from_values(found.root, spec, shape, count, place)
     return found
 
@@ -85,13 +86,6 @@ def _from_parsed(data: object, spec: DatatypeSpec, shape: Sequence[int], count: 
 def _depth(text: memoryview) -> int:
     found = _NESTING.match(text)
     return 0 if found is None else found.group().count(b"[")
-
-
-def _is_single_string(values: Sequence[object], count: int) -> bool:
-    """Whether the data is one string whose length, in characters or bytes, is the number of elements claimed."""
-    if len(values) != 1 or not count or not isinstance(values[0], str):
-        return False
-    return count in {len(values[0]), len(values[0].encode())}
 
 
 @functools.lru_cache(maxsize=256)

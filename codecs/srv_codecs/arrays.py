@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from srv_codecs._arrays import tensor_array
 from srv_codecs._place import Place, input_place, output_place
+from srv_codecs._single_string import as_single_string
 
-__all__ = ["Place", "input_place", "output_place", "tensor_array"]
+__all__ = ["Place", "as_single_string", "input_place", "output_place", "tensor_array"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from srv_codecs.arrays import output_place
+from srv_codecs.arrays import as_single_string, output_place
 from srv_codecs.classification import classify, take_classification
 from srv_protocol.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound
 from srv_protocol.inference import InferOutputTensor, ModelInferResponse
@@ -133,9 +133,10 @@ def finish_response(runtime: MLModel, wanted: Wanted, response: object) -> Model
             raise InferenceError(
                 f"model '{runtime.name}': outputs[{index}]: expected a ResponseOutput with a name, got {given!r:.80}"
             )
-        by_name[given.name] = given
+        by_name[given.name] = as_single_string(given)
     if len(by_name) != len(outputs):
         raise InferenceError(f"model '{runtime.name}' returned two outputs of one name: {[o.name for o in outputs]}")
+    outputs = list(by_name.values())
     if wanted.outputs:
         batched = runtime.settings.max_batch_size > 0
         outputs = [_find(runtime, by_name, index, each, batched=batched) for index, each in enumerate(wanted.outputs)]
