@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
 import betterproto2
 
-from srv_protocol import _wire
+from srv_protocol._decoding import decode, merge
+from srv_protocol._encoding import encode
 from srv_protocol._errors import WireError
 from srv_protocol._varint import MAX_SHORT_VARINT_BYTES, read_varint
 
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     from _typeshed import SupportsRead
     from typing_extensions import Buffer
 
-    from srv_protocol._wire import Part
+    from srv_protocol._encoding import Part
 
 
 class Message(betterproto2.Message):
-    """A betterproto2 message that reads and writes the wire strictly; see :mod:`srv_protocol._wire`."""
+    """A betterproto2 message that reads and writes the wire strictly: ``_decoding`` and ``_encoding`` say how."""
 
     _view_fields: ClassVar[frozenset[str]] = frozenset()
 
@@ -53,7 +54,7 @@ class Message(betterproto2.Message):
             WireError: `data` is no valid message of this type; the text names the offset.
         """
         buffer = memoryview(data).cast("B").toreadonly()
-        message: Self = _wire.decode(cls, buffer, 0, len(buffer))
+        message: Self = decode(cls, buffer, 0, len(buffer))
         return message
 
     @classmethod
@@ -75,7 +76,7 @@ class Message(betterproto2.Message):
         data = stream.read() if size is None else stream.read(size)
         if size is not None and len(data) < size:
             raise WireError(f"protobuf: expected a message of {size} bytes, but the stream has only {len(data)} left")
-        _wire.merge(self, memoryview(data).toreadonly(), 0, len(data))
+        merge(self, memoryview(data).toreadonly(), 0, len(data))
         return self
 
     def __bytes__(self) -> bytes:
@@ -93,7 +94,7 @@ class Message(betterproto2.Message):
             WireError: a value does not fit its field.
         """
         parts: list[Part] = []
-        _wire.encode(self, parts)
+        encode(self, parts)
         return parts
 
     def check_encodable(self) -> None:

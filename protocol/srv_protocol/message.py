@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from srv_protocol._encoding import Part
 from srv_protocol._message import Message
-from srv_protocol._wire import Part
 
 __all__ = ["Message", "Part"]

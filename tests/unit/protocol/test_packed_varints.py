@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from srv_protocol import _wire
+from srv_protocol import _decoding, _encoding
+from srv_protocol._scalars import VARINTS
 from srv_protocol._varint import write_varint
 from srv_protocol.errors import WireError
 from srv_protocol.inference import InferTensorContents
@@ -18,14 +19,14 @@ from srv_protocol.inference import InferTensorContents
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KINDS: Final = sorted(kind for kind, row in _wire._VARINTS.items() if row.read_all is not None)
+KINDS: Final = sorted(kind for kind, row in VARINTS.items() if row.read_all is not None)
 many = settings(deadline=None, max_examples=300)
 
 
 def decode(kind: str, data: bytes) -> object:
     """Return what the field's decoder makes of the length and the data: the values, or the error's text."""
     values: dict[str, Any] = {"x": []}
-    read = _wire._packed_varints("x", kind, _wire._varint_reader(kind, None))
+    read = _decoding._packed_varints("x", kind, _decoding._varint_reader(kind, None))
     try:
         assert read(values, memoryview(data), 0, len(data), 0) == len(data)
     except WireError as error:
@@ -38,7 +39,7 @@ def encode(kind: str, value: object) -> object:
     """Return what the field's encoder makes of a value: the bytes, or the error's text."""
     parts: list[bytes | memoryview] = []
     try:
-        size = _wire._packed_encoder("M.x", betterproto2.FieldMetadata(1, kind, repeated=True))(value, parts)
+        size = _encoding._packed_encoder("M.x", betterproto2.FieldMetadata(1, kind, repeated=True))(value, parts)
     except WireError as error:
         return str(error)
     data = b"".join(parts)
@@ -51,7 +52,8 @@ def both_ways(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> tup
     results: list[object] = []
     for least in (1, 1 << 60):
         with monkeypatch.context() as patch:
-            patch.setattr(_wire, "MANY", least)
+            patch.setattr(_decoding, "MANY", least)
+            patch.setattr(_encoding, "MANY", least)
             results.append(act())
     bulk, single = results
     return bulk, single
@@ -61,14 +63,14 @@ def delimited(data: bytes) -> bytes:
     return write_varint(len(data)) + data
 
 
-VARINTS: Final = st.one_of(
+ENCODED: Final = st.one_of(
     st.integers(0, 64).flatmap(lambda bits: st.integers(0, (1 << bits) - 1)).map(write_varint),
     # Overlong ones, and those of more than 64 bits.
     st.binary(min_size=1, max_size=10).map(
         lambda data: bytes(byte | 0x80 for byte in data[:-1]) + bytes([data[-1] & 0x7F])
     ),
 )
-PACKED: Final = st.lists(VARINTS, min_size=1, max_size=40).map(b"".join)
+PACKED: Final = st.lists(ENCODED, min_size=1, max_size=40).map(b"".join)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -102,7 +104,7 @@ def test_corrupt_varints_are_the_same_error(kind: str, data: bytes, where: int, 
 @many
 @given(data=st.data())
 def test_values_are_written_the_same(kind: str, data: st.DataObject) -> None:
-    row = _wire._VARINTS[kind]
+    row = VARINTS[kind]
     element: st.SearchStrategy[Any] = (
         st.integers(row.low, row.high) | st.integers(max(row.low, -200), min(row.high, 200)) | st.booleans()
     )
