@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from srv_protocol.model_config import ModelConfig
 
 _R = TypeVar("_R")
+_END: Final = object()
 
 EXTENSIONS: Final = ("classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters")
 """The extensions of the protocol that this server has, in Triton's names."""
@@ -159,7 +160,7 @@ class DataPlane:
             wanted = self._prepare(model, request, headers)
             # Closed before the model counts as idle: a client that leaves must not outlive it in the runtime's code.
             async with aclosing(model.caller.iterate(model.runtime.predict_stream, _One(request))) as responses:
-                while (response := await _blamed(anext(responses, None))) is not None:
+                while (response := await _blamed(anext(responses, _END))) is not _END:
                     yield finish_response(model.runtime, wanted, response)
 
     def _find(self, request: ModelInferRequest) -> LoadedModel:

@@ -82,6 +82,16 @@ def test_errors_in_a_grpc_stream_are_messages(client: Grpc) -> None:
     assert errors[5] == ""
 
 
+def test_a_runtime_that_yields_none_is_at_fault(client: Grpc, server: Server) -> None:
+    """The client is told: a stream that just ended would look whole."""
+    inputs = int32(count=1, mistake=1)
+    message = "model 'stream' returned no inference response, but NoneType: None"
+    first, second = client.stream([grpc_request("stream", inputs)])
+    assert (first.error_message, second.error_message) == ("", message)
+    _, event = events(server.post("/v2/models/stream/infer_stream", json_body(inputs)).body)
+    assert event == {"error": message}
+
+
 def test_a_malformed_message_in_a_grpc_stream_ends_it(client: Grpc) -> None:
     """Nobody can say which request it was."""
     call: Any = client.channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")

@@ -18,7 +18,7 @@ class Stream(MLModel):
         """Count to the number that the input ``count`` has.
 
         With an input ``port`` it is connected to from the first response to the end, however that comes. A negative
-        count is an error after as many responses.
+        count is an error after as many responses; an input ``mistake`` makes the next one None.
         """
         payload = await anext(aiter(payloads))
         given = {tensor.name: tensor.data[0] for tensor in payload.inputs}
@@ -30,6 +30,8 @@ class Stream(MLModel):
             for number in range(abs(count)):
                 yield InferenceResponse(outputs=[ResponseOutput("number", "INT32", [1], data=[number])])
                 await asyncio.sleep(0)
+            if "mistake" in given:
+                yield None  # type: ignore[misc]  # the mistake
             if count < 0:
                 raise InvalidInput(f"the end is at {abs(count)}")
         finally:
