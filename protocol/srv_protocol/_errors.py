@@ -8,8 +8,13 @@
     │   ├── InputsNotFound        an input is missing, or was not asked for
     │   └── OutputNotFound        a requested output does not exist
     ├── RequestTooLarge           a request beyond ``max_request_size``
+    ├── AlreadyExists             a name that is taken
     ├── ModelNotFound             no such model or version
+    ├── NotFound                  something else that the client names and that is not there
     ├── ModelNotReady             the model exists and cannot answer yet
+    ├── QueueFull                 more requests wait for a model than may
+    ├── QueueTimeout              a request waited for its model for longer than it may
+    ├── DeadlineExceeded          a request ran for longer than it may
     ├── LoadError                 a model could not be loaded
     ├── InferenceError            the runtime answered something that is no valid response
     ├── Unsupported               a call that this server does not serve
@@ -30,8 +35,10 @@ class ErrorKind(enum.Enum):
 
     INVALID_ARGUMENT = "invalid argument"
     NOT_FOUND = "not found"
+    ALREADY_EXISTS = "already exists"
     TOO_LARGE = "too large"
     UNAVAILABLE = "unavailable"
+    DEADLINE_EXCEEDED = "deadline exceeded"
     UNSUPPORTED = "unsupported"
     INTERNAL = "internal"
 
@@ -76,6 +83,18 @@ class RequestTooLarge(SrvError):
     kind = ErrorKind.TOO_LARGE
 
 
+class AlreadyExists(SrvError):
+    """A name that the client wants to give is taken."""
+
+    kind = ErrorKind.ALREADY_EXISTS
+
+
+class NotFound(SrvError):
+    """Something that the client names, other than a model, does not exist."""
+
+    kind = ErrorKind.NOT_FOUND
+
+
 class ModelNotFound(SrvError):
     """No model of that name, no such version of it, or none that is loaded."""
 
@@ -97,6 +116,24 @@ class ModelNotReady(SrvError):
     """The model is registered and cannot answer yet: it is loading."""
 
     kind = ErrorKind.UNAVAILABLE
+
+
+class QueueFull(SrvError):
+    """As many requests as may wait for a model are waiting already."""
+
+    kind = ErrorKind.UNAVAILABLE
+
+
+class QueueTimeout(SrvError):
+    """A request has waited for its model for as long as it may; the model has not seen it."""
+
+    kind = ErrorKind.UNAVAILABLE
+
+
+class DeadlineExceeded(SrvError):
+    """A request has taken as long as it may; its work is cancelled where that is possible."""
+
+    kind = ErrorKind.DEADLINE_EXCEEDED
 
 
 class LoadError(SrvError):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from srv_protocol._errors import (
+    AlreadyExists,
     CodecError,
     CodecNotFound,
+    DeadlineExceeded,
     ErrorKind,
     InferenceError,
     InputsNotFound,
@@ -12,7 +14,10 @@ from srv_protocol._errors import (
     LoadError,
     ModelNotFound,
     ModelNotReady,
+    NotFound,
     OutputNotFound,
+    QueueFull,
+    QueueTimeout,
     RequestTooLarge,
     SettingsError,
     SrvError,
@@ -21,8 +26,10 @@ from srv_protocol._errors import (
 )
 
 __all__ = [
+    "AlreadyExists",
     "CodecError",
     "CodecNotFound",
+    "DeadlineExceeded",
     "ErrorKind",
     "InferenceError",
     "InputsNotFound",
@@ -30,7 +37,10 @@ __all__ = [
     "LoadError",
     "ModelNotFound",
     "ModelNotReady",
+    "NotFound",
     "OutputNotFound",
+    "QueueFull",
+    "QueueTimeout",
     "RequestTooLarge",
     "SettingsError",
     "SrvError",

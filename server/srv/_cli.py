@@ -111,7 +111,7 @@ async def _serve(settings: Settings, repository: ModelRepository) -> tuple[int, 
     if loading.done():
         loading.result()
         print_report(console, server.registry.entries(), server.addresses)
-        failed = settings.load_models_at_startup and not server.dataplane.model_names()
+        failed = settings.load_models_at_startup and not server.backend.dataplane.model_names()
     else:
         loading.cancel()
         await asyncio.wait({loading}, timeout=_LAST_STEPS)

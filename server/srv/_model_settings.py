@@ -38,7 +38,6 @@ MODEL_SETTINGS_FILE: Final = "model-settings.json"
 
 UNSUPPORTED_MODEL_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType(
     {
-        "max_batch_size": (0,),
         "max_batch_time": (0.0,),
         "cache_enabled": (False,),
         "parallel_workers": (None, 0),
@@ -48,7 +47,6 @@ UNSUPPORTED_MODEL_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingPro
         "parameters.inference_pool_gid": (None,),
         "parameters.autogenerate_inference_pool_gid": (False,),
         "parameters.workers": (None,),
-        "parameters.max_queue_size": (None,),
     }
 )
 """Known settings that have no effect yet -> the values that change nothing, which need no warning."""
@@ -86,6 +84,7 @@ class ModelParameters(msgspec.Struct, frozen=True, kw_only=True, metaclass=_Open
         uri: where the model's artefacts are; from a file, absolute, and the file's folder by default.
         version: the model's version; ``""`` is none.
         content_type: the default content type of requests.
+        max_queue_size: requests that may wait for the model; ``None`` leaves the server's setting.
         extra: whatever the runtime wants.
 
     Raises:
@@ -100,6 +99,7 @@ class ModelParameters(msgspec.Struct, frozen=True, kw_only=True, metaclass=_Open
     autogenerate_inference_pool_gid: bool = False
     format: str | None = None
     content_type: str | None = None
+    max_queue_size: Count | None = None
     extra: dict[str, object] = {}
     model_extra: dict[str, object] = {}
 
@@ -124,6 +124,8 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: not empty, no spaces around it, and fit to stand in a URL.
         implementation: the runtime: an import string ``module.Class``, or in Python the class itself.
+        max_batch_size: above 0 the first dimension of all inputs and outputs is that of a batch. Without
+            `max_batch_time` it is also the largest batch that a request may have, as in Triton.
         platform: for the model's metadata, as are `versions` (of its framework), `inputs` and `outputs`.
         source: the ``model-settings.json`` that it was read from.
         warnings: what the loader noticed; see :meth:`log_warnings`.

@@ -7,6 +7,7 @@ import logging
 import socket
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from srv._backend import Backend
 from srv._controlplane import ControlPlane
 from srv._dataplane import DataPlane
 from srv._metrics import Metrics
@@ -54,8 +55,9 @@ class Server:
         self.state = ServerState()
         self.registry = ModelRegistry(self.state.changes, repository.root)
         self.metrics = Metrics(settings.metrics_rest_server_prefix)
-        self.dataplane = DataPlane(settings, self.registry, self.metrics, self.state)
-        self.controlplane = ControlPlane(repository, self.registry)
+        dataplane = DataPlane(settings, self.registry, self.metrics, self.state)
+        controlplane = ControlPlane(repository, self.registry)
+        self.backend = Backend(settings, self.state, self.metrics, dataplane, controlplane)
         self.addresses: list[Address] = []
         self._settings = settings
         self._http: list[HttpServer] = []
@@ -70,9 +72,9 @@ class Server:
         """
         settings = self._settings
         listeners = [self._bind("REST", settings.http_port), self._bind("gRPC", settings.grpc_port)]
-        app = rest_app(settings, self.dataplane, self.controlplane, self.metrics, self.state)
+        app = rest_app(self.backend)
         self._http = [HttpServer(app, listeners[0], root_path=settings.root_path, access_log=settings.debug)]
-        self._grpc = GrpcServer(settings, self.dataplane, self.controlplane, self.metrics, self.state, listeners[1])
+        self._grpc = GrpcServer(self.backend, listeners[1])
         if settings.metrics_endpoint:
             listener = self._bind("metrics", settings.metrics_port)
             self._http.append(HttpServer(metrics_app(settings.metrics_endpoint, self.metrics), listener))
@@ -104,7 +106,7 @@ class Server:
     async def load_models(self, progress: Callable[[ModelSettings], None] = lambda _: None) -> None:
         """Load what the repository has; readiness follows."""
         if self._settings.load_models_at_startup:
-            await self.controlplane.load_all(progress)
+            await self.backend.controlplane.load_all(progress)
         self.state.set_started()
 
     def hasten(self) -> None:

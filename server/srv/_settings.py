@@ -52,12 +52,6 @@ UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType
         "tracing_server": (None,),
         "cache_enabled": (False,),
         "cache_size": (100,),
-        "max_queue_size": (None,),
-        "request_timeout": (None,),
-        "allow_client_shm": (False,),
-        "allow_file_override": (False,),
-        "grpc_stream_dialect": ("triton",),
-        "trace_file": (None,),
         "processes": (1,),
         "grpc_transport": (None,),
     }
@@ -109,6 +103,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         gzip_enabled: compress answers of inference over REST when the client asks for it.
         grpc_output: the form of output tensors: as the request's inputs were sent, or always raw.
         json_nonfinite: what NaN and infinities become in JSON, which has no words for them.
+        grpc_stream_dialect: the messages that ModelStreamInfer answers with: Triton's, or MLServer's bare responses.
+        max_queue_size: requests that may wait for a model; ``None`` is no bound. A model's own ranks above it.
+        request_timeout: seconds that a request may take, waiting included; ``None`` is no bound.
+        allow_client_shm: whether clients may register shared memory of this machine.
+        allow_file_override: whether load requests may bring files, model code among them.
+        trace_file: where traces are written; clients cannot change it. ``None`` writes none.
         shutdown_delay: seconds between turning not ready and refusing new requests.
         shutdown_timeout: seconds that running requests are waited for.
         warnings: what the loader noticed; see :meth:`log_warnings`.
@@ -138,6 +138,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gzip_enabled: bool = True
     grpc_output: Literal["mirror", "raw"] = "mirror"
     json_nonfinite: Literal["error", "null"] = "error"
+    grpc_stream_dialect: Literal["triton", "mlserver"] = "triton"
+    max_queue_size: Count | None = None
+    request_timeout: Annotated[float, Meta(gt=0, le=86_400)] | None = None
+    allow_client_shm: bool = False
+    allow_file_override: bool = False
+    trace_file: NonEmpty | None = None
     shutdown_delay: Seconds = 0.0
     # Kubernetes kills after 30 s; this leaves time to unload models.
     shutdown_timeout: Seconds = 20.0

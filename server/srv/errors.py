@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from srv_protocol.errors import (
+    AlreadyExists,
     CodecError,
     CodecNotFound,
+    DeadlineExceeded,
     ErrorKind,
     InferenceError,
     InputsNotFound,
@@ -12,7 +14,10 @@ from srv_protocol.errors import (
     LoadError,
     ModelNotFound,
     ModelNotReady,
+    NotFound,
     OutputNotFound,
+    QueueFull,
+    QueueTimeout,
     RequestTooLarge,
     SettingsError,
     SrvError,
@@ -23,8 +28,10 @@ from srv_protocol.errors import (
 MLServerError = SrvError
 
 __all__ = [
+    "AlreadyExists",
     "CodecError",
     "CodecNotFound",
+    "DeadlineExceeded",
     "ErrorKind",
     "InferenceError",
     "InputsNotFound",
@@ -33,7 +40,10 @@ __all__ = [
     "MLServerError",
     "ModelNotFound",
     "ModelNotReady",
+    "NotFound",
     "OutputNotFound",
+    "QueueFull",
+    "QueueTimeout",
     "RequestTooLarge",
     "SettingsError",
     "SrvError",

@@ -81,11 +81,16 @@ class Calls:
         await self._idle.wait()
 
     def wrap(self, services: Iterable[IServable]) -> IServable:
-        """Return one service with all their methods, each wrapped."""
+        """Return one service with all their methods, each wrapped.
+
+        Several may share the RPCs of one base: each RPC is that of the one which overrides it.
+        """
         mapping: dict[str, Handler] = {}
         for service in services:
             for path, handler in service.__mapping__().items():
                 function, cardinality, request_type, reply_type = cast("_HandlerFields", handler)
+                if path in mapping and path.rpartition("/")[2] not in vars(type(service)):
+                    continue
                 wrapped = self._wrap(path, function, _KINDS[cardinality])
                 mapping[path] = Handler(wrapped, cardinality, request_type, reply_type)
         return _Service(mapping)

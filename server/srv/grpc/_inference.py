@@ -1,7 +1,4 @@
-"""``inference.GRPCInferenceService`` and MLServer's ``inference.model_repository.ModelRepositoryService``.
-
-RPCs that are not overridden answer UNIMPLEMENTED.
-"""
+"""Health, metadata and inference of ``inference.GRPCInferenceService``."""
 
 from __future__ import annotations
 
@@ -12,8 +9,7 @@ from srv._status import describe_error
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import receive_one, requests, send
 from srv_codecs.grpc import bind_request, lower_response
-from srv_protocol import model_repository as repository_messages
-from srv_protocol.errors import InvalidInput, ModelNotFound, Unsupported
+from srv_protocol.errors import ModelNotFound
 from srv_protocol.inference import (
     ModelConfigRequest,
     ModelConfigResponse,
@@ -24,12 +20,6 @@ from srv_protocol.inference import (
     ModelReadyRequest,
     ModelReadyResponse,
     ModelStreamInferResponse,
-    RepositoryIndexRequest,
-    RepositoryIndexResponse,
-    RepositoryModelLoadRequest,
-    RepositoryModelLoadResponse,
-    RepositoryModelUnloadRequest,
-    RepositoryModelUnloadResponse,
     ServerLiveRequest,
     ServerLiveResponse,
     ServerMetadataRequest,
@@ -38,27 +28,20 @@ from srv_protocol.inference import (
     ServerReadyResponse,
 )
 from srv_protocol.inference_grpc import GRPCInferenceServiceBase
-from srv_protocol.model_repository import ModelRepositoryServiceBase
 
 if TYPE_CHECKING:
     from grpclib.server import Stream
 
-    from srv._controlplane import ControlPlane
-    from srv._dataplane import DataPlane
-    from srv._settings import Settings
-    from srv._state import ServerState
+    from srv._backend import Backend
 
 
 class InferenceService(GRPCInferenceServiceBase):
-    """Health, metadata, inference and the model repository."""
+    """The RPCs of health, metadata and inference."""
 
-    def __init__(
-        self, settings: Settings, dataplane: DataPlane, controlplane: ControlPlane, state: ServerState
-    ) -> None:
-        self._draining = state.draining
-        self._mirror = settings.grpc_output == "mirror"
-        self._dataplane = dataplane
-        self._controlplane = controlplane
+    def __init__(self, backend: Backend) -> None:
+        self._draining = backend.state.draining
+        self._mirror = backend.settings.grpc_output == "mirror"
+        self._dataplane = backend.dataplane
 
     async def ServerLive(self, stream: Stream[ServerLiveRequest, ServerLiveResponse]) -> None:
         await receive_one(stream)
@@ -112,77 +95,3 @@ class InferenceService(GRPCInferenceServiceBase):
                 message = describe_error(error, "ModelStreamInfer").message
                 failed = ModelInferResponse(id=request.id)
                 await send(stream, ModelStreamInferResponse(error_message=message, infer_response=failed))
-
-    async def RepositoryIndex(self, stream: Stream[RepositoryIndexRequest, RepositoryIndexResponse]) -> None:
-        request = await receive_one(stream)
-        _reject_repository(request.repository_name)
-        await stream.send_message(RepositoryIndexResponse(models=self._dataplane.index(only_ready=request.ready)))
-
-    async def RepositoryModelLoad(
-        self, stream: Stream[RepositoryModelLoadRequest, RepositoryModelLoadResponse]
-    ) -> None:
-        request = await receive_one(stream)
-        name = _model_name(request)
-        await self._controlplane.load(name, request.parameters)
-        await stream.send_message(RepositoryModelLoadResponse(model_name=name, is_loaded=True))
-
-    async def RepositoryModelUnload(
-        self, stream: Stream[RepositoryModelUnloadRequest, RepositoryModelUnloadResponse]
-    ) -> None:
-        request = await receive_one(stream)
-        name = _model_name(request)
-        unknown = sorted(set(request.parameters) - {"unload_dependents"})
-        if unknown:
-            raise InvalidInput(f"unrecognized unload parameter '{unknown[0]}'.")
-        await self._controlplane.unload(name)
-        await stream.send_message(RepositoryModelUnloadResponse(model_name=name, is_unloaded=True))
-
-
-class RepositoryService(ModelRepositoryServiceBase):
-    """MLServer's second service: the same operations under another name."""
-
-    def __init__(self, dataplane: DataPlane, controlplane: ControlPlane) -> None:
-        self._dataplane = dataplane
-        self._controlplane = controlplane
-
-    async def RepositoryIndex(
-        self,
-        stream: Stream[repository_messages.RepositoryIndexRequest, repository_messages.RepositoryIndexResponse],
-    ) -> None:
-        request = await receive_one(stream)
-        models = [
-            repository_messages.ModelIndex(name=each.name, version=each.version, state=each.state, reason=each.reason)
-            for each in self._dataplane.index(only_ready=request.ready)
-        ]
-        await stream.send_message(repository_messages.RepositoryIndexResponse(models=models))
-
-    async def RepositoryModelLoad(
-        self,
-        stream: Stream[repository_messages.RepositoryModelLoadRequest, repository_messages.RepositoryModelLoadResponse],
-    ) -> None:
-        request = await receive_one(stream)
-        await self._controlplane.load(request.model_name)
-        await stream.send_message(repository_messages.RepositoryModelLoadResponse())
-
-    async def RepositoryModelUnload(
-        self,
-        stream: Stream[
-            repository_messages.RepositoryModelUnloadRequest, repository_messages.RepositoryModelUnloadResponse
-        ],
-    ) -> None:
-        request = await receive_one(stream)
-        await self._controlplane.unload(request.model_name)
-        await stream.send_message(repository_messages.RepositoryModelUnloadResponse())
-
-
-def _reject_repository(name: str) -> None:
-    if name:
-        raise Unsupported("'repository_name' specification is not supported")
-
-
-def _model_name(request: RepositoryModelLoadRequest | RepositoryModelUnloadRequest) -> str:
-    """Return the model's name: field 2, or field 1 as KServe's clients have it."""
-    if not request.model_name:
-        return request.repository_name
-    _reject_repository(request.repository_name)
-    return request.model_name

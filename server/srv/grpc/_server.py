@@ -16,8 +16,9 @@ from srv.grpc._calls import Calls
 from srv.grpc._codec import MessageCodec
 from srv.grpc._handler import ConnectionHandler
 from srv.grpc._health import HealthService
-from srv.grpc._inference import InferenceService, RepositoryService
+from srv.grpc._inference import InferenceService
 from srv.grpc._reflection import ReflectionAlphaService, ReflectionService
+from srv.grpc._repository import RepositoryRpcs, RepositoryService
 
 if TYPE_CHECKING:
     import socket
@@ -26,11 +27,7 @@ if TYPE_CHECKING:
 
     from grpclib._typing import IServable
 
-    from srv._controlplane import ControlPlane
-    from srv._dataplane import DataPlane
-    from srv._metrics import Metrics
-    from srv._settings import Settings
-    from srv._state import ServerState
+    from srv._backend import Backend
 
 # grpclib's own backlog of 100 is small for a server behind a load balancer; this is uvicorn's.
 _BACKLOG: Final = 2048
@@ -43,23 +40,21 @@ class GrpcServer(grpclib.server.Server):
 
     def __init__(
         self,
-        settings: Settings,
-        dataplane: DataPlane,
-        controlplane: ControlPlane,
-        metrics: Metrics,
-        state: ServerState,
+        backend: Backend,
         listener: socket.socket,
     ) -> None:
-        self._calls = Calls(metrics)
+        self._calls = Calls(backend.metrics)
         self._listener = listener
         self._connections: WeakSet[H2Protocol] = WeakSet()
         services: list[IServable] = [
-            InferenceService(settings, dataplane, controlplane, state),
-            RepositoryService(dataplane, controlplane),
-            HealthService(dataplane, state),
-            ReflectionService(state.draining),
-            ReflectionAlphaService(state.draining),
+            InferenceService(backend),
+            RepositoryRpcs(backend),
+            RepositoryService(backend),
+            HealthService(backend.dataplane, backend.state),
+            ReflectionService(backend.state.draining),
+            ReflectionAlphaService(backend.state.draining),
         ]
+        settings = backend.settings
         limits = filter(None, (settings.max_request_size, settings.grpc_max_message_length))
         codec = MessageCodec(min(limits))
         super().__init__([self._calls.wrap(services)], codec=codec, config=Configuration())

@@ -15,7 +15,9 @@ from litestar.response.base import ASGIResponse
 from srv._metrics import METRICS_TYPE
 from srv._status import describe_error
 from srv.rest._errors import error_body, handle_error
-from srv.rest._routes import health_routes, inference_routes, repository_routes
+from srv.rest._inference_routes import inference_routes
+from srv.rest._metadata_routes import metadata_routes
+from srv.rest._repository_routes import repository_routes
 from srv_protocol.errors import InferenceError, ModelNotReady
 
 if TYPE_CHECKING:
@@ -23,10 +25,9 @@ if TYPE_CHECKING:
 
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-    from srv._controlplane import ControlPlane
-    from srv._dataplane import DataPlane
+    from srv._backend import Backend
     from srv._metrics import Metrics
-    from srv._settings import CORSSettings, Settings
+    from srv._settings import CORSSettings
     from srv._state import ServerState
 
 # As nginx has it: the client went away before an answer.
@@ -35,15 +36,14 @@ _STOPPING: Final = ModelNotReady("the server is shutting down")
 _CANCELLED: Final = InferenceError("the request was cancelled")
 
 
-def rest_app(
-    settings: Settings, dataplane: DataPlane, controlplane: ControlPlane, metrics: Metrics, state: ServerState
-) -> ASGIApp:
+def rest_app(backend: Backend) -> ASGIApp:
     """Return the REST front as an ASGI application."""
+    settings = backend.settings
     app = Litestar(
         [
-            *health_routes(dataplane),
-            *repository_routes(dataplane, controlplane, settings.max_request_size),
-            *inference_routes(dataplane, settings),
+            *metadata_routes(backend),
+            *repository_routes(backend),
+            *inference_routes(backend),
         ],
         exception_handlers={Exception: handle_error},
         openapi_config=OpenAPIConfig(
@@ -58,7 +58,7 @@ def rest_app(
         # Litestar would set up handlers of its own for the root logger.
         logging_config=None,
     )
-    return _guarded(app, metrics, state)
+    return _guarded(app, backend.metrics, backend.state)
 
 
 def metrics_app(path: str, metrics: Metrics) -> ASGIApp:

@@ -68,7 +68,12 @@ def test_model_not_found(error: ModelNotFound, text: str) -> None:
 def test_kinds() -> None:
     """What the client sent is wrong unless a class says otherwise."""
     assert {cls.__name__: cls.kind for cls in CLASSES if cls.kind is not ErrorKind.INVALID_ARGUMENT} == {
+        "AlreadyExists": ErrorKind.ALREADY_EXISTS,
         "RequestTooLarge": ErrorKind.TOO_LARGE,
+        "NotFound": ErrorKind.NOT_FOUND,
+        "QueueFull": ErrorKind.UNAVAILABLE,
+        "QueueTimeout": ErrorKind.UNAVAILABLE,
+        "DeadlineExceeded": ErrorKind.DEADLINE_EXCEEDED,
         "ModelNotFound": ErrorKind.NOT_FOUND,
         "ModelNotReady": ErrorKind.UNAVAILABLE,
         "InferenceError": ErrorKind.INTERNAL,

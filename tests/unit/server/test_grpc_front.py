@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 class Front:
     """What a GrpcServer serves, each method in its wrapper."""
 
-    def __init__(self, settings: Settings, server: Server, listener: socket.socket) -> None:
-        self.grpc = GrpcServer(settings, server.dataplane, server.controlplane, server.metrics, server.state, listener)
+    def __init__(self, server: Server, listener: socket.socket) -> None:
+        self.grpc = GrpcServer(server.backend, listener)
 
     def __mapping__(self) -> Mapping[str, Handler]:
         return self.grpc._mapping
@@ -59,7 +59,7 @@ async def channel(settings: Settings | None = None) -> AsyncGenerator[tuple[Chan
     settings = settings or Settings()
     with socket.socket() as unused:
         async with in_memory(settings) as server:
-            front = Front(settings, server, unused)
+            front = Front(server, unused)
             async with ChannelFor([front], front.grpc._codec) as opened:
                 yield opened, server, front.grpc
 

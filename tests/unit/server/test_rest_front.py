@@ -33,7 +33,7 @@ STREAM = "/v2/models/breaking/infer_stream"
 async def rest(settings: Settings | None = None) -> AsyncGenerator[tuple[AsyncClient, Server]]:
     settings = settings or Settings()
     async with in_memory(settings) as server:
-        app: Any = rest_app(settings, server.dataplane, server.controlplane, server.metrics, server.state)
+        app: Any = rest_app(server.backend)
         transport, headers = ASGITransport(app), {"Accept-Encoding": "identity"}
         async with AsyncClient(transport=transport, headers=headers, base_url="http://test") as client:
             yield client, server

@@ -1,0 +1,98 @@
+"""The routes of inference.
+
+Source: "Inference Protocol - HTTP/REST"; Triton's "Binary Tensor Data Extension"; MLServer's ``infer_stream``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from litestar import post
+from litestar.response.base import ASGIResponse
+
+from srv._headers import response_headers
+from srv._offload import off_loop
+from srv.rest._body import BuffersResponse, read_body
+from srv.rest._errors import AnyRequest
+from srv.rest._requests import OK, path_model, request_headers
+from srv.rest._sse import EventStream
+from srv_codecs.compression import IDENTITY, choose_encoding, compress, decompress
+from srv_codecs.rest import (
+    HEADER_LENGTH,
+    OutputForms,
+    decode_raw_request,
+    decode_request,
+    encode_response,
+    parse_header_length,
+)
+from srv_protocol.errors import InvalidInput
+from srv_protocol.inference import Headers, ModelInferRequest, ModelInferResponse
+
+if TYPE_CHECKING:
+    from litestar.handlers import HTTPRouteHandler
+
+    from srv._backend import Backend
+
+
+def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
+    """Return the routes that call models."""
+    dataplane, settings = backend.dataplane, backend.settings
+    limit = settings.max_request_size
+    nonfinite_as_null = settings.json_nonfinite == "null"
+
+    async def receive(request: AnyRequest, headers: Headers) -> tuple[ModelInferRequest, OutputForms]:
+        name, version = path_model(request)
+        body = await read_body(request, limit, headers.get("content-length"))
+        encoding = headers.get("content-encoding") or IDENTITY
+        if encoding != IDENTITY:
+            body = await off_loop(len(body), decompress, body, encoding, limit)
+        header_length = headers.get(HEADER_LENGTH)
+        if not body and header_length is None:
+            raise InvalidInput("the request body is empty; expected an inference request")
+        if parse_header_length(header_length, len(body)) == 0:
+            inputs, batched = dataplane.inputs(name, version)
+            message, forms = decode_raw_request(body, inputs, name, batched=batched), OutputForms(default=True)
+        else:
+            message, forms = decode_request(body, header_length)
+        message.model_name, message.model_version = name, version
+        return message, forms
+
+    @post(
+        ["/v2/models/{name:str}/infer", "/v2/models/{name:str}/versions/{version:str}/infer"],
+        status_code=OK,
+        summary="Inference: V2 JSON, with or without binary tensor data behind it",
+    )
+    async def infer(request: AnyRequest) -> ASGIResponse:
+        headers = request_headers(request)
+        message, forms = await receive(request, headers)
+        response = await dataplane.infer(message, headers)
+        sent = response_headers(response.parameters.headers, response.model_name)
+        body = encode_response(response, forms, nonfinite_as_null=nonfinite_as_null)
+        if body.header_length is not None:
+            sent.append((HEADER_LENGTH, str(body.header_length)))
+        parts, size = body.parts, body.size
+        encoding = choose_encoding(headers.get("accept-encoding")) if settings.gzip_enabled else IDENTITY
+        if encoding != IDENTITY:
+            sent.append(("content-encoding", encoding))
+            parts = await off_loop(size, compress, parts, encoding)
+            size = sum(map(len, parts))
+        return BuffersResponse(parts, size=size, media_type=body.content_type, headers=sent)
+
+    @post(
+        ["/v2/models/{name:str}/infer_stream", "/v2/models/{name:str}/versions/{version:str}/infer_stream"],
+        status_code=OK,
+        summary="Inference with a stream of responses, as server-sent events of V2 JSON",
+    )
+    async def infer_stream(request: AnyRequest) -> EventStream:
+        headers = request_headers(request)
+        message, _ = await receive(request, headers)
+        responses = dataplane.infer_stream(message, headers)
+        encode = partial(_event, nonfinite_as_null=nonfinite_as_null)
+        return EventStream(responses, encode, f"POST {request.url.path}")
+
+    return [infer, infer_stream]
+
+
+def _event(response: ModelInferResponse, *, nonfinite_as_null: bool) -> bytes:
+    return bytes(encode_response(response, OutputForms(), nonfinite_as_null=nonfinite_as_null).parts[0])

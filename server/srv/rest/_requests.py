@@ -1,0 +1,44 @@
+"""What the routes have in common: how they read requests, and answer with JSON.
+
+Litestar's own body parsing stays out of it: media types say nothing here, and bodies are large.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from litestar import Response
+
+from srv.rest._body import read_body
+from srv_protocol.inference import Headers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from srv.rest._errors import AnyRequest
+
+OK: Final = 200
+"""POST's default status would be 201, which tritonclient takes for an error."""
+_JSON: Final = "application/json"
+
+
+def json_response(content: object) -> Response[bytes]:
+    """Return a response that is JSON."""
+    return Response(msgspec.json.encode(content), media_type=_JSON)
+
+
+def path_model(request: AnyRequest) -> tuple[str, str]:
+    """Return the name and the version, ``""`` for none, that the path has; a query has no say."""
+    parameters: Mapping[str, str] = request.path_params
+    return parameters["name"], parameters.get("version", "")
+
+
+def request_headers(request: AnyRequest) -> Headers:
+    """Return the headers of a request."""
+    return Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
+
+
+async def read_control_body(request: AnyRequest, limit: int) -> memoryview:
+    """Return the body of a request other than inference; it may be empty."""
+    return await read_body(request, limit, request.headers.get("content-length"))
