@@ -71,7 +71,9 @@ def test_the_rpcs_are_told_apart_by_whether_they_are_served() -> None:
     unserved = {name for name in rpcs if re.search(rf"\b{name}\b", missing)}
 
     ours = [
-        each for each in GRPCInferenceServiceBase.__subclasses__() if each.__module__.startswith(server.__package__)
+        each
+        for each in GRPCInferenceServiceBase.__subclasses__()
+        if each.__module__.rpartition(".")[0] == server.__package__
     ]
     assert served == {name for name in rpcs for each in ours if name in vars(each)}
     assert unserved == set(rpcs) - served
