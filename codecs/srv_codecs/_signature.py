@@ -63,6 +63,11 @@ class Signature:
         return tuple(argument.name for argument in self.inputs)
 
     @property
+    def optional_names(self) -> frozenset[str]:
+        """The names of the inputs that a request may leave out."""
+        return frozenset(each.name for each in self.inputs if each.default is not Default.REQUIRED)
+
+    @property
     def takes_rest(self) -> bool:
         """Whether inputs of any other name are welcome: a table takes them, or the function reads the request."""
         return self.rest is not None or any(part.hint is PARTS[ModelInferRequest] for part in self.parts)

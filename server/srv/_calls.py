@@ -4,16 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, ParamSpec, TypeVar, cast, overload
 
+from srv._turns import LOWEST, Turns
+
+_A = TypeVar("_A")
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _END: Final = object()
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """How a call waits for its model's thread.
+
+    Attributes:
+        priority: lower numbers come first, of equal ones who came first.
+        bounded: whether the bound on waiting calls holds for it.
+        begin: called when the model's code begins.
+    """
+
+    priority: int = LOWEST
+    bounded: bool = False
+    begin: Callable[[], None] = _nothing
+
+
+_PLAIN: Final = Ticket()
 
 
 class Caller:
@@ -21,10 +48,14 @@ class Caller:
 
     Plain functions run on a thread of the model's own, one call at a time: a runtime needs no locks, and a slow one
     blocks neither the event loop nor other models. ``async`` ones run on the event loop, and may overlap.
+
+    A call that is cancelled ends at once; what it runs on the thread goes on, and keeps its turn to its end.
     """
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, limit: int | None = None) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"srv-{label}")
+        self._turns = Turns(limit)
+        self.limit = limit
 
     @overload
     async def call(self, function: Callable[_P, Awaitable[_R]], *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
@@ -32,22 +63,45 @@ class Caller:
     async def call(self, function: Callable[_P, _R | Awaitable[_R]], *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
     async def call(self, function: Callable[_P, _R | Awaitable[_R]], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Call a plain or ``async`` function and return its result."""
-        bound = partial(function, *args, **kwargs)
-        result: object = bound() if inspect.iscoroutinefunction(function) else await self._run(bound)
+        return cast("_R", await self._call(function, partial(function, *args, **kwargs), _PLAIN))
+
+    async def serve(self, function: Callable[[_A], object], argument: _A, ticket: Ticket) -> object:
+        """Call a function that answers a request, as :meth:`call` does, and wait for its turn as `ticket` says.
+
+        Raises:
+            QueueFull: too many wait already.
+        """
+        return await self._call(function, partial(function, argument), ticket)
+
+    async def _call(self, function: Callable[..., object], bound: Callable[[], object], ticket: Ticket) -> object:
+        if inspect.iscoroutinefunction(function):
+            ticket.begin()
+            result = bound()
+        else:
+            result = await self._run(bound, ticket)
         # A plain function may hand on a coroutine, as a decorator that is not `async` itself does.
         if inspect.isawaitable(result):
             with _Contained():
-                result = await result
-        return cast("_R", result)
+                return await result
+        return result
 
     async def iterate(
-        self, function: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
+        self, function: Callable[[_A], object], argument: _A, ticket: Ticket = _PLAIN
     ) -> AsyncGenerator[object]:
-        """Yield what an ``async`` or a plain generator function yields; a plain one runs on the model's thread."""
+        """Yield what an ``async`` or a plain generator function yields.
+
+        A plain one runs on the model's thread. Each of its steps waits for its turn, the first as `ticket` says; the
+        later ones are never too many.
+
+        Raises:
+            QueueFull: too many wait already.
+        """
         if inspect.isasyncgenfunction(function):
-            made: object = function(*args, **kwargs)
+            ticket.begin()
+            made: object = function(argument)
         else:
-            made = await self.call(function, *args, **kwargs)
+            made = await self.serve(function, argument, ticket)
+        ticket = replace(ticket, bounded=False)
         if isinstance(made, AsyncIterator):
             items = cast("AsyncIterator[object]", made)
             try:
@@ -61,7 +115,7 @@ class Caller:
             return
         iterator = iter(cast("Iterator[object]", made))
         try:
-            while (item := await self._run(lambda: next(iterator, _END))) is not _END:
+            while (item := await self._run(lambda: next(iterator, _END), ticket)) is not _END:
                 yield item
         finally:
             if inspect.isgenerator(iterator):
@@ -71,10 +125,35 @@ class Caller:
         with _Contained():
             return await anext(items, _END)
 
-    async def _run(self, function: Callable[[], _R]) -> _R:
-        context = contextvars.copy_context()
+    async def _run(self, function: Callable[[], _R], ticket: Ticket = _PLAIN) -> _R:
+        await self._turns.take(ticket.priority, bounded=ticket.bounded)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: context.run(_contain, function))
+        answer: asyncio.Future[_R] = loop.create_future()
+        context = contextvars.copy_context()
+
+        def finish(done: concurrent.futures.Future[_R]) -> None:
+            self._turns.give_back()
+            if answer.done():
+                return  # the call was cancelled; nobody waits for what came of it
+            error = done.exception()
+            if error is None:
+                answer.set_result(done.result())
+            else:
+                answer.set_exception(error)
+
+        def finish_on_loop(done: concurrent.futures.Future[_R]) -> None:
+            # A thread may outlive the server's loop.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(finish, done)
+
+        ticket.begin()
+        try:
+            running = self._executor.submit(context.run, _contain, function)
+        except BaseException:
+            self._turns.give_back()
+            raise
+        running.add_done_callback(finish_on_loop)
+        return await answer
 
     async def drain(self) -> None:
         """Return once the thread has done what it was given; a request that was cancelled may still run on it."""

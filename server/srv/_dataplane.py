@@ -5,34 +5,51 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
+from srv._calls import Ticket
+from srv._deadline import Deadline
 from srv._model_config import model_config
+from srv._options import FINAL, take_options
+from srv._recording import Recording
 from srv._registry import ModelState
 from srv._status import error_text
-from srv._validation import Wanted, check_inputs, check_outputs, check_requested, finish_response
-from srv_protocol.errors import InferenceError, ModelNotFound, Unsupported, WireError
+from srv._timeline import now
+from srv._validation import Wanted, batch_size, check_inputs, check_outputs, check_requested, finish_response
+from srv_protocol.errors import InferenceError, InvalidInput, ModelNotFound, ModelNotReady, Unsupported, WireError
 from srv_protocol.inference import (
     Headers,
     ModelIndex,
     ModelInferResponse,
     ModelMetadataResponse,
+    Parameters,
     ServerMetadataResponse,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable
-    from typing import Self
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
+    from srv._loaded import LoadedModel
     from srv._metrics import Metrics
-    from srv._registry import LoadedModel, ModelRegistry
+    from srv._options import RequestOptions
+    from srv._registry import ModelRegistry
     from srv._settings import Settings
     from srv._state import ServerState
-    from srv_protocol.inference import ModelInferRequest, TensorMetadata
+    from srv._timeline import Timeline
+    from srv_protocol.inference import ModelInferRequest, ModelStatistics, TensorMetadata
     from srv_protocol.model_config import ModelConfig
 
 _R = TypeVar("_R")
 _END: Final = object()
 
-EXTENSIONS: Final = ("classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters")
+EXTENSIONS: Final = (
+    "classification",
+    "sequence",
+    "model_repository",
+    "schedule_policy",
+    "model_configuration",
+    "binary_tensor_data",
+    "parameters",
+    "statistics",
+)
 """The extensions of the protocol that this server has, in Triton's names."""
 
 
@@ -103,6 +120,19 @@ class DataPlane:
         """
         return model_config(self._registry.find(name, version))
 
+    def statistics(self, name: str = "", version: str = "") -> list[ModelStatistics]:
+        """Return what the loaded versions of a model have done so far; without a name, those of every model.
+
+        Raises:
+            InvalidInput: the model, or the version, is not loaded.
+        """
+        entries = [entry for entry in self._registry.entries() if entry.loaded is not None]
+        found = [entry for entry in entries if name in {"", entry.name} and version in {"", entry.version}]
+        if name and not found:
+            of_version = f" version {version}" if version else ""
+            raise InvalidInput(f"requested model '{name}'{of_version} is not available")
+        return [entry.loaded.statistics.to_message(entry.name, entry.version) for entry in found if entry.loaded]
+
     def inputs(self, name: str, version: str = "") -> tuple[list[TensorMetadata], bool]:
         """Return the inputs that a model declares, and whether their first dimension is that of a batch.
 
@@ -112,6 +142,13 @@ class DataPlane:
         """
         runtime = self._registry.find(name, version).runtime
         return runtime.inputs, runtime.settings.max_batch_size > 0
+
+    def streams(self, name: str, version: str = "") -> bool:
+        """Whether a model may give any number of responses to a request; one that is not there gives one error."""
+        try:
+            return self._registry.find(name, version).streams
+        except (ModelNotFound, ModelNotReady):
+            return False
 
     def model_names(self) -> list[str]:
         """Return the names of the models that are ready."""
@@ -126,10 +163,16 @@ class DataPlane:
             if entry.loaded is not None or not only_ready
         ]
 
-    async def infer(self, request: ModelInferRequest, headers: Headers) -> ModelInferResponse:
+    async def infer(
+        self, request: ModelInferRequest, headers: Headers, times: Timeline, encode: Callable[[ModelInferResponse], _R]
+    ) -> _R:
         """Answer one request; its ``model_name`` and ``model_version`` say which model.
 
-        `headers` are what the runtime sees in ``parameters.headers``, whatever the client put there.
+        Args:
+            request: its tensors have their data.
+            headers: what the runtime sees in ``parameters.headers``, whatever the client put there.
+            times: of the request; the front has begun it.
+            encode: makes the front's answer of the response; its errors count as the model's.
 
         Raises:
             SrvError: of any kind, for what is wrong with the request or with the model.
@@ -141,40 +184,96 @@ class DataPlane:
                 f"ModelInfer RPC doesn't support models with decoupled transaction policy: model "
                 f"'{request.model_name}' has only predict_stream"
             )
-        with model.use(), self._metrics.inference(request.model_name, model.runtime.version or ""):
+        times.mark_queued()
+        with model.use(), self._record(model, request, times) as recording:
+            options = take_options(request.parameters)
             wanted = self._prepare(model, request, headers)
-            response = await _blamed(model.caller.call(model.runtime.predict, request))
-            return finish_response(model.runtime, wanted, response)
+            ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
+            answering = model.answer(request, options, ticket)
+            response = await _blamed(self._deadline(options, times).hold(answering, times))
+            times.mark_computed()
+            answer = encode(finish_response(model.runtime, wanted, response))
+            recording.add_answer()
+            return answer
 
-    async def infer_stream(self, request: ModelInferRequest, headers: Headers) -> AsyncGenerator[ModelInferResponse]:
+    async def infer_stream(
+        self,
+        request: ModelInferRequest,
+        headers: Headers,
+        times: Timeline,
+        encode: Callable[[ModelInferResponse], _R],
+        *,
+        mark_final: bool = False,
+        more: AsyncIterator[ModelInferRequest] | None = None,
+    ) -> AsyncGenerator[_R]:
         """Yield the responses to one request: all that ``predict_stream`` gives, or the one of ``predict``.
+
+        `more` are requests that ``predict_stream``, if it is an asynchronous generator, may read behind the first.
+
+        With `mark_final` each of them says in ``triton_final_response`` whether it is the last one. The end of a
+        model's own stream is not known before it is there: it is a response without outputs, for clients that ask
+        for one (Triton's "Parameters Extension").
 
         Raises:
             As :meth:`infer`.
         """
         model = self._find(request)
         if not model.streams:
-            yield await self.infer(request, headers)
+            yield await self.infer(request, headers, times, _marked(encode, final=True) if mark_final else encode)
             return
-        with model.use(), self._metrics.inference(request.model_name, model.runtime.version or ""):
+        if mark_final:
+            encode = _marked(encode, final=False)
+        times.mark_queued()
+        with model.use(), self._record(model, request, times) as recording:
+            options = take_options(request.parameters)
             wanted = self._prepare(model, request, headers)
-            # Closed before the model counts as idle: a client that leaves must not outlive it in the runtime's code.
-            async with aclosing(model.caller.iterate(model.runtime.predict_stream, _One(request))) as responses:
-                while (response := await _blamed(anext(responses, _END))) is not _END:
-                    yield finish_response(model.runtime, wanted, response)
+            ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
+            deadline = self._deadline(options, times)
+            further = None if more is None else self._prepare_all(model, more, headers)
+            asked = now()
+            try:
+                # Closed before the model counts as idle: a client that leaves must not outlive it in its code.
+                async with aclosing(model.answer_stream(request, options, ticket, further)) as responses:
+                    while (response := await _blamed(deadline.hold(anext(responses, _END), times))) is not _END:
+                        times.mark_computed()
+                        answer = encode(finish_response(model.runtime, wanted, response))
+                        recording.add_response(max(asked, times.started))
+                        yield answer
+                        asked = now()
+            except BaseException as error:
+                recording.add_stream_failure(asked, error)
+                raise
+            recording.add_stream_end(asked)
+            if mark_final and options.empty_final:
+                last = ModelInferResponse(model.runtime.name, model.runtime.version or "", request.id)
+                yield _marked(encode, final=True)(last)
 
     def _find(self, request: ModelInferRequest) -> LoadedModel:
         if not request.model_name:
             raise ModelNotFound("", request.model_version)
         return self._registry.find(request.model_name, request.model_version)
 
+    def _record(self, model: LoadedModel, request: ModelInferRequest, times: Timeline) -> Recording:
+        metrics = self._metrics.inference(request.model_name, model.runtime.version or "")
+        return Recording(metrics, model.statistics, times, batch_size(request, model.runtime))
+
     def _prepare(self, model: LoadedModel, request: ModelInferRequest, headers: Headers) -> Wanted:
         request.parameters.headers = headers
-        check_inputs(request, model.runtime.inputs)
+        check_inputs(request, model.runtime)
         check_requested(request)
         check_outputs(request, model.runtime.outputs)
         # The runtime may write into the request.
         return Wanted(request.id, tuple(request.outputs))
+
+    async def _prepare_all(
+        self, model: LoadedModel, requests: AsyncIterator[ModelInferRequest], headers: Headers
+    ) -> AsyncGenerator[ModelInferRequest]:
+        async for request in requests:
+            self._prepare(model, request, headers)
+            yield request
+
+    def _deadline(self, options: RequestOptions, times: Timeline) -> Deadline:
+        return Deadline(options.timeout, self._settings.request_timeout, times)
 
 
 async def _blamed(answer: Awaitable[_R]) -> _R:
@@ -185,24 +284,12 @@ async def _blamed(answer: Awaitable[_R]) -> _R:
         raise InferenceError(error_text(error)) from error
 
 
-class _One:
-    """A stream of one request, for ``predict_stream`` of either kind: it is an iterator and an asynchronous one."""
+def _marked(encode: Callable[[ModelInferResponse], _R], *, final: bool) -> Callable[[ModelInferResponse], _R]:
+    """Return an encoder of responses that say whether they are the last ones to their request."""
 
-    def __init__(self, request: ModelInferRequest) -> None:
-        self._requests = [request]
+    def mark_and_encode(response: ModelInferResponse) -> _R:
+        # The parameters are the runtime's own, who may use them again.
+        response.parameters = Parameters({**response.parameters, FINAL: final}, headers=response.parameters.headers)
+        return encode(response)
 
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> ModelInferRequest:
-        if not self._requests:
-            raise StopIteration
-        return self._requests.pop()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> ModelInferRequest:
-        if not self._requests:
-            raise StopAsyncIteration
-        return self._requests.pop()
+    return mark_and_encode

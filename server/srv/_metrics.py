@@ -11,7 +11,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 METRICS_TYPE: Final = CONTENT_TYPE_LATEST
 
 
-class _Inference(NamedTuple):
+class InferenceMetrics(NamedTuple):
+    """The metrics of the inferences of one model."""
+
     success: Counter
     failure: Counter
     duration: Summary
@@ -20,28 +22,6 @@ class _Inference(NamedTuple):
 class _Finished(NamedTuple):
     requests: Counter
     duration: Histogram
-
-
-class InferenceTimer:
-    """Counts one inference, which runs inside of it."""
-
-    __slots__ = ("_metrics", "_started")
-
-    def __init__(self, metrics: _Inference) -> None:
-        self._metrics = metrics
-        self._started = 0.0
-
-    def __enter__(self) -> None:
-        """Begin."""
-        self._started = time.perf_counter()
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """Count success with its duration, or failure."""
-        if kind is not None:
-            self._metrics.failure.inc()
-            return
-        self._metrics.success.inc()
-        self._metrics.duration.observe(time.perf_counter() - self._started)
 
 
 class RpcMetrics:
@@ -103,19 +83,19 @@ class Metrics:
             "grpc_server_handling_seconds", "RPC duration in seconds", call, registry=registry
         )
         # Finding a labelled child costs more than counting with it.
-        self._inferences: dict[tuple[str, str], _Inference] = {}
+        self._inferences: dict[tuple[str, str], InferenceMetrics] = {}
         self._routes: dict[tuple[str, str, int], _Finished] = {}
 
-    def inference(self, model: str, version: str) -> InferenceTimer:
-        """Return a context that counts one inference and its duration; anything but a normal end is a failure."""
+    def inference(self, model: str, version: str) -> InferenceMetrics:
+        """Return the metrics of one model."""
         found = self._inferences.get((model, version))
         if found is None:
-            found = self._inferences[model, version] = _Inference(
+            found = self._inferences[model, version] = InferenceMetrics(
                 self._success.labels(model, version),
                 self._failure.labels(model, version),
                 self._duration.labels(model, version),
             )
-        return InferenceTimer(found)
+        return found
 
     def http_started(self) -> float:
         """Count a running HTTP request, and return the time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from srv_codecs.content_types import find_input_codec, find_request_codec, input_codecs, request_codecs
 from srv_protocol.errors import CodecNotFound, Unsupported
@@ -28,7 +28,14 @@ class MLModel:
 
     Each method may be ``async def`` or plain ``def``. Plain ones run on a thread of the model's own, one at a time.
     Instances are made once per loaded model, with its settings.
+
+    Attributes:
+        stateful: whether the runtime keeps state between the requests of a sequence (Triton's "Sequence Extension").
+            Then each request must belong to one, the first of a sequence says so, and those of one sequence reach
+            ``predict`` in the order in which they came, one after the other.
     """
+
+    stateful: ClassVar[bool] = False
 
     def __init__(self, settings: ModelSettings) -> None:
         self._settings = settings

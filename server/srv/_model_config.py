@@ -10,7 +10,7 @@ from srv_protocol.model_config import DataType, ModelConfig, ModelInput, ModelOu
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from srv._registry import LoadedModel
+    from srv._loaded import LoadedModel
     from srv_protocol.inference import TensorMetadata
 
 BACKEND: Final = "python"

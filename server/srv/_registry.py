@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
 import logging
 from typing import TYPE_CHECKING, Final
 
 from srv._calls import Caller
 from srv._importer import ModelCode
-from srv._logging import model_context
+from srv._loaded import LoadedModel, model_scope, release
 from srv._model import MLModel
 from srv._status import error_text
-from srv_codecs.content_types import codec_scope
 from srv_protocol.errors import LoadError, ModelNotFound, ModelNotReady, SrvError
 from srv_protocol.inference import TensorMetadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Generator, Iterable, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
     from pathlib import Path
 
     from srv._model_settings import ModelSettings
@@ -38,48 +36,6 @@ class ModelState(enum.StrEnum):
     READY = "READY"
     UNLOADING = "UNLOADING"
     UNAVAILABLE = "UNAVAILABLE"
-
-
-class LoadedModel:
-    """A runtime that has been loaded, with the code and the thread that belong to it."""
-
-    def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None) -> None:
-        self.runtime = runtime
-        self.caller = caller
-        self._code = code
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self.streams = type(runtime).predict_stream is not MLModel.predict_stream
-        self.decoupled = self.streams and type(runtime).predict is MLModel.predict
-
-    @contextlib.contextmanager
-    def use(self) -> Generator[None]:
-        """Keep the model loaded, and its name in the logs, while a request runs."""
-        self._running += 1
-        self._idle.clear()
-        try:
-            with self._scope():
-                yield
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
-
-    def _scope(self) -> contextlib.AbstractContextManager[None]:
-        return _scope(self.runtime.name, self.runtime.version, self._code)
-
-    async def unload(self) -> None:
-        """Wait for the running requests, then let the runtime release what it took. Its errors are logged."""
-        await self._idle.wait()
-        await self.caller.drain()
-        self.runtime.ready = False
-        with self._scope():
-            try:
-                await self.caller.call(self.runtime.unload)
-            except Exception:
-                _logger.exception("model '%s': unload failed", self.runtime.name)
-        await _release(self.caller, self._code)
 
 
 class ModelEntry:
@@ -114,9 +70,10 @@ class ModelRegistry:
     already replaces it: the old one answers until the new one is ready, and is unloaded after its last request.
     """
 
-    def __init__(self, changes: Changes, root: Path | None = None) -> None:
+    def __init__(self, changes: Changes, root: Path | None = None, max_queue_size: int | None = None) -> None:
         self._changes = changes
         self._root = root
+        self._max_queue_size = max_queue_size
         self._entries: dict[str, dict[str, ModelEntry]] = {}
         self._broken: dict[BrokenModel, ModelEntry] = {}
         self._closed = False
@@ -234,12 +191,13 @@ class ModelRegistry:
     async def _start(self, settings: ModelSettings) -> LoadedModel:
         settings.log_warnings()
         label = "-".join(filter(None, (settings.name, settings.version)))
-        caller = Caller(label)
+        limit = settings.parameters.max_queue_size
+        caller = Caller(label, self._max_queue_size if limit is None else limit)
         code: ModelCode | None = None
         try:
             if isinstance(settings.implementation, str):
                 code = ModelCode(label, settings.folder, self._root)
-            with _scope(settings.name, settings.version, code):
+            with model_scope(settings.name, settings.version, code):
                 if code is not None and isinstance(settings.implementation, str):
                     # Importing may take seconds: frameworks are large.
                     runtime_class = await caller.call(code.load, settings.implementation, MLModel)
@@ -254,7 +212,7 @@ class ModelRegistry:
                 runtime.ready = True
         except BaseException:
             # A start that was cancelled may still run on its thread: close() waits for it.
-            self._retire(_release(caller, code))
+            self._retire(release(caller, code))
             raise
         return LoadedModel(runtime, caller, code)
 
@@ -307,14 +265,6 @@ class ModelRegistry:
         return self._locks.setdefault(name, asyncio.Lock())
 
 
-async def _release(caller: Caller, code: ModelCode | None) -> None:
-    """Forget a model's code once none of it runs any more."""
-    await caller.drain()
-    caller.close()
-    if code is not None:
-        code.release()
-
-
 def version_key(version: str) -> tuple[bool, int, str]:
     """Sort versions: words by letter, then numbers by value."""
     return (True, int(version), "") if version.isascii() and version.isdigit() else (False, 0, version)
@@ -322,14 +272,6 @@ def version_key(version: str) -> tuple[bool, int, str]:
 
 def _constructor(runtime_class: type[MLModel]) -> Callable[[ModelSettings], MLModel]:
     return runtime_class
-
-
-@contextlib.contextmanager
-def _scope(name: str, version: str | None, code: ModelCode | None) -> Generator[None]:
-    """Run a model's code: its name is in the logs, and its own codecs are found."""
-    codecs = contextlib.nullcontext() if code is None else codec_scope(code.package)
-    with model_context(name, version or ""), codecs:
-        yield
 
 
 def _reason(error: BaseException) -> str:

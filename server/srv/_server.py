@@ -53,7 +53,7 @@ class Server:
 
     def __init__(self, settings: Settings, repository: ModelRepository) -> None:
         self.state = ServerState()
-        self.registry = ModelRegistry(self.state.changes, repository.root)
+        self.registry = ModelRegistry(self.state.changes, repository.root, settings.max_queue_size)
         self.metrics = Metrics(settings.metrics_rest_server_prefix)
         dataplane = DataPlane(settings, self.registry, self.metrics, self.state)
         controlplane = ControlPlane(repository, self.registry)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from srv_codecs.arrays import as_single_string, output_place
 from srv_codecs.classification import classify, take_classification
+from srv_codecs.hints import signature_of
 from srv_protocol.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound
 from srv_protocol.inference import InferOutputTensor, ModelInferResponse
 
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
     )
 
 
-def check_inputs(request: ModelInferRequest, declared: Sequence[TensorMetadata]) -> None:
-    """Check a request's inputs: no name twice, and where the model declares inputs, exactly those.
+def check_inputs(request: ModelInferRequest, runtime: MLModel) -> None:
+    """Check a request's inputs: no name twice, and where the model declares inputs, those; optional ones may miss.
 
     Raises:
         InputsNotFound: an input is missing, or unexpected.
-        InvalidInput: a name comes twice; a datatype or shape is not the declared one.
+        InvalidInput: a name comes twice; a datatype or shape is not the declared one, or the batch is too large.
     """
-    model = request.model_name
+    model, declared = request.model_name, runtime.inputs
     given: dict[str, InferInputTensor] = {}
     for index, tensor in enumerate(request.inputs):
         if tensor.name in given:
@@ -52,13 +53,45 @@ def check_inputs(request: ModelInferRequest, declared: Sequence[TensorMetadata])
                 f"inputs[{index}].shape: unexpected shape for input '{name}' for model '{model}'. "
                 f"Expected {_show(metadata.shape)}, got {_show(tensor.shape)}."
             )
-    missing = [name for name in known if name not in given]
+    optional = optional_inputs(runtime)
+    missing = [name for name in known if name not in given and name not in optional]
     if missing:
         raise InputsNotFound(
             f"expected {len(known)} inputs but got {len(given)} inputs for model '{model}'. Got input(s) "
             f"{_names(list(given))}, but missing required input(s) {_names(missing)}. "
             "Please provide all required input(s)."
         )
+    if runtime.settings.max_batch_size:
+        _check_batch(request, runtime)
+
+
+def optional_inputs(runtime: MLModel) -> frozenset[str]:
+    """Return the inputs that requests may leave out: those that have a default in a signature under decode_args."""
+    signature = signature_of(type(runtime).predict)
+    return frozenset() if signature is None else signature.optional_names
+
+
+def _check_batch(request: ModelInferRequest, runtime: MLModel) -> None:
+    """Check that all inputs have one batch size, which is the first dimension, and that it is not too large."""
+    settings, size = runtime.settings, batch_size(request, runtime)
+    for index, tensor in enumerate(request.inputs):
+        if tensor.shape and tensor.shape[0] != size:
+            raise InvalidInput(
+                f"inputs[{index}].shape: input '{tensor.name}' batch size does not match other inputs for "
+                f"'{request.model_name}': expected {size}, got {tensor.shape[0]}"
+            )
+    # MLServer's batches, which wait for each other, are counted in requests.
+    if size > settings.max_batch_size and not settings.max_batch_time:
+        raise InvalidInput(
+            f"inference request batch-size must be <= {settings.max_batch_size} for '{request.model_name}', got {size}"
+        )
+
+
+def batch_size(request: ModelInferRequest, runtime: MLModel) -> int:
+    """Return how many items a request has: 1 for a model without batches."""
+    if not (runtime.settings.max_batch_size and request.inputs and request.inputs[0].shape):
+        return 1
+    return request.inputs[0].shape[0]
 
 
 def _fits(shape: Sequence[int], declared: Sequence[int]) -> bool:

@@ -24,6 +24,7 @@ SERVED = {
     "ServerMetadata",
     "ModelMetadata",
     "ModelConfig",
+    "ModelStatistics",
     "ModelInfer",
     "ModelStreamInfer",
     "RepositoryIndex",

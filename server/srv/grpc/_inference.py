@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from srv._status import describe_error
+from grpclib.const import Handler
+
+from srv._timeline import Timeline
 from srv.grpc._calls import request_headers, response_metadata
-from srv.grpc._messages import receive_one, requests, send
+from srv.grpc._messages import receive_one, send
+from srv.grpc._session import SESSIONS
 from srv_codecs.grpc import bind_request, lower_response
 from srv_protocol.errors import ModelNotFound
 from srv_protocol.inference import (
@@ -19,6 +22,8 @@ from srv_protocol.inference import (
     ModelMetadataResponse,
     ModelReadyRequest,
     ModelReadyResponse,
+    ModelStatisticsRequest,
+    ModelStatisticsResponse,
     ModelStreamInferResponse,
     ServerLiveRequest,
     ServerLiveResponse,
@@ -35,12 +40,16 @@ if TYPE_CHECKING:
     from srv._backend import Backend
 
 
+_STREAM_PATH: Final = "/inference.GRPCInferenceService/ModelStreamInfer"
+
+
 class InferenceService(GRPCInferenceServiceBase):
     """The RPCs of health, metadata and inference."""
 
     def __init__(self, backend: Backend) -> None:
         self._draining = backend.state.draining
         self._mirror = backend.settings.grpc_output == "mirror"
+        self._session = SESSIONS[backend.settings.grpc_stream_dialect]
         self._dataplane = backend.dataplane
 
     async def ServerLive(self, stream: Stream[ServerLiveRequest, ServerLiveResponse]) -> None:
@@ -73,25 +82,31 @@ class InferenceService(GRPCInferenceServiceBase):
         config = self._dataplane.model_config(request.name, request.version)
         await stream.send_message(ModelConfigResponse(config=config))
 
-    async def ModelInfer(self, stream: Stream[ModelInferRequest, ModelInferResponse]) -> None:
+    async def ModelStatistics(self, stream: Stream[ModelStatisticsRequest, ModelStatisticsResponse]) -> None:
         request = await receive_one(stream)
-        typed = bind_request(request) and self._mirror
-        response = await self._dataplane.infer(request, request_headers(stream))
-        metadata = response_metadata(response.parameters.headers, response.model_name)
-        await send(stream, lower_response(response, typed=typed))
+        found = self._dataplane.statistics(request.name, request.version)
+        await stream.send_message(ModelStatisticsResponse(model_stats=found))
+
+    async def ModelInfer(self, stream: Stream[ModelInferRequest, ModelInferResponse]) -> None:
+        times = Timeline()
+        request = await receive_one(stream, times.mark_received)
+        encode = partial(_encode, typed=bind_request(request) and self._mirror)
+        response, metadata = await self._dataplane.infer(request, request_headers(stream), times, encode)
+        await send(stream, response)
         await stream.send_trailing_metadata(metadata=metadata)
 
     async def ModelStreamInfer(self, stream: Stream[ModelInferRequest, ModelStreamInferResponse]) -> None:
-        """Answer the requests of a stream one after the other; an error ends its request, not the stream."""
-        headers = request_headers(stream)
-        async for request in requests(stream, self._draining):
-            try:
-                bind_request(request)
-                async with aclosing(self._dataplane.infer_stream(request, headers)) as responses:
-                    async for response in responses:
-                        lowered = lower_response(response, typed=False)
-                        await send(stream, ModelStreamInferResponse(infer_response=lowered))
-            except Exception as error:  # noqa: BLE001  # Triton's dialect: errors are messages of the stream
-                message = describe_error(error, "ModelStreamInfer").message
-                failed = ModelInferResponse(id=request.id)
-                await send(stream, ModelStreamInferResponse(error_message=message, infer_response=failed))
+        """Answer many requests on one stream; see :mod:`srv.grpc._session`."""
+        await self._session(stream, self._dataplane, self._draining).run()
+
+    def __mapping__(self) -> dict[str, Handler]:
+        """Return the handlers; what ModelStreamInfer sends depends on its dialect."""
+        mapping = super().__mapping__()
+        function, cardinality, request_type, _ = cast("tuple[Any, Any, Any, Any]", mapping[_STREAM_PATH])
+        mapping[_STREAM_PATH] = Handler(function, cardinality, request_type, self._session.reply_type)
+        return mapping
+
+
+def _encode(response: ModelInferResponse, *, typed: bool) -> tuple[ModelInferResponse, list[tuple[str, str | bytes]]]:
+    metadata = response_metadata(response.parameters.headers, response.model_name)
+    return lower_response(response, typed=typed), metadata

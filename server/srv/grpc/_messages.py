@@ -16,7 +16,7 @@ from srv_codecs.compression import ENCODINGS, IDENTITY, compress, decompress
 from srv_protocol.errors import InvalidInput, RequestTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from grpclib.protocol import Stream as Http2Stream
     from grpclib.server import Stream
@@ -35,6 +35,10 @@ _Res = TypeVar("_Res")
 _M = TypeVar("_M", bound="Message")
 
 
+def _nothing() -> None:
+    pass
+
+
 def set_encoding(stream: Http2Stream, encoding: str) -> None:
     """Note the ``grpc-encoding`` of a call; its answer is compressed in the same way."""
     vars(stream)["grpc_encoding"] = encoding
@@ -45,8 +49,8 @@ def _encoding(stream: Stream[_Req, _Res]) -> str:
     return found
 
 
-async def receive(stream: Stream[_Req, _Res]) -> _Req | None:
-    """Return the next request of a call, ``None`` when there is no more.
+async def receive(stream: Stream[_Req, _Res], received: Callable[[], None] = _nothing) -> _Req | None:
+    """Return the next request of a call, ``None`` when there is no more; `received` is called when its bytes are there.
 
     A large message is received into one buffer: grpclib gathers it in pieces of 16 KiB and joins them, which holds it
     twice and leaves the heap in pieces too.
@@ -66,6 +70,7 @@ async def receive(stream: Stream[_Req, _Res]) -> _Req | None:
             f"the request message has {size} bytes, the server accepts {codec.max_size} (max_request_size)"
         )
     data = await _read_message(stream, size)
+    received()
     if compressed:
         encoding = _encoding(stream)
         if encoding == IDENTITY:
@@ -98,14 +103,14 @@ async def _read(stream: Stream[_Req, _Res], size: int, *, may_end: bool = False)
     return data
 
 
-async def receive_one(stream: Stream[_Req, _Res]) -> _Req:
-    """Return the request of a unary call.
+async def receive_one(stream: Stream[_Req, _Res], received: Callable[[], None] = _nothing) -> _Req:
+    """Return the request of a unary call; `received` as with :func:`receive`.
 
     Raises:
         InvalidInput: there is none.
         And what :func:`receive` raises.
     """
-    message = await receive(stream)
+    message = await receive(stream, received)
     if message is None:
         raise InvalidInput("the call has no request message")
     return message

@@ -17,6 +17,7 @@ from srv._status import describe_error
 from srv.rest._errors import error_body, handle_error
 from srv.rest._inference_routes import inference_routes
 from srv.rest._metadata_routes import metadata_routes
+from srv.rest._protocol import running_requests
 from srv.rest._repository_routes import repository_routes
 from srv_protocol.errors import InferenceError, ModelNotReady
 
@@ -107,10 +108,16 @@ def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
                 status = message["status"]
             await send(message)
 
+        running, task = running_requests(cast("Mapping[str, object]", scope)), asyncio.current_task()
+        assert task is not None  # noqa: S101  # ASGI applications are coroutines of a task
+        running.add(task)
         started = metrics.http_started()
         try:
             await app(scope, receive, watch)
         except (asyncio.CancelledError, Exception) as error:
+            if running.lost:
+                status = _CLIENT_CLOSED
+                return
             if status:
                 raise
             cut = _STOPPING if state.stopping else _CANCELLED
@@ -119,6 +126,7 @@ def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
             response = ASGIResponse(body=body, status_code=described.http, media_type=MediaType.JSON)
             await response(scope, receive, watch)
         finally:
+            running.remove(task)
             # Only a request that found its route has one.
             route = cast("Mapping[str, str]", scope).get("path_template", "unmatched")
             metrics.http_finished(scope["method"], route, status or _CLIENT_CLOSED, started)

@@ -13,13 +13,15 @@ from litestar.response.base import ASGIResponse
 
 from srv._headers import response_headers
 from srv._offload import off_loop
+from srv._timeline import Timeline
 from srv.rest._body import BuffersResponse, read_body
 from srv.rest._errors import AnyRequest
 from srv.rest._requests import OK, path_model, request_headers
-from srv.rest._sse import EventStream
+from srv.rest._sse import Event, EventStream
 from srv_codecs.compression import IDENTITY, choose_encoding, compress, decompress
 from srv_codecs.rest import (
     HEADER_LENGTH,
+    EncodedBody,
     OutputForms,
     decode_raw_request,
     decode_request,
@@ -41,9 +43,10 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
     limit = settings.max_request_size
     nonfinite_as_null = settings.json_nonfinite == "null"
 
-    async def receive(request: AnyRequest, headers: Headers) -> tuple[ModelInferRequest, OutputForms]:
+    async def receive(request: AnyRequest, headers: Headers, times: Timeline) -> tuple[ModelInferRequest, OutputForms]:
         name, version = path_model(request)
         body = await read_body(request, limit, headers.get("content-length"))
+        times.mark_received()
         encoding = headers.get("content-encoding") or IDENTITY
         if encoding != IDENTITY:
             body = await off_loop(len(body), decompress, body, encoding, limit)
@@ -64,11 +67,10 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
         summary="Inference: V2 JSON, with or without binary tensor data behind it",
     )
     async def infer(request: AnyRequest) -> ASGIResponse:
-        headers = request_headers(request)
-        message, forms = await receive(request, headers)
-        response = await dataplane.infer(message, headers)
-        sent = response_headers(response.parameters.headers, response.model_name)
-        body = encode_response(response, forms, nonfinite_as_null=nonfinite_as_null)
+        times, headers = Timeline(), request_headers(request)
+        message, forms = await receive(request, headers, times)
+        encode = partial(_encode, forms=forms, nonfinite_as_null=nonfinite_as_null)
+        body, sent = await dataplane.infer(message, headers, times, encode)
         if body.header_length is not None:
             sent.append((HEADER_LENGTH, str(body.header_length)))
         parts, size = body.parts, body.size
@@ -85,14 +87,21 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
         summary="Inference with a stream of responses, as server-sent events of V2 JSON",
     )
     async def infer_stream(request: AnyRequest) -> EventStream:
-        headers = request_headers(request)
-        message, _ = await receive(request, headers)
-        responses = dataplane.infer_stream(message, headers)
+        times, headers = Timeline(), request_headers(request)
+        message, _ = await receive(request, headers, times)
         encode = partial(_event, nonfinite_as_null=nonfinite_as_null)
-        return EventStream(responses, encode, f"POST {request.url.path}")
+        return EventStream(dataplane.infer_stream(message, headers, times, encode), f"POST {request.url.path}")
 
     return [infer, infer_stream]
 
 
-def _event(response: ModelInferResponse, *, nonfinite_as_null: bool) -> bytes:
-    return bytes(encode_response(response, OutputForms(), nonfinite_as_null=nonfinite_as_null).parts[0])
+def _encode(
+    response: ModelInferResponse, *, forms: OutputForms, nonfinite_as_null: bool
+) -> tuple[EncodedBody, list[tuple[str, str]]]:
+    sent = response_headers(response.parameters.headers, response.model_name)
+    return encode_response(response, forms, nonfinite_as_null=nonfinite_as_null), sent
+
+
+def _event(response: ModelInferResponse, *, nonfinite_as_null: bool) -> Event:
+    body, sent = _encode(response, forms=OutputForms(), nonfinite_as_null=nonfinite_as_null)
+    return Event(bytes(body.parts[0]), sent)

@@ -1,6 +1,6 @@
 """The routes of health and metadata.
 
-Source: "Inference Protocol - HTTP/REST"; Triton's "Model Configuration Extension".
+Source: "Inference Protocol - HTTP/REST"; Triton's "Model Configuration Extension" and "Statistics Extension".
 """
 
 from __future__ import annotations
@@ -11,7 +11,12 @@ from litestar import Response, get
 
 from srv.rest._errors import AnyRequest, error_response
 from srv.rest._requests import json_response, path_model
-from srv_protocol.inference_json import ModelMetadataResponseView, ServerMetadataResponseView
+from srv_protocol.inference import ModelStatistics, ModelStatisticsResponse
+from srv_protocol.inference_json import (
+    ModelMetadataResponseView,
+    ModelStatisticsResponseView,
+    ServerMetadataResponseView,
+)
 from srv_protocol.model_config import ModelConfigView
 
 if TYPE_CHECKING:
@@ -55,6 +60,17 @@ def metadata_routes(backend: Backend) -> list[HTTPRouteHandler]:
     async def config(request: AnyRequest) -> Response[bytes]:
         return json_response(ModelConfigView.from_message(dataplane.model_config(*path_model(request))))
 
+    @get("/v2/models/stats", summary="What every model has done so far")
+    async def all_statistics() -> Response[bytes]:
+        return json_response(_statistics(dataplane.statistics()))
+
+    @get(
+        ["/v2/models/{name:str}/stats", "/v2/models/{name:str}/versions/{version:str}/stats"],
+        summary="What a model has done so far",
+    )
+    async def statistics(request: AnyRequest) -> Response[bytes]:
+        return json_response(_statistics(dataplane.statistics(*path_model(request))))
+
     @get(
         ["/v2/models/{name:str}/ready", "/v2/models/{name:str}/versions/{version:str}/ready"],
         summary="Whether a model is ready",
@@ -65,4 +81,8 @@ def metadata_routes(backend: Backend) -> list[HTTPRouteHandler]:
             return json_response({"name": name, "ready": True})
         return error_response(503, f"model '{name}' is not ready", name=name, ready=False)
 
-    return [live, ready, server_metadata, models, model_metadata, config, model_ready]
+    return [live, ready, server_metadata, models, model_metadata, config, all_statistics, statistics, model_ready]
+
+
+def _statistics(models: list[ModelStatistics]) -> ModelStatisticsResponseView:
+    return ModelStatisticsResponseView.from_message(ModelStatisticsResponse(model_stats=models))

@@ -3,18 +3,55 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from srv.rest._errors import error_body
 
 if TYPE_CHECKING:
+    import asyncio
     from asyncio import Transport
+    from collections.abc import Mapping
 
 MAX_HEAD: Final = 1 << 16
 """Bytes of request line and headers, as much as gRPC's header list may have."""
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
+
+
+_RUNNING: Final = "srv.running"
+
+
+class Running:
+    """The tasks that answer the requests of one connection; they end with it."""
+
+    __slots__ = ("_tasks", "lost")
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[object]] = set()
+        self.lost = False
+
+    def add(self, task: asyncio.Task[object]) -> None:
+        """Take note of a task that begins; if the client has left meanwhile, it is cancelled at once."""
+        self._tasks.add(task)
+        if self.lost:
+            task.cancel()
+
+    def remove(self, task: asyncio.Task[object]) -> None:
+        """Take note of a task that has ended."""
+        self._tasks.discard(task)
+
+    def lose(self) -> None:
+        """Cancel what runs: nobody waits for it."""
+        self.lost = True
+        for task in self._tasks:
+            task.cancel()
+
+
+def running_requests(scope: Mapping[str, object]) -> Running:
+    """Return the requests that run on the connection of a scope; without one of ours, a new collection."""
+    found = scope.get(_RUNNING)
+    return found if isinstance(found, Running) else Running()
 
 
 class Http1Protocol(HttpToolsProtocol):
@@ -30,6 +67,17 @@ class Http1Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._in_head = True
         self._head_size = 0
+        self._running = Running()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End with all that runs: sending into a closed connection is no error to uvicorn, so nothing else would."""
+        super().connection_lost(exc)
+        self._running.lose()
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        cast("dict[str, object]", self.scope)[_RUNNING] = self._running
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sends."""

@@ -93,25 +93,25 @@ def test_an_exception_of_a_plain_function_reaches_the_caller() -> None:
     asyncio.run(run())
 
 
-async def async_items() -> AsyncIterator[int]:
+async def async_items(_: None) -> AsyncIterator[int]:
     yield 1
     yield 2
 
 
-def plain_items() -> Iterator[int]:
+def plain_items(_: None) -> Iterator[int]:
     yield 1
     yield 2
 
 
-async def coroutine_of_items() -> AsyncIterator[int]:
-    return async_items()
+async def coroutine_of_items(_: None) -> AsyncIterator[int]:
+    return async_items(None)
 
 
-@pytest.mark.parametrize("function", [async_items, plain_items, coroutine_of_items, lambda: [1, 2]])
+@pytest.mark.parametrize("function", [async_items, plain_items, coroutine_of_items, lambda _: [1, 2]])
 def test_iterate_takes_every_kind_of_stream(function: object) -> None:
     async def run() -> list[object]:
         caller = Caller("m")
-        items = [item async for item in caller.iterate(function)]  # type: ignore[arg-type]  # every kind of function
+        items = [item async for item in caller.iterate(function, None)]  # type: ignore[arg-type]  # every kind of function
         caller.close()
         return items
 
@@ -121,14 +121,14 @@ def test_iterate_takes_every_kind_of_stream(function: object) -> None:
 def test_a_stream_that_is_not_read_to_its_end_is_closed() -> None:
     closed: list[str] = []
 
-    async def asynchronous() -> AsyncIterator[int]:
+    async def asynchronous(_: None) -> AsyncIterator[int]:
         try:
             yield 1
             yield 2
         finally:
             closed.append("async")
 
-    def plain() -> Iterator[int]:
+    def plain(_: None) -> Iterator[int]:
         try:
             yield 1
             yield 2
@@ -138,7 +138,7 @@ def test_a_stream_that_is_not_read_to_its_end_is_closed() -> None:
     async def run() -> None:
         caller = Caller("m")
         for function in (asynchronous, plain):
-            stream = caller.iterate(function)
+            stream = caller.iterate(function, None)
 
             assert await anext(stream) == 1
             await stream.aclose()
@@ -207,13 +207,13 @@ def test_whatever_model_code_raises_becomes_an_ordinary_error(function: Any, err
 
 @pytest.mark.parametrize("error", ESCAPES, ids=lambda error: f"{type(error).__module__}.{type(error).__name__}")
 def test_whatever_a_stream_raises_becomes_an_ordinary_error(error: BaseException) -> None:
-    async def items() -> AsyncIterator[int]:
+    async def items(_: None) -> AsyncIterator[int]:
         yield 1
         raise error
 
     async def run() -> None:
         caller = Caller("m")
-        stream = caller.iterate(items)
+        stream = caller.iterate(items, None)
 
         assert await anext(stream) == 1
         with pytest.raises(RuntimeError, match="the model's code raised"):

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import numpy as np  # noqa: TC002  # decode_args resolves the hints
 import pytest
 
-from srv import MLModel, ModelSettings
+from srv import MLModel, ModelSettings, decode_args
 from srv._validation import Wanted, check_inputs, check_outputs, check_requested, finish_response
 from srv.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound, SrvError
 from srv.types import InferenceRequest, InferenceResponse, MetadataTensor, RequestInput, RequestOutput, ResponseOutput
@@ -15,6 +16,11 @@ DECLARED = [
 
 def tensor(name: str, datatype: str, shape: list[int]) -> RequestInput:
     return RequestInput(name=name, datatype=datatype, shape=shape)
+
+
+def declaring(inputs: list[MetadataTensor], size: int = 0, time: float = 0.0) -> MLModel:
+    settings = ModelSettings(name="m", implementation=MLModel, inputs=inputs, max_batch_size=size, max_batch_time=time)
+    return MLModel(settings)
 
 
 A, B = tensor("a", "INT32", [3, 16]), tensor("b", "FP32", [2])
@@ -57,17 +63,52 @@ def test_an_input_that_does_not_fit_the_metadata_is_named(
     request = InferenceRequest(model_name="m", inputs=inputs)
 
     with pytest.raises(error) as raised:
-        check_inputs(request, DECLARED)
+        check_inputs(request, declaring(DECLARED))
 
     assert str(raised.value) == text
 
 
 def test_inputs_that_fit_the_metadata_pass_in_any_order() -> None:
-    check_inputs(InferenceRequest(model_name="m", inputs=[B, A]), DECLARED)
+    check_inputs(InferenceRequest(model_name="m", inputs=[B, A]), declaring(DECLARED))
 
 
 def test_a_model_without_metadata_takes_any_inputs() -> None:
-    check_inputs(InferenceRequest(model_name="m", inputs=[tensor("x", "BYTES", [1])]), [])
+    check_inputs(InferenceRequest(model_name="m", inputs=[tensor("x", "BYTES", [1])]), declaring([]))
+
+
+BATCHED = [MetadataTensor(name="a", datatype="FP32", shape=[-1, 2]), MetadataTensor("b", "FP32", [-1, 3])]
+
+
+def test_a_batch_is_no_larger_than_the_model_says_and_the_same_for_all_inputs() -> None:
+    def request(a: int, b: int) -> InferenceRequest:
+        return InferenceRequest(model_name="m", inputs=[tensor("a", "FP32", [a, 2]), tensor("b", "FP32", [b, 3])])
+
+    check_inputs(request(8, 8), declaring(BATCHED, 8))
+    check_inputs(request(0, 0), declaring(BATCHED, 8))
+    with pytest.raises(InvalidInput, match="inference request batch-size must be <= 8 for 'm', got 9"):
+        check_inputs(request(9, 9), declaring(BATCHED, 8))
+    with pytest.raises(InvalidInput, match="input 'b' batch size does not match other inputs for 'm': expected 8"):
+        check_inputs(request(8, 7), declaring(BATCHED, 8))
+
+
+def test_a_model_that_gathers_batches_by_time_counts_requests_and_takes_any_batch() -> None:
+    given = [tensor("a", "FP32", [9, 2]), tensor("b", "FP32", [9, 3])]
+
+    check_inputs(InferenceRequest(model_name="m", inputs=given), declaring(BATCHED, 8, 0.1))
+
+
+class Optional(MLModel):
+    @decode_args
+    async def predict(self, a: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+        return a if b is None else b
+
+
+def test_an_input_that_the_signature_makes_optional_may_miss() -> None:
+    model = Optional(ModelSettings(name="m", implementation=Optional, inputs=DECLARED))
+
+    check_inputs(InferenceRequest(model_name="m", inputs=[A]), model)
+    with pytest.raises(InputsNotFound, match=r"missing required input\(s\) \['a'\]"):
+        check_inputs(InferenceRequest(model_name="m", inputs=[B]), model)
 
 
 def test_an_output_must_not_be_asked_for_twice() -> None:

@@ -1,0 +1,79 @@
+"""What is kept of each inference, whatever becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self
+
+from srv._timeline import now
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from srv._metrics import InferenceMetrics
+    from srv._statistics import Statistics
+    from srv._timeline import Timeline
+
+
+class Recording:
+    """Counts one request, which is answered inside of it, in the metrics and in its model's statistics.
+
+    Anything but a normal end is a failure.
+    """
+
+    __slots__ = ("_batch_size", "_infer_ns", "_metrics", "_output_ns", "_position", "_statistics", "_times")
+
+    def __init__(self, metrics: InferenceMetrics, statistics: Statistics, times: Timeline, batch_size: int) -> None:
+        self._metrics = metrics
+        self._statistics = statistics
+        self._times = times
+        self._batch_size = batch_size
+        self._infer_ns = 0
+        self._output_ns = 0
+        self._position = 0
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def add_answer(self) -> None:
+        """Take note of the one answer of a model, which has been encoded."""
+        times = self._times
+        times.mark_ended()
+        self._infer_ns = times.computed - times.started
+        self._output_ns = times.ended - times.computed
+
+    def add_response(self, asked: int) -> None:
+        """Take note of a response of a stream, which has been encoded; `asked` is when the model was asked for it."""
+        times = self._times
+        times.mark_ended()
+        infer_ns, output_ns = times.computed - asked, times.ended - times.computed
+        self._statistics.add_response(self._position, infer_ns, output_ns)
+        self._infer_ns += infer_ns
+        self._output_ns += output_ns
+        self._position += 1
+
+    def add_stream_end(self, asked: int) -> None:
+        """Take note of a stream that has ended of itself."""
+        infer_ns = now() - asked
+        self._statistics.add_stream_end(self._position, infer_ns)
+        self._infer_ns += infer_ns
+
+    def add_stream_failure(self, asked: int, error: BaseException) -> None:
+        """Take note of a stream that ends with an error, or with a client that goes away."""
+        cancelled = isinstance(error, (asyncio.CancelledError, GeneratorExit))
+        self._statistics.add_stream_failure(self._position, now() - asked, cancelled=cancelled)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Count success with its durations, or failure."""
+        times = self._times
+        times.mark_ended()
+        if kind is not None:
+            self._metrics.failure.inc()
+            self._statistics.add_failure(times)
+            return
+        self._metrics.success.inc()
+        self._metrics.duration.observe((times.ended - times.queued) / 1e9)
+        self._statistics.add_success(times, self._batch_size, self._infer_ns, self._output_ns)

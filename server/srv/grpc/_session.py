@@ -1,0 +1,179 @@
+"""ModelStreamInfer: many requests on one stream, in the dialect that the settings choose.
+
+Source: Triton's "Decoupled Backends and Models", and its ``ModelStreamInferResponse``; MLServer's ``ModelStreamInfer``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextlib import aclosing
+from typing import TYPE_CHECKING, ClassVar, Final, cast
+
+from grpclib.exceptions import StreamTerminatedError
+from h2.exceptions import StreamClosedError
+
+from srv._status import describe_error
+from srv._timeline import Timeline
+from srv.grpc._calls import request_headers, response_metadata
+from srv.grpc._messages import requests, send
+from srv_codecs.grpc import bind_request, lower_response
+from srv_protocol.inference import ModelInferResponse, ModelStreamInferResponse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from grpclib.server import Stream
+
+    from srv._dataplane import DataPlane
+    from srv_protocol.inference import ModelInferRequest
+    from srv_protocol.message import Message
+
+MAX_RUNNING: Final = 64
+"""Requests of one stream that are answered at the same time; the next one is not read before one of them is done."""
+# Metadata with which a client asks for errors to be the status of the call.
+_STATUS_ERRORS: Final = "triton_grpc_error"
+
+
+class TritonSession:
+    """Triton's dialect.
+
+    Requests run side by side, :data:`MAX_RUNNING` of them. Models with one response to each request answer in the
+    order of the requests, streaming ones as responses come. Each response says in ``triton_final_response`` whether
+    it is the last one. An error is a message of the stream, which goes on; with ``triton_grpc_error: true`` in its
+    metadata, the first error is the status of the call, and ends it.
+    """
+
+    reply_type: ClassVar[type[Message]] = ModelStreamInferResponse
+
+    def __init__(
+        self,
+        stream: Stream[ModelInferRequest, ModelStreamInferResponse],
+        dataplane: DataPlane,
+        draining: asyncio.Event,
+    ) -> None:
+        self._stream = stream
+        self._dataplane = dataplane
+        self._draining = draining
+        self._headers = request_headers(stream)
+        self._status_errors = self._headers.get(_STATUS_ERRORS, "") == "true"
+        self._room = asyncio.Semaphore(MAX_RUNNING)
+        # Messages are longer than frames, and must not mix.
+        self._sending = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Answer the requests.
+
+        Raises:
+            SrvError: a message cannot be read, or any error where the client wants errors as statuses.
+        """
+        previous = asyncio.Event()
+        previous.set()
+        try:
+            async with asyncio.TaskGroup() as group, aclosing(requests(self._stream, self._draining)) as coming:
+                async for request in coming:
+                    times = Timeline()
+                    times.mark_received()
+                    await self._room.acquire()
+                    if self._dataplane.streams(request.model_name, request.model_version):
+                        group.create_task(self._answer(request, times, None, None))
+                        continue
+                    done = asyncio.Event()
+                    group.create_task(self._answer(request, times, previous, done))
+                    previous = done
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    async def _answer(
+        self, request: ModelInferRequest, times: Timeline, previous: asyncio.Event | None, done: asyncio.Event | None
+    ) -> None:
+        try:
+            # A client that resets its stream cancels the call, and thereby this task, but a moment later.
+            with contextlib.suppress(StreamClosedError, StreamTerminatedError):
+                await self._answer_or_fail(request, times, previous)
+        finally:
+            self._room.release()
+            if done is not None:
+                done.set()
+
+    async def _answer_or_fail(
+        self, request: ModelInferRequest, times: Timeline, previous: asyncio.Event | None
+    ) -> None:
+        request_id = request.id
+        try:
+            bind_request(request)
+            responses = self._dataplane.infer_stream(request, self._headers, times, _encode, mark_final=True)
+            async with aclosing(responses):
+                async for response in responses:
+                    await self._send(ModelStreamInferResponse(infer_response=response), previous)
+        except (StreamClosedError, StreamTerminatedError):
+            raise
+        except Exception as error:
+            if self._status_errors:
+                raise
+            message = describe_error(error, "ModelStreamInfer").message
+            failed = ModelInferResponse(id=request_id)
+            await self._send(ModelStreamInferResponse(error_message=message, infer_response=failed), previous)
+
+    async def _send(self, response: ModelStreamInferResponse, previous: asyncio.Event | None) -> None:
+        if previous is not None:
+            await previous.wait()
+        async with self._sending:
+            await send(self._stream, response)
+
+
+class MLServerSession:
+    """MLServer's dialect: responses as they are, an error is the status of the call.
+
+    A ``predict_stream`` that is an asynchronous generator reads the requests of the whole stream itself, as many as
+    it likes; those that it leaves are answered by another call of it.
+    """
+
+    reply_type: ClassVar[type[Message]] = ModelInferResponse
+
+    def __init__(
+        self,
+        stream: Stream[ModelInferRequest, ModelStreamInferResponse],
+        dataplane: DataPlane,
+        draining: asyncio.Event,
+    ) -> None:
+        self._stream = stream
+        self._dataplane = dataplane
+        self._draining = draining
+
+    async def run(self) -> None:
+        """Answer the requests; the trailing metadata is that of the last response.
+
+        Raises:
+            SrvError: of any kind, for what is wrong with a request.
+        """
+        headers = request_headers(self._stream)
+        metadata: list[tuple[str, str | bytes]] = []
+        async with aclosing(_bound(requests(self._stream, self._draining))) as coming:
+            async for request in coming:
+                times = Timeline()
+                times.mark_received()
+                responses = self._dataplane.infer_stream(request, headers, times, _encode, more=coming)
+                async with aclosing(responses):
+                    async for response in responses:
+                        metadata = response_metadata(response.parameters.headers, response.model_name)
+                        await send(cast("Stream[ModelInferRequest, ModelInferResponse]", self._stream), response)
+        await self._stream.send_trailing_metadata(metadata=metadata)
+
+
+async def _bound(coming: AsyncGenerator[ModelInferRequest]) -> AsyncGenerator[ModelInferRequest]:
+    async with aclosing(coming):
+        async for request in coming:
+            bind_request(request)
+            yield request
+
+
+def _encode(response: ModelInferResponse) -> ModelInferResponse:
+    return lower_response(response, typed=False)
+
+
+SESSIONS: Final[Mapping[str, type[TritonSession | MLServerSession]]] = {
+    "triton": TritonSession,
+    "mlserver": MLServerSession,
+}
+"""``grpc_stream_dialect`` -> how a stream is answered."""
