@@ -9,7 +9,8 @@ from srv._model_config import model_config
 from srv._registry import ModelState
 from srv._status import error_text
 from srv._validation import Wanted, check_inputs, check_outputs, check_requested, finish_response
-from srv_protocol.errors import InferenceError, ModelNotFound, Unsupported, WireError
+from srv_codecs.hints import signature_of
+from srv_protocol.errors import InferenceError, InvalidInput, ModelNotFound, Unsupported, WireError
 from srv_protocol.inference import (
     Headers,
     ModelIndex,
@@ -19,13 +20,14 @@ from srv_protocol.inference import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable
+    from collections.abc import AsyncGenerator, Awaitable, Sequence
     from typing import Self
 
     from srv._metrics import Metrics
     from srv._registry import LoadedModel, ModelRegistry
     from srv._settings import Settings
     from srv._state import ServerState
+    from srv_codecs.generate import ExpectedInput
     from srv_protocol.inference import ModelInferRequest, TensorMetadata
     from srv_protocol.model_config import ModelConfig
 
@@ -112,6 +114,34 @@ class DataPlane:
         """
         runtime = self._registry.find(name, version).runtime
         return runtime.inputs, runtime.settings.max_batch_size > 0
+
+    def expected_inputs(self, name: str, version: str = "") -> tuple[Sequence[ExpectedInput], bool]:
+        """Return what :meth:`inputs` does, or for a model that declares none, what its ``decode_args`` implies.
+
+        Raises:
+            InvalidInput: neither says anything of the inputs.
+            As :meth:`inputs`.
+        """
+        declared, batched = self.inputs(name, version)
+        if declared:
+            return declared, batched
+        signature = signature_of(type(self._registry.find(name, version).runtime).predict)
+        implied = () if signature is None else signature.implied_inputs
+        if not implied:
+            raise InvalidInput(
+                f"model '{name}' declares no inputs, so a free-form request cannot be read; add them to its metadata "
+                "or use decode_args, or send a V2 request with an array of inputs"
+            )
+        # What a signature implies has no dimensions that could be those of a row.
+        return implied, False
+
+    def is_decoupled(self, name: str, version: str = "") -> bool:
+        """Whether a model has nothing but ``predict_stream``.
+
+        Raises:
+            As :meth:`inputs`.
+        """
+        return self._registry.find(name, version).decoupled
 
     def model_names(self) -> list[str]:
         """Return the names of the models that are ready."""

@@ -15,7 +15,7 @@ from srv._headers import response_headers
 from srv._offload import off_loop
 from srv.rest._body import BuffersResponse, read_body
 from srv.rest._errors import AnyRequest
-from srv.rest._requests import OK, path_model, request_headers
+from srv.rest._requests import OK, encode_json_response, path_model, request_headers
 from srv.rest._sse import EventStream
 from srv_codecs.compression import IDENTITY, choose_encoding, compress, decompress
 from srv_codecs.rest import (
@@ -27,7 +27,7 @@ from srv_codecs.rest import (
     parse_header_length,
 )
 from srv_protocol.errors import InvalidInput
-from srv_protocol.inference import Headers, ModelInferRequest, ModelInferResponse
+from srv_protocol.inference import Headers, ModelInferRequest
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -88,11 +88,7 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
         headers = request_headers(request)
         message, _ = await receive(request, headers)
         responses = dataplane.infer_stream(message, headers)
-        encode = partial(_event, nonfinite_as_null=nonfinite_as_null)
+        encode = partial(encode_json_response, nonfinite_as_null=nonfinite_as_null)
         return EventStream(responses, encode, f"POST {request.url.path}")
 
     return [infer, infer_stream]
-
-
-def _event(response: ModelInferResponse, *, nonfinite_as_null: bool) -> bytes:
-    return bytes(encode_response(response, OutputForms(), nonfinite_as_null=nonfinite_as_null).parts[0])

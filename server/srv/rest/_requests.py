@@ -11,12 +11,14 @@ import msgspec
 from litestar import Response
 
 from srv.rest._body import read_body
+from srv_codecs.rest import OutputForms, encode_response
 from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from srv.rest._errors import AnyRequest
+    from srv_protocol.inference import ModelInferResponse
 
 OK: Final = 200
 """POST's default status would be 201, which tritonclient takes for an error."""
@@ -37,6 +39,15 @@ def path_model(request: AnyRequest) -> tuple[str, str]:
 def request_headers(request: AnyRequest) -> Headers:
     """Return the headers of a request."""
     return Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
+
+
+def encode_json_response(response: ModelInferResponse, *, nonfinite_as_null: bool) -> bytes:
+    """Return a response as V2 JSON without binary data.
+
+    Raises:
+        As :func:`srv_codecs.rest.encode_response`.
+    """
+    return bytes(encode_response(response, OutputForms(), nonfinite_as_null=nonfinite_as_null).parts[0])
 
 
 async def read_control_body(request: AnyRequest, limit: int) -> memoryview:
