@@ -74,6 +74,14 @@ def test_versions_are_served(server: Server) -> None:
         assert found["model_version"] == version
 
 
+def test_a_batched_model_gets_one_row(server: Server) -> None:
+    """The first dimension is that of the batch."""
+    answer: Any = server.post("/v2/models/batched/generate", {"x": list(range(16))}).json()
+    assert answer["x"] == list(range(16))
+    error = server.post("/v2/models/batched/generate", {"x": list(range(32))}).error()
+    assert "The schema can not convert input 'x' to tensor with proper shape: expected [-1, 16], got 32" in error
+
+
 def test_a_v2_request_is_answered_in_v2(server: Server) -> None:
     """MLServer's form: both routes say what ``infer`` and ``infer_stream`` say."""
     body = json_body({"x:INT32": np.arange(3, dtype=np.int32)}, id="7")
