@@ -67,6 +67,16 @@ class _Members(tuple[tuple[str, object], ...]):
     __slots__ = ()
 
 
+_TYPES: Final[dict[type, str]] = {
+    type(None): "null",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "an array",
+    _Members: "an object",
+}
+"""Types of JSON's values -> what errors call them."""
 _NESTED: Final = frozenset[type]({list, _Members})
 
 
@@ -203,17 +213,6 @@ def _pad(shape: Sequence[int], count: int, place: Place, *, batched: bool) -> li
     if variable:
         padded[variable[-1]] = rest
     return padded
-
-
-_TYPES: Final[dict[type, str]] = {
-    type(None): "null",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    str: "a string",
-    list: "an array",
-    _Members: "an object",
-}
 
 
 def _kind(value: object) -> str:
