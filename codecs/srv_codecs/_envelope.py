@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -10,6 +12,8 @@ import msgspec
 from srv_protocol.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from msgspec.json import Decoder
 
 _T = TypeVar("_T")
@@ -32,6 +36,37 @@ def parse_json(decoder: Decoder[_T], body: memoryview | bytes) -> _T:
         raise InvalidInput(f"the request body is no valid JSON: {error.reason} at byte {error.start}") from None
     except RecursionError:
         raise InvalidInput("the request body is no valid JSON: it is nested too deeply") from None
+
+
+def parse_python(
+    body: memoryview | bytes, make_object: Callable[[list[tuple[str, object]]], object] | None = None
+) -> object:
+    """Return the Python values of a body in which NaN, Infinity and -Infinity stand for numbers.
+
+    That is what Python's own parser and rapidjson read. `make_object` is given the members of each object, in order
+    and with those that come twice; without it they become a dict.
+
+    Raises:
+        InvalidInput: malformed in any other way, nested too deeply, or not UTF-8.
+    """
+    try:
+        text = str(body, "utf-8")
+        found: object = json.loads(text, parse_float=_finite, object_pairs_hook=make_object)
+        if "\\u" in text:
+            # Python's parser takes escaped lone surrogates, which no UTF-8 can carry.
+            json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"the request body is no valid JSON: {error}") from None
+    return found
+
+
+def _finite(text: str) -> float:
+    """Return a JSON number; one beyond the range of a float is an error, as it is in JSON that is parsed strictly."""
+    value = float(text)
+    if math.isinf(value):
+        message = f"number out of range: {text:.40}"
+        raise ValueError(message)
+    return value
 
 
 def explain(error: msgspec.ValidationError, prefix: str = "") -> str:

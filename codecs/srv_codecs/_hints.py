@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_args, get_ori
 
 import numpy as np
 
+from srv_codecs._list_codec import ListCodec
 from srv_codecs._numpy import NumpyCodec
 from srv_codecs._registry import input_codecs, request_codecs
 from srv_codecs._side import REQUEST, RESPONSE
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
     from srv_protocol.inference import InferInputTensor, InferOutputTensor, Tensor
 
 
+_BYTES: Final = frozenset({Datatype.BYTES.value})
+
+
 @dataclass(frozen=True, slots=True)
 class TensorHint:
     """A value that is one tensor.
@@ -60,6 +64,13 @@ class TensorHint:
     text: str
     codec: AnyInputCodec
     datatypes: frozenset[str] | None = None
+
+    @property
+    def implied_datatypes(self) -> frozenset[str] | None:
+        """The datatypes that hint and codec together allow; ``None`` when nothing but a request can tell."""
+        if self.datatypes is None and issubclass(self.codec, ListCodec):
+            return _BYTES
+        return self.datatypes
 
     def decode(self, tensor: InferInputTensor) -> object:
         """Return the value that an input holds.

@@ -5,7 +5,6 @@ Source: "Inference Protocol - HTTP/REST" and Triton's "Binary Tensor Data Extens
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from srv_codecs._arrays import tensor_array
-from srv_codecs._envelope import explain, parse_json
+from srv_codecs._envelope import explain, parse_json, parse_python
 from srv_codecs._forms import reject_shared_memory, take_flag
 from srv_codecs._json import decode_json, encode_json
 from srv_codecs._place import input_place, output_place
@@ -140,11 +139,10 @@ def _parse_request(text: memoryview) -> tuple[ModelInferRequestView, list[object
 
 def _parse_nonfinite(text: memoryview) -> tuple[ModelInferRequestView, list[object]]:
     """Parse JSON in which NaN, Infinity and -Infinity stand for numbers, as Python's own parser and rapidjson do."""
+    parsed = parse_python(text)
     place = ""
     try:
-        document = msgspec.convert(json.loads(str(text, "utf-8"), parse_float=_finite), dict[str, object])
-        # Python's parser takes lone surrogates, which no UTF-8 can carry.
-        json.dumps(document, ensure_ascii=False).encode()
+        document = msgspec.convert(parsed, dict[str, object])
         place = "inputs"
         inputs = msgspec.convert(document.get("inputs"), list[dict[str, object]])
         place = ""
@@ -152,8 +150,6 @@ def _parse_nonfinite(text: memoryview) -> tuple[ModelInferRequestView, list[obje
         view = msgspec.convert({**document, "inputs": inputs}, ModelInferRequestView)
     except msgspec.ValidationError as error:
         raise InvalidInput(explain(error, place)) from None
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"the request body is no valid JSON: {error}") from None
     for path, parameters in _parameters_of(view):
         for name, value in parameters.items():
             if isinstance(value, float) and not math.isfinite(value):
@@ -178,15 +174,6 @@ def _with_place(error: WireError, view: ModelInferRequestView) -> InvalidInput:
         except WireError as found:
             return InvalidInput(f"{path}{found}")
     return error
-
-
-def _finite(text: str) -> float:
-    """Return a JSON number; one beyond the range of a float is an error, as it is in JSON that is parsed strictly."""
-    value = float(text)
-    if math.isinf(value):
-        message = f"number out of range: {text:.40}"
-        raise ValueError(message)
-    return value
 
 
 def _bind_inputs(

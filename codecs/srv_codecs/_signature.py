@@ -42,6 +42,30 @@ class Argument(Generic[H]):
 
 
 @dataclass(frozen=True, slots=True)
+class ImpliedInput:
+    """What a signature says of an input that no metadata describes.
+
+    Attributes:
+        datatypes: those that the argument takes; ``None`` when its codec alone can tell.
+        optional: whether a request may leave it out.
+    """
+
+    name: str
+    datatypes: frozenset[str] | None
+    optional: bool
+
+    @property
+    def datatype(self) -> str | None:
+        """The one datatype that the argument takes; ``None`` when it takes several."""
+        return next(iter(self.datatypes)) if self.datatypes is not None and len(self.datatypes) == 1 else None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """One dimension of any size, which every hint takes."""
+        return (-1,)
+
+
+@dataclass(frozen=True, slots=True)
 class Signature:
     """How requests become the arguments of a function, and its results responses; made once, at decoration.
 
@@ -63,9 +87,12 @@ class Signature:
         return tuple(argument.name for argument in self.inputs)
 
     @property
-    def optional_names(self) -> frozenset[str]:
-        """The names of the inputs that a request may leave out."""
-        return frozenset(each.name for each in self.inputs if each.default is not Default.REQUIRED)
+    def implied_inputs(self) -> tuple[ImpliedInput, ...]:
+        """What the signature says of the inputs that have an argument of their own."""
+        return tuple(
+            ImpliedInput(each.name, each.hint.implied_datatypes, each.default is not Default.REQUIRED)
+            for each in self.inputs
+        )
 
     @property
     def takes_rest(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from srv._calls import Ticket
@@ -14,6 +15,7 @@ from srv._registry import ModelState
 from srv._status import error_text
 from srv._timeline import now
 from srv._validation import Wanted, batch_size, check_inputs, check_outputs, check_requested, finish_response
+from srv_codecs.hints import signature_of
 from srv_protocol.errors import InferenceError, InvalidInput, ModelNotFound, ModelNotReady, Unsupported, WireError
 from srv_protocol.inference import (
     Headers,
@@ -25,7 +27,7 @@ from srv_protocol.inference import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
     from srv._loaded import LoadedModel
     from srv._metrics import Metrics
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from srv._settings import Settings
     from srv._state import ServerState
     from srv._timeline import Timeline
+    from srv_codecs.generate import ExpectedInput
     from srv_protocol.inference import ModelInferRequest, ModelStatistics, TensorMetadata
     from srv_protocol.model_config import ModelConfig
 
@@ -150,6 +153,34 @@ class DataPlane:
         except (ModelNotFound, ModelNotReady):
             return False
 
+    def expected_inputs(self, name: str, version: str = "") -> tuple[Sequence[ExpectedInput], bool]:
+        """Return what :meth:`inputs` does, or for a model that declares none, what its ``decode_args`` implies.
+
+        Raises:
+            InvalidInput: neither says anything of the inputs.
+            As :meth:`inputs`.
+        """
+        declared, batched = self.inputs(name, version)
+        if declared:
+            return declared, batched
+        signature = signature_of(type(self._registry.find(name, version).runtime).predict)
+        implied = () if signature is None else signature.implied_inputs
+        if not implied:
+            raise InvalidInput(
+                f"model '{name}' declares no inputs, so a free-form request cannot be read; add them to its metadata "
+                "or use decode_args, or send a V2 request with an array of inputs"
+            )
+        # What a signature implies has no dimensions that could be those of a row.
+        return implied, False
+
+    def is_decoupled(self, name: str, version: str = "") -> bool:
+        """Whether a model has nothing but ``predict_stream``.
+
+        Raises:
+            As :meth:`inputs`.
+        """
+        return self._registry.find(name, version).decoupled
+
     def model_names(self) -> list[str]:
         """Return the names of the models that are ready."""
         entries = self._registry.entries()
@@ -219,10 +250,8 @@ class DataPlane:
         """
         model = self._find(request)
         if not model.streams:
-            yield await self.infer(request, headers, times, _marked(encode, final=True) if mark_final else encode)
+            yield await self.infer(request, headers, times, partial(_encode_marked, encode, final=mark_final or None))
             return
-        if mark_final:
-            encode = _marked(encode, final=False)
         times.mark_queued()
         with model.use(), self._record(model, request, times) as recording:
             options = take_options(request.parameters)
@@ -230,13 +259,21 @@ class DataPlane:
             ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
             deadline = self._deadline(options, times)
             further = None if more is None else self._prepare_all(model, more, headers)
+            wants_end = mark_final and options.empty_final
             asked = now()
             try:
                 # Closed before the model counts as idle: a client that leaves must not outlive it in its code.
                 async with aclosing(model.answer_stream(request, options, ticket, further)) as responses:
                     while (response := await _blamed(deadline.hold(anext(responses, _END), times))) is not _END:
                         times.mark_computed()
-                        answer = encode(finish_response(model.runtime, wanted, response))
+                        finished = finish_response(model.runtime, wanted, response)
+                        # The runtime may know which one is the last.
+                        final = finished.parameters.get(FINAL) is True
+                        if final and not finished.outputs:
+                            wants_end = mark_final and options.empty_final
+                            break
+                        wants_end = wants_end and not final
+                        answer = _encode_marked(encode, finished, final=final if mark_final else None)
                         recording.add_response(max(asked, times.started))
                         yield answer
                         asked = now()
@@ -244,9 +281,9 @@ class DataPlane:
                 recording.add_stream_failure(asked, error)
                 raise
             recording.add_stream_end(asked)
-            if mark_final and options.empty_final:
-                last = ModelInferResponse(model.runtime.name, model.runtime.version or "", request.id)
-                yield _marked(encode, final=True)(last)
+            if wants_end:
+                last = ModelInferResponse(model.runtime.name, model.runtime.version or "", wanted.id)
+                yield _encode_marked(encode, last, final=True)
 
     def _find(self, request: ModelInferRequest) -> LoadedModel:
         if not request.model_name:
@@ -284,12 +321,14 @@ async def _blamed(answer: Awaitable[_R]) -> _R:
         raise InferenceError(error_text(error)) from error
 
 
-def _marked(encode: Callable[[ModelInferResponse], _R], *, final: bool) -> Callable[[ModelInferResponse], _R]:
-    """Return an encoder of responses that say whether they are the last ones to their request."""
-
-    def mark_and_encode(response: ModelInferResponse) -> _R:
-        # The parameters are the runtime's own, who may use them again.
-        response.parameters = Parameters({**response.parameters, FINAL: final}, headers=response.parameters.headers)
-        return encode(response)
-
-    return mark_and_encode
+def _encode_marked(
+    encode: Callable[[ModelInferResponse], _R], response: ModelInferResponse, *, final: bool | None
+) -> _R:
+    """Encode a response that says whether it is the last one to its request; ``None`` if it is not to say anything."""
+    parameters = response.parameters
+    if final is not None or FINAL in parameters:
+        # They are the runtime's own, who may use them again.
+        kept = {name: value for name, value in parameters.items() if name != FINAL}
+        mark = {} if final is None else {FINAL: final}
+        response.parameters = Parameters({**kept, **mark}, headers=parameters.headers)
+    return encode(response)

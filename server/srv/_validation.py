@@ -68,7 +68,9 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel) -> None:
 def optional_inputs(runtime: MLModel) -> frozenset[str]:
     """Return the inputs that requests may leave out: those that have a default in a signature under decode_args."""
     signature = signature_of(type(runtime).predict)
-    return frozenset() if signature is None else signature.optional_names
+    return (
+        frozenset() if signature is None else frozenset(each.name for each in signature.implied_inputs if each.optional)
+    )
 
 
 def _check_batch(request: ModelInferRequest, runtime: MLModel) -> None:

@@ -15,6 +15,7 @@ from litestar.response.base import ASGIResponse
 from srv._metrics import METRICS_TYPE
 from srv._status import describe_error
 from srv.rest._errors import error_body, handle_error
+from srv.rest._generate_routes import generate_routes
 from srv.rest._inference_routes import inference_routes
 from srv.rest._metadata_routes import metadata_routes
 from srv.rest._protocol import running_requests
@@ -45,6 +46,7 @@ def rest_app(backend: Backend) -> ASGIApp:
             *metadata_routes(backend),
             *repository_routes(backend),
             *inference_routes(backend),
+            *generate_routes(backend),
         ],
         exception_handlers={Exception: handle_error},
         openapi_config=OpenAPIConfig(

@@ -16,8 +16,8 @@ from srv._offload import off_loop
 from srv._timeline import Timeline
 from srv.rest._body import BuffersResponse, read_body
 from srv.rest._errors import AnyRequest
-from srv.rest._requests import OK, path_model, request_headers
-from srv.rest._sse import Event, EventStream
+from srv.rest._requests import OK, json_event, path_model, request_headers
+from srv.rest._sse import EventStream
 from srv_codecs.compression import IDENTITY, choose_encoding, compress, decompress
 from srv_codecs.rest import (
     HEADER_LENGTH,
@@ -89,7 +89,7 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
     async def infer_stream(request: AnyRequest) -> EventStream:
         times, headers = Timeline(), request_headers(request)
         message, _ = await receive(request, headers, times)
-        encode = partial(_event, nonfinite_as_null=nonfinite_as_null)
+        encode = partial(json_event, nonfinite_as_null=nonfinite_as_null)
         return EventStream(dataplane.infer_stream(message, headers, times, encode), f"POST {request.url.path}")
 
     return [infer, infer_stream]
@@ -100,8 +100,3 @@ def _encode(
 ) -> tuple[EncodedBody, list[tuple[str, str]]]:
     sent = response_headers(response.parameters.headers, response.model_name)
     return encode_response(response, forms, nonfinite_as_null=nonfinite_as_null), sent
-
-
-def _event(response: ModelInferResponse, *, nonfinite_as_null: bool) -> Event:
-    body, sent = _encode(response, forms=OutputForms(), nonfinite_as_null=nonfinite_as_null)
-    return Event(bytes(body.parts[0]), sent)

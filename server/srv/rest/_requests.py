@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from litestar import Response
 
+from srv._headers import response_headers
 from srv.rest._body import read_body
+from srv.rest._sse import Event
+from srv_codecs.rest import OutputForms, encode_response
 from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from srv.rest._errors import AnyRequest
+    from srv_protocol.inference import ModelInferResponse
 
 OK: Final = 200
 """POST's default status would be 201, which tritonclient takes for an error."""
@@ -37,6 +41,17 @@ def path_model(request: AnyRequest) -> tuple[str, str]:
 def request_headers(request: AnyRequest) -> Headers:
     """Return the headers of a request."""
     return Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
+
+
+def json_event(response: ModelInferResponse, *, nonfinite_as_null: bool) -> Event:
+    """Return a response as an event of V2 JSON without binary data.
+
+    Raises:
+        As :func:`srv._headers.response_headers` and :func:`srv_codecs.rest.encode_response`.
+    """
+    sent = response_headers(response.parameters.headers, response.model_name)
+    body = encode_response(response, OutputForms(), nonfinite_as_null=nonfinite_as_null)
+    return Event(bytes(body.parts[0]), sent)
 
 
 async def read_control_body(request: AnyRequest, limit: int) -> memoryview:

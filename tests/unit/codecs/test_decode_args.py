@@ -502,3 +502,38 @@ def test_a_codec_of_ones_own_is_asked_whether_it_encodes_a_value(monkeypatch: py
     assert call(predict, request(x=FLOATS)).outputs[0].data.root == [1.5]
     with pytest.raises(InferenceError, match=r"^output 'output-0': expected .*Temperature, got int$"):
         returned(5, Temperature)
+
+
+def test_a_signature_implies_inputs() -> None:
+    """Datatypes where hint and codec leave no others, and which inputs may be left out."""
+
+    @decode_args
+    def predict(  # type: ignore[empty-body]  # its signature alone counts
+        self: object,
+        text: list[str],
+        when: list[datetime],
+        blobs: list[bytes] | None,
+        x: NDArray[np.float32],
+        any_float: NDArray[np.floating],
+        any_array: np.ndarray,
+        headers: Headers,
+        rest: pd.DataFrame,
+        threshold: np.ndarray = FLOATS,
+    ) -> np.ndarray: ...
+
+    signature = signature_of(predict)
+    assert signature is not None
+    implied = {each.name: each for each in signature.implied_inputs}
+
+    assert {name: each.datatype for name, each in implied.items()} == {
+        "text": "BYTES",
+        "when": "BYTES",
+        "blobs": "BYTES",
+        "x": "FP32",
+        "any_float": None,
+        "any_array": None,
+        "threshold": None,
+    }
+    assert sorted(implied["any_float"].datatypes or ()) == ["FP16", "FP32", "FP64"]
+    assert implied["any_array"].datatypes is None
+    assert [name for name, each in implied.items() if each.optional] == ["blobs", "threshold"]
