@@ -32,7 +32,15 @@ if TYPE_CHECKING:
 _R = TypeVar("_R")
 _END: Final = object()
 
-EXTENSIONS: Final = ("classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters")
+EXTENSIONS: Final = (
+    "classification",
+    "model_repository",
+    "model_configuration",
+    "binary_tensor_data",
+    "parameters",
+    "trace",
+    "logging",
+)
 """The extensions of the protocol that this server has, in Triton's names."""
 
 
