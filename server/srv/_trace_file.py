@@ -63,17 +63,24 @@ class TraceRecord:
 
 
 @dataclass(slots=True)
+class _File:
+    """A file of traces; `begun` is for the writer's thread, and false while it may hold those of an earlier server."""
+
+    path: Path
+    begun: bool = False
+
+
+@dataclass(slots=True)
 class Rotation:
-    """How many traces go into one file, 0 for all of them, and the numbered file that is being filled."""
+    """How many traces go into each numbered file, 0 for none, and the one that is being filled."""
 
     frequency: int
-    index: int = 0
+    file: _File | None = None
     written: int = 0
 
 
 class _Job(NamedTuple):
-    path: Path
-    is_new: bool
+    file: _File
     number: int
     record: TraceRecord
 
@@ -89,14 +96,13 @@ class TraceWriter:
 
     def __init__(self, path: Path) -> None:
         _check_path(path)
-        self._path = path
+        self._file = _File(path)
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._done: Future[None] = Future()
         self._closed = False
         self._number = 0
         self._next_index = 0
-        self._begun = False
         self._dropped = 0
         # The writer's thread alone reads and writes it.
         self._failing = False
@@ -107,29 +113,28 @@ class TraceWriter:
             return  # of a request that outlived the server
         if self._queue.qsize() >= _BACKLOG:
             if not self._dropped:
-                _logger.warning("%s: traces come faster than they can be written; some are dropped", self._path)
+                _logger.warning("%s: traces come faster than they can be written; some are dropped", self._file.path)
             self._dropped += 1
             return
         if self._dropped:
-            _logger.warning("%s: %d traces were dropped", self._path, self._dropped)
+            _logger.warning("%s: %d traces were dropped", self._file.path, self._dropped)
             self._dropped = 0
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="srv-trace", daemon=True)
             self._thread.start()
         self._number += 1
-        self._queue.put(_Job(*self._next_file(rotation), self._number, record))
+        self._queue.put(_Job(self._next_file(rotation), self._number, record))
 
-    def _next_file(self, rotation: Rotation) -> tuple[Path, bool]:
-        """Return where the next trace goes, and whether it is the first one there."""
+    def _next_file(self, rotation: Rotation) -> _File:
         if not rotation.frequency:
-            is_new, self._begun = not self._begun, True
-            return self._path, is_new
-        is_new = rotation.written % rotation.frequency == 0
-        if is_new:
-            rotation.index = self._next_index
+            return self._file
+        if rotation.file is None or rotation.written == rotation.frequency:
+            path = self._file.path
+            rotation.file = _File(path.with_name(f"{path.name}.{self._next_index}"))
+            rotation.written = 0
             self._next_index += 1
         rotation.written += 1
-        return self._path.with_name(f"{self._path.name}.{rotation.index}"), is_new
+        return rotation.file
 
     def close(self) -> Future[None]:
         """Take no more traces; return what is done when those that were handed on are written."""
@@ -145,11 +150,11 @@ class TraceWriter:
         self._done.set_running_or_notify_cancel()
         while (job := self._queue.get()) is not None:
             try:
-                _append(job.path, encode_trace(job.number, job.record), is_new=job.is_new)
+                _append(job.file, encode_trace(job.number, job.record))
                 self._failing = False
             except Exception as error:  # noqa: BLE001  # of the file, or of an array; neither may end the thread
                 if not self._failing:
-                    _logger.error("%s: traces cannot be written, and are lost: %s", job.path, error)  # noqa: TRY400  # the text says it all
+                    _logger.error("%s: traces cannot be written, and are lost: %s", job.file.path, error)  # noqa: TRY400  # the text says it all
                 self._failing = True
         self._done.set_result(None)
 
@@ -164,15 +169,15 @@ def _check_path(path: Path) -> None:
         raise SettingsError(f"trace_file: expected a file that can be written, got {str(path)!r}: {error}") from None
 
 
-def _append(path: Path, items: bytes, *, is_new: bool) -> None:
+def _append(traces: _File, items: bytes) -> None:
     """Put items into the array that a file holds; begin one where there is none.
 
     Raises:
         OSError: the file cannot be written, or is none of ours. It is left as it was.
     """
-    path.touch()
-    with path.open("r+b", buffering=0) as file:
-        if is_new:
+    traces.path.touch()
+    with traces.path.open("r+b", buffering=0) as file:
+        if not traces.begun:
             file.truncate(0)
         size = file.seek(0, os.SEEK_END)
         start = max(size - len(_END), 0)
@@ -188,6 +193,7 @@ def _append(path: Path, items: bytes, *, is_new: bool) -> None:
                 file.seek(start)
                 _write(file, _END)
             raise
+    traces.begun = True
 
 
 def _write(file: FileIO, data: bytes) -> None:
