@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fronts import in_memory
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from srv import Settings, _server, _trace_file
 from srv._trace import NOT_TRACED, TraceLevel, Tracer, TraceRecord
-from srv_protocol.errors import InvalidInput, SettingsError, Unsupported
+from srv_protocol.errors import InvalidInput, ModelNotFound, SettingsError, Unsupported
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -241,6 +244,59 @@ def test_a_server_that_traces_nothing_leaves_an_older_file_alone(tmp_path: Path)
     assert (tmp_path / "t").read_text("utf-8") == "older"
 
 
+# ---- The server
+
+
+def test_a_stop_waits_for_the_last_traces(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with in_memory(Settings(trace_file=str(tmp_path / "t"))) as server:
+            for _ in range(100):
+                server.backend.tracer.write(TraceRecord("m", "", "", ()))
+            assert await server.stop()
+
+    asyncio.run(run())
+    assert len(names_and_models(tmp_path / "t")) == 100
+
+
+def test_a_stop_does_not_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that takes nothing any more, as on a network that is gone."""
+    gone, back = threading.Event(), threading.Event()
+
+    def append(*_: object) -> None:
+        gone.set()
+        back.wait()
+
+    monkeypatch.setattr(_trace_file, "_append", append)
+    monkeypatch.setattr(_server, "_LAST_TRACES", 0.01)
+
+    async def run() -> None:
+        async with in_memory(Settings(trace_file=str(tmp_path / "t"))) as server:
+            server.backend.tracer.write(TraceRecord("m", "", "", ()))
+            await asyncio.to_thread(gone.wait)
+            assert await server.stop()
+
+    try:
+        asyncio.run(run())
+    finally:
+        back.set()
+    assert caplog.messages == [f"{tmp_path / 't'}: some traces are not written yet, and are lost"]
+
+
+def test_settings_can_be_made_before_a_model_is_loaded() -> None:
+    """Others than those of the repository have none."""
+
+    async def run() -> None:
+        async with in_memory() as server:
+            await server.registry.unload("echo")
+            assert server.backend.trace_settings({"trace_rate": ["3"]}, "echo")["trace_rate"] == ["3"]
+            with pytest.raises(ModelNotFound):
+                server.backend.trace_settings({"trace_rate": ["3"]}, "nobody")
+
+    asyncio.run(run())
+
+
 # ---- Any order of changes
 
 
@@ -253,7 +309,7 @@ VALUES: dict[str, st.SearchStrategy[list[str] | None]] = {
 }
 
 
-class Settings(RuleBasedStateMachine):
+class Changes(RuleBasedStateMachine):
     """The tracer against three dictionaries."""
 
     def __init__(self) -> None:
@@ -294,4 +350,4 @@ class Settings(RuleBasedStateMachine):
             assert choices(self.tracer, model) == {**START, **self.chosen[""], **self.chosen.get(model, {})}
 
 
-TestSettings = Settings.TestCase
+TestChanges = Changes.TestCase
