@@ -29,6 +29,8 @@ SERVED = {
     "RepositoryIndex",
     "RepositoryModelLoad",
     "RepositoryModelUnload",
+    "TraceSetting",
+    "LogSettings",
 }
 
 
