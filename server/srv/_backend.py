@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from srv._controlplane import ControlPlane
     from srv._dataplane import DataPlane
+    from srv._log_settings import LogSettings
     from srv._metrics import Metrics
     from srv._settings import Settings
     from srv._state import ServerState
+    from srv._trace import TraceChanges, Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +24,17 @@ class Backend:
     metrics: Metrics
     dataplane: DataPlane
     controlplane: ControlPlane
+    tracer: Tracer
+    log_settings: LogSettings
+
+    def trace_settings(self, changes: TraceChanges, model: str = "") -> dict[str, list[str]]:
+        """Change the trace settings of a model, ``""`` for those of all, and return what holds then.
+
+        Raises:
+            ModelNotFound: there is no such model.
+            InvalidInput, Unsupported: as :meth:`srv._trace.Tracer.update`; nothing is changed.
+        """
+        if model:
+            self.dataplane.is_model_ready(model)  # raises; settings may be made before the model is loaded
+        self.tracer.update(changes, model)
+        return self.tracer.settings(model)

@@ -12,6 +12,7 @@ from srv._model_config import model_config
 from srv._options import FINAL, take_options
 from srv._recording import Recording
 from srv._registry import ModelState
+from srv._request_trace import RequestTrace
 from srv._status import error_text
 from srv._timeline import now
 from srv._validation import Wanted, batch_size, check_inputs, check_outputs, check_requested, finish_response
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from srv._settings import Settings
     from srv._state import ServerState
     from srv._timeline import Timeline
+    from srv._trace import Tracer
     from srv_codecs.generate import ExpectedInput
     from srv_protocol.inference import ModelInferRequest, ModelStatistics, TensorMetadata
     from srv_protocol.model_config import ModelConfig
@@ -52,6 +54,8 @@ EXTENSIONS: Final = (
     "binary_tensor_data",
     "parameters",
     "statistics",
+    "trace",
+    "logging",
 )
 """The extensions of the protocol that this server has, in Triton's names."""
 
@@ -59,11 +63,14 @@ EXTENSIONS: Final = (
 class DataPlane:
     """Health, metadata and inference on the models of a registry."""
 
-    def __init__(self, settings: Settings, registry: ModelRegistry, metrics: Metrics, state: ServerState) -> None:
+    def __init__(
+        self, settings: Settings, registry: ModelRegistry, metrics: Metrics, state: ServerState, tracer: Tracer
+    ) -> None:
         self._settings = settings
         self._registry = registry
         self._metrics = metrics
         self._state = state
+        self._tracer = tracer
 
     def is_live(self) -> bool:
         """Whether the process works; always, as it could not answer otherwise."""
@@ -223,8 +230,9 @@ class DataPlane:
             answering = model.answer(request, options, ticket)
             response = await _blamed(self._deadline(options, times).hold(answering, times))
             times.mark_computed()
-            answer = encode(finish_response(model.runtime, wanted, response))
-            recording.add_answer()
+            finished = finish_response(model.runtime, wanted, response)
+            answer = encode(finished)
+            recording.add_answer(finished)
             return answer
 
     async def infer_stream(
@@ -274,7 +282,7 @@ class DataPlane:
                             break
                         wants_end = wants_end and not final
                         answer = _encode_marked(encode, finished, final=final if mark_final else None)
-                        recording.add_response(max(asked, times.started))
+                        recording.add_response(finished, max(asked, times.started))
                         yield answer
                         asked = now()
             except BaseException as error:
@@ -291,8 +299,11 @@ class DataPlane:
         return self._registry.find(request.model_name, request.model_version)
 
     def _record(self, model: LoadedModel, request: ModelInferRequest, times: Timeline) -> Recording:
-        metrics = self._metrics.inference(request.model_name, model.runtime.version or "")
-        return Recording(metrics, model.statistics, times, batch_size(request, model.runtime))
+        version = model.runtime.version or ""
+        metrics = self._metrics.inference(request.model_name, version)
+        levels = self._tracer.sample(request.model_name)
+        trace = RequestTrace(self._tracer, levels, request, version, times) if levels else None
+        return Recording(metrics, model.statistics, times, batch_size(request, model.runtime), trace)
 
     def _prepare(self, model: LoadedModel, request: ModelInferRequest, headers: Headers) -> Wanted:
         request.parameters.headers = headers

@@ -24,7 +24,8 @@ from srv._importer import PACKAGE
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from srv._settings import Settings
 
@@ -33,6 +34,11 @@ model_name: Final[ContextVar[str]] = ContextVar("model_name", default="")
 
 model_version: Final[ContextVar[str]] = ContextVar("model_version", default="")
 """Its version; ``""`` if it has none."""
+
+LEVELS: Final[frozenset[int]] = frozenset((logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG))
+"""The levels that can be on and off each for itself; a record belongs to the highest that is not above its own."""
+
+_OURS: Final = ("srv", PACKAGE)
 
 
 @contextlib.contextmanager
@@ -67,7 +73,8 @@ def configure_logging(settings: Settings) -> None:
         ours.setFormatter(_JsonFormatter() if settings.use_structured_logging else _TextFormatter())
         root.addHandler(ours)
     root.setLevel(logging.WARNING)
-    for name in ("srv", PACKAGE):
+    _levels.on = LEVELS
+    for name in _OURS:
         logging.getLogger(name).setLevel(logging.DEBUG if settings.debug else logging.INFO)
     # Its one line for each REST request is what "debug" promises.
     logging.getLogger("uvicorn.access").setLevel(logging.INFO if settings.debug else logging.WARNING)
@@ -78,6 +85,56 @@ def configure_logging(settings: Settings) -> None:
             place = given if isinstance(given, str) else "logging_settings"
             cause = f": {error.__cause__}" if error.__cause__ else ""
             raise SettingsError(f"{place}: expected a logging.config dictionary: {error}{cause}") from error
+
+
+def enabled_levels() -> frozenset[int]:
+    """Return those of :data:`LEVELS` at which our loggers log now."""
+    lowest = logging.getLogger("srv").getEffectiveLevel()
+    return frozenset(level for level in _levels.on if level >= lowest)
+
+
+def set_levels(levels: AbstractSet[int]) -> None:
+    """Log records of our loggers, and of the models' code, at these of :data:`LEVELS` alone."""
+    _levels.on = levels
+    for name in _OURS:
+        logging.getLogger(name).setLevel(min(levels, default=logging.CRITICAL + 1))
+    # On handlers, since records of a logger's children do not pass its own filters.
+    for handler in _handlers():
+        handler.addFilter(_levels)
+
+
+def set_iso_times(*, on: bool) -> None:
+    """Write the time in our lines of text as ISO 8601 has it, in UTC; lines of JSON always have it so."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, _TextFormatter):
+            handler.formatter.iso_times = on
+
+
+def _handlers() -> Iterator[logging.Handler]:
+    """Yield the handlers that records of ours come to."""
+    yield from logging.getLogger().handlers
+    for name in list(logging.root.manager.loggerDict):
+        if _is_ours(name):
+            yield from logging.getLogger(name).handlers
+
+
+def _is_ours(name: str) -> bool:
+    return name.partition(".")[0] in _OURS
+
+
+class _Levels(logging.Filter):
+    """Lets records of ours through whose level is on; all, until somebody asks for less than their loggers' levels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on: AbstractSet[int] = LEVELS
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        below = [level for level in LEVELS if level <= record.levelno]
+        return max(below, default=logging.DEBUG) in self.on or not _is_ours(record.name)
+
+
+_levels: Final = _Levels()
 
 
 if TYPE_CHECKING:
@@ -103,6 +160,13 @@ _CONTROLS_BUT_NEWLINE: Final[Mapping[int, str]] = MappingProxyType(
 
 class _TextFormatter(logging.Formatter):
     """``time [logger][model:version] LEVEL - message``, on one line; tracebacks below it, indented."""
+
+    iso_times = False
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # the base's name
+        if not self.iso_times:
+            return super().formatTime(record, datefmt)
+        return f"{datetime.fromtimestamp(record.created, tz=UTC).replace(tzinfo=None).isoformat('T', 'milliseconds')}Z"
 
     def format(self, record: logging.LogRecord) -> str:
         name, version = model_name.get(), model_version.get()

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from srv._metrics import InferenceMetrics
+    from srv._request_trace import RequestTrace
     from srv._statistics import Statistics
     from srv._timeline import Timeline
+    from srv_protocol.inference import ModelInferResponse
 
 
 class Recording:
@@ -21,32 +23,56 @@ class Recording:
     Anything but a normal end is a failure.
     """
 
-    __slots__ = ("_batch_size", "_infer_ns", "_metrics", "_output_ns", "_position", "_statistics", "_times")
+    __slots__ = (
+        "_answered",
+        "_batch_size",
+        "_infer_ns",
+        "_metrics",
+        "_output_ns",
+        "_position",
+        "_statistics",
+        "_times",
+        "_trace",
+    )
 
-    def __init__(self, metrics: InferenceMetrics, statistics: Statistics, times: Timeline, batch_size: int) -> None:
+    def __init__(
+        self,
+        metrics: InferenceMetrics,
+        statistics: Statistics,
+        times: Timeline,
+        batch_size: int,
+        trace: RequestTrace | None,
+    ) -> None:
         self._metrics = metrics
         self._statistics = statistics
         self._times = times
         self._batch_size = batch_size
+        self._trace = trace
         self._infer_ns = 0
         self._output_ns = 0
         self._position = 0
+        self._answered = False
 
     def __enter__(self) -> Self:
         """Begin."""
         return self
 
-    def add_answer(self) -> None:
+    def add_answer(self, response: ModelInferResponse) -> None:
         """Take note of the one answer of a model, which has been encoded."""
         times = self._times
+        if self._trace is not None:
+            self._trace.add_response(response)
         times.mark_ended()
+        self._answered = True
         self._infer_ns = times.computed - times.started
         self._output_ns = times.ended - times.computed
 
-    def add_response(self, asked: int) -> None:
+    def add_response(self, response: ModelInferResponse, asked: int) -> None:
         """Take note of a response of a stream, which has been encoded; `asked` is when the model was asked for it."""
         times = self._times
         times.mark_ended()
+        if self._trace is not None:
+            self._trace.add_response(response)
         infer_ns, output_ns = times.computed - asked, times.ended - times.computed
         self._statistics.add_response(self._position, infer_ns, output_ns)
         self._infer_ns += infer_ns
@@ -70,6 +96,8 @@ class Recording:
         """Count success with its durations, or failure."""
         times = self._times
         times.mark_ended()
+        if self._trace is not None:
+            self._end_trace(self._trace, answered=kind is None and self._answered)
         if kind is not None:
             self._metrics.failure.inc()
             self._statistics.add_failure(times)
@@ -77,3 +105,10 @@ class Recording:
         self._metrics.success.inc()
         self._metrics.duration.observe((times.ended - times.queued) / 1e9)
         self._statistics.add_success(times, self._batch_size, self._infer_ns, self._output_ns)
+
+    def _end_trace(self, trace: RequestTrace, *, answered: bool) -> None:
+        if answered:
+            # The front has yet to write the answer.
+            self._times.finish = trace.write
+        else:
+            trace.write()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from srv._backend import Backend
 from srv._controlplane import ControlPlane
 from srv._dataplane import DataPlane
+from srv._log_settings import LogSettings
 from srv._metrics import Metrics
 from srv._registry import ModelRegistry
 from srv._state import ServerState
+from srv._trace import Tracer
 from srv.grpc._server import GrpcServer
 from srv.rest._app import metrics_app, rest_app
 from srv.rest._http import HttpServer
@@ -32,6 +35,8 @@ _logger: Final = logging.getLogger("srv")
 _BACKLOG: Final = 2048
 # Seconds that models have for unload() when somebody asked twice to stop.
 _HASTY_UNLOAD: Final = 1.0
+# Seconds that the traces which are not in their file yet have to get there.
+_LAST_TRACES: Final = 5.0
 
 
 class Address(NamedTuple):
@@ -49,15 +54,20 @@ class Address(NamedTuple):
 
 
 class Server:
-    """A server of one repository. Make it inside a running event loop."""
+    """A server of one repository. Make it inside a running event loop.
+
+    Raises:
+        SettingsError: ``trace_file`` cannot be written.
+    """
 
     def __init__(self, settings: Settings, repository: ModelRepository) -> None:
         self.state = ServerState()
         self.registry = ModelRegistry(self.state.changes, repository.root, settings.max_queue_size)
         self.metrics = Metrics(settings.metrics_rest_server_prefix)
-        dataplane = DataPlane(settings, self.registry, self.metrics, self.state)
+        tracer = Tracer(Path(settings.trace_file) if settings.trace_file is not None else None)
+        dataplane = DataPlane(settings, self.registry, self.metrics, self.state, tracer)
         controlplane = ControlPlane(repository, self.registry)
-        self.backend = Backend(settings, self.state, self.metrics, dataplane, controlplane)
+        self.backend = Backend(settings, self.state, self.metrics, dataplane, controlplane, tracer, LogSettings())
         self.addresses: list[Address] = []
         self._settings = settings
         self._http: list[HttpServer] = []
@@ -131,7 +141,15 @@ class Server:
         await asyncio.wait({closing}, timeout=_HASTY_UNLOAD if hastened else settings.shutdown_timeout)
         if closing.done():
             closing.result()
+        await self._close_tracer()
         return closing.done()
+
+    async def _close_tracer(self) -> None:
+        writing = asyncio.ensure_future(self.backend.tracer.close())
+        await asyncio.wait({writing}, timeout=_LAST_TRACES)
+        if not writing.done():
+            writing.cancel()
+            _logger.warning("%s: some traces are not written yet, and are lost", self._settings.trace_file)
 
     async def _unless_hastened(self, waiting: Awaitable[None]) -> None:
         task = asyncio.ensure_future(waiting)

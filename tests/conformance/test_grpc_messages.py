@@ -30,6 +30,8 @@ SERVED = {
     "RepositoryIndex",
     "RepositoryModelLoad",
     "RepositoryModelUnload",
+    "TraceSetting",
+    "LogSettings",
 }
 
 

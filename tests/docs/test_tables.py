@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,12 @@ from numpy.typing import NDArray
 from pages import read_table
 
 from srv import Headers, settings
+from srv._log_settings import LogSettings
+from srv._logging import LEVELS
 from srv._model_settings import UNSUPPORTED_MODEL_SETTINGS
 from srv._settings import UNSUPPORTED_SETTINGS
 from srv._status import _STATUS
+from srv._trace import Tracer
 from srv.types import InferenceRequest, Parameters
 from srv_codecs._hints import PARTS, TensorHint, find_hint
 from srv_codecs._type_hints import canonical, take_apart
@@ -116,6 +120,17 @@ def test_the_settings_without_effect_are_complete() -> None:
 
     assert sorted(UNSUPPORTED_SETTINGS) == sorted(server)
     assert sorted(UNSUPPORTED_MODEL_SETTINGS) == sorted(model)
+
+
+def test_the_settings_of_a_running_server_are_complete_and_start_like_this(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("srv._log_settings.enabled_levels", lambda: LEVELS - {logging.DEBUG})
+    traces = {key: values[0] for key, values in Tracer(None).settings().items()}
+    for heading, known in (("trace setting", traces), ("log setting", LogSettings().settings())):
+        rows = read_table("docs/settings.md", heading)
+
+        assert sorted(known) == sorted(code(row[0]) for row in rows)
+        for name, shown, _ in rows:
+            assert matches(code(shown), known[code(name)]), name
 
 
 # ---- Hints

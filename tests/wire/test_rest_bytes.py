@@ -42,6 +42,50 @@ CASES: Final = {
         b"GET /v2/models/nope HTTP/1.1\r\nHost: x\r\n\r\n",
         answer(b"404 Not Found", JSON, b'{"error":"Request for unknown model: \'nope\' is not found"}'),
     ),
+    "log settings": (
+        b"GET /v2/logging HTTP/1.1\r\nHost: x\r\n\r\n",
+        answer(
+            b"200 OK",
+            JSON,
+            b'{"log_file":"","log_info":true,"log_warning":true,"log_error":true,"log_verbose_level":0,'
+            b'"log_format":"default"}',
+        ),
+    ),
+    "log settings without a body": (
+        b"POST /v2/logging HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+        answer(
+            b"200 OK",
+            JSON,
+            b'{"log_file":"","log_info":true,"log_warning":true,"log_error":true,"log_verbose_level":0,'
+            b'"log_format":"default"}',
+        ),
+    ),
+    "trace settings": (
+        b"GET /v2/models/identity/trace/setting HTTP/1.1\r\nHost: x\r\n\r\n",
+        answer(
+            b"200 OK",
+            JSON,
+            b'{"trace_level":["OFF"],"trace_rate":"1000","trace_count":"-1","log_frequency":"0","trace_file":"",'
+            b'"trace_mode":"triton"}',
+        ),
+    ),
+    "trace settings that clear nothing": (
+        b'POST /v2/trace/setting HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{"trace_count":null}',
+        answer(
+            b"200 OK",
+            JSON,
+            b'{"trace_level":["OFF"],"trace_rate":"1000","trace_count":"-1","log_frequency":"0","trace_file":"",'
+            b'"trace_mode":"triton"}',
+        ),
+    ),
+    "trace file": (
+        b'POST /v2/trace/setting HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n{"trace_file":"x"}',
+        answer(
+            b"501 Not Implemented",
+            JSON,
+            b'{"error":"trace file location can not be updated through network protocol"}',
+        ),
+    ),
     "json": (
         request(b'{"id":"1","inputs":[{"name":"x","shape":[2],"datatype":"FP32","data":[1,2.5]}]}'),
         answer(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from grpclib.const import Handler
 
-from srv._timeline import Timeline
+from srv._timeline import GRPC, Timeline
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import receive_one, send
 from srv.grpc._session import SESSIONS
@@ -88,11 +88,15 @@ class InferenceService(GRPCInferenceServiceBase):
         await stream.send_message(ModelStatisticsResponse(model_stats=found))
 
     async def ModelInfer(self, stream: Stream[ModelInferRequest, ModelInferResponse]) -> None:
-        times = Timeline()
+        times = Timeline(GRPC)
         request = await receive_one(stream, times.mark_received)
         encode = partial(_encode, typed=bind_request(request) and self._mirror)
         response, metadata = await self._dataplane.infer(request, request_headers(stream), times, encode)
-        await send(stream, response)
+        times.mark_sending()
+        try:
+            await send(stream, response)
+        finally:
+            times.finish()
         await stream.send_trailing_metadata(metadata=metadata)
 
     async def ModelStreamInfer(self, stream: Stream[ModelInferRequest, ModelStreamInferResponse]) -> None:

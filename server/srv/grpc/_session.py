@@ -14,7 +14,7 @@ from grpclib.exceptions import StreamTerminatedError
 from h2.exceptions import StreamClosedError
 
 from srv._status import describe_error
-from srv._timeline import Timeline
+from srv._timeline import GRPC, Timeline
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import requests, send
 from srv_codecs.grpc import bind_request, lower_response
@@ -72,7 +72,7 @@ class TritonSession:
         try:
             async with asyncio.TaskGroup() as group, aclosing(requests(self._stream, self._draining)) as coming:
                 async for request in coming:
-                    times = Timeline()
+                    times = Timeline(GRPC)
                     times.mark_received()
                     await self._room.acquire()
                     if self._dataplane.streams(request.model_name, request.model_version):
@@ -151,7 +151,7 @@ class MLServerSession:
         metadata: list[tuple[str, str | bytes]] = []
         async with aclosing(_bound(requests(self._stream, self._draining))) as coming:
             async for request in coming:
-                times = Timeline()
+                times = Timeline(GRPC)
                 times.mark_received()
                 responses = self._dataplane.infer_stream(request, headers, times, _encode, more=coming)
                 async with aclosing(responses):

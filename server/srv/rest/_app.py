@@ -20,6 +20,7 @@ from srv.rest._inference_routes import inference_routes
 from srv.rest._metadata_routes import metadata_routes
 from srv.rest._protocol import running_requests
 from srv.rest._repository_routes import repository_routes
+from srv.rest._settings_routes import settings_routes
 from srv_protocol.errors import InferenceError, ModelNotReady
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def rest_app(backend: Backend) -> ASGIApp:
             *repository_routes(backend),
             *inference_routes(backend),
             *generate_routes(backend),
+            *settings_routes(backend),
         ],
         exception_handlers={Exception: handle_error},
         openapi_config=OpenAPIConfig(

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from litestar import Request
     from litestar.datastructures import State
-    from litestar.types import HTTPResponseBodyEvent, Receive, Send
+    from litestar.types import HTTPResponseBodyEvent, Receive, Scope, Send
+
+    from srv._timeline import Timeline
 
 _EMPTY: Final = memoryview(b"")
 
@@ -88,7 +90,7 @@ def too_large(size: int, limit: int) -> RequestTooLarge:
 
 
 class BuffersResponse(ASGIResponse):
-    """A response whose body is written as a list of buffers, without joining them."""
+    """A response whose body is written as a list of buffers, without joining them; `times` learn of its sending."""
 
     def __init__(
         self,
@@ -98,9 +100,21 @@ class BuffersResponse(ASGIResponse):
         media_type: str,
         status_code: int = 200,
         headers: Iterable[tuple[str, str]] = (),
+        times: Timeline | None = None,
     ) -> None:
         super().__init__(status_code=status_code, media_type=media_type, headers=headers, content_length=size)
         self._parts = tuple(part for part in parts if len(part))
+        self._times = times
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._times is None:
+            await super().__call__(scope, receive, send)
+            return
+        self._times.mark_sending()
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._times.finish()
 
     async def send_body(self, send: Send, receive: Receive) -> None:
         """Send the buffers one by one; the server writes each as it is."""

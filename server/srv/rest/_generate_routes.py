@@ -13,7 +13,7 @@ from litestar.response.base import ASGIResponse
 
 from srv import _generate
 from srv._headers import response_headers
-from srv._timeline import Timeline
+from srv._timeline import HTTP, Timeline
 from srv.rest._body import BuffersResponse, read_body
 from srv.rest._errors import AnyRequest
 from srv.rest._requests import OK, json_event, path_model, request_headers
@@ -64,10 +64,10 @@ def generate_routes(backend: Backend) -> list[HTTPRouteHandler]:
         summary="Inference with free-form JSON, for language models",
     )
     async def generate(request: AnyRequest) -> ASGIResponse:
-        times, headers = Timeline(), request_headers(request)
+        times, headers = Timeline(HTTP), request_headers(request)
         message, encode = await receive(request, headers, times)
         body, sent = await _generate.generate(dataplane, message, headers, times, encode)
-        return BuffersResponse([body], size=len(body), media_type="application/json", headers=sent)
+        return BuffersResponse([body], size=len(body), media_type="application/json", headers=sent, times=times)
 
     @post(
         ["/v2/models/{name:str}/generate_stream", "/v2/models/{name:str}/versions/{version:str}/generate_stream"],
@@ -75,7 +75,7 @@ def generate_routes(backend: Backend) -> list[HTTPRouteHandler]:
         summary="Inference with free-form JSON and a stream of responses, as server-sent events",
     )
     async def generate_stream(request: AnyRequest) -> EventStream:
-        times, headers = Timeline(), request_headers(request)
+        times, headers = Timeline(HTTP), request_headers(request)
         message, encode = await receive(request, headers, times)
         return EventStream(dataplane.infer_stream(message, headers, times, encode), f"POST {request.url.path}")
 

@@ -13,7 +13,7 @@ from litestar.response.base import ASGIResponse
 
 from srv._headers import response_headers
 from srv._offload import off_loop
-from srv._timeline import Timeline
+from srv._timeline import HTTP, Timeline
 from srv.rest._body import BuffersResponse, read_body
 from srv.rest._errors import AnyRequest
 from srv.rest._requests import OK, json_event, path_model, request_headers
@@ -67,7 +67,7 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
         summary="Inference: V2 JSON, with or without binary tensor data behind it",
     )
     async def infer(request: AnyRequest) -> ASGIResponse:
-        times, headers = Timeline(), request_headers(request)
+        times, headers = Timeline(HTTP), request_headers(request)
         message, forms = await receive(request, headers, times)
         encode = partial(_encode, forms=forms, nonfinite_as_null=nonfinite_as_null)
         body, sent = await dataplane.infer(message, headers, times, encode)
@@ -79,7 +79,7 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
             sent.append(("content-encoding", encoding))
             parts = await off_loop(size, compress, parts, encoding)
             size = sum(map(len, parts))
-        return BuffersResponse(parts, size=size, media_type=body.content_type, headers=sent)
+        return BuffersResponse(parts, size=size, media_type=body.content_type, headers=sent, times=times)
 
     @post(
         ["/v2/models/{name:str}/infer_stream", "/v2/models/{name:str}/versions/{version:str}/infer_stream"],
@@ -87,7 +87,7 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
         summary="Inference with a stream of responses, as server-sent events of V2 JSON",
     )
     async def infer_stream(request: AnyRequest) -> EventStream:
-        times, headers = Timeline(), request_headers(request)
+        times, headers = Timeline(HTTP), request_headers(request)
         message, _ = await receive(request, headers, times)
         encode = partial(json_event, nonfinite_as_null=nonfinite_as_null)
         return EventStream(dataplane.infer_stream(message, headers, times, encode), f"POST {request.url.path}")
