@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from srv._dataplane import DataPlane
     from srv._metrics import Metrics
     from srv._settings import Settings
+    from srv._shared_memory import SharedMemory
     from srv._state import ServerState
 
 
@@ -22,3 +23,4 @@ class Backend:
     metrics: Metrics
     dataplane: DataPlane
     controlplane: ControlPlane
+    shared_memory: SharedMemory

@@ -12,6 +12,7 @@ from srv._controlplane import ControlPlane
 from srv._dataplane import DataPlane
 from srv._metrics import Metrics
 from srv._registry import ModelRegistry
+from srv._shared_memory import SharedMemory
 from srv._state import ServerState
 from srv.grpc._server import GrpcServer
 from srv.rest._app import metrics_app, rest_app
@@ -57,7 +58,8 @@ class Server:
         self.metrics = Metrics(settings.metrics_rest_server_prefix)
         dataplane = DataPlane(settings, self.registry, self.metrics, self.state)
         controlplane = ControlPlane(repository, self.registry)
-        self.backend = Backend(settings, self.state, self.metrics, dataplane, controlplane)
+        shared_memory = SharedMemory(allowed=settings.allow_client_shm)
+        self.backend = Backend(settings, self.state, self.metrics, dataplane, controlplane, shared_memory)
         self.addresses: list[Address] = []
         self._settings = settings
         self._http: list[HttpServer] = []

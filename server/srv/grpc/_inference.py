@@ -42,6 +42,7 @@ class InferenceService(GRPCInferenceServiceBase):
         self._draining = backend.state.draining
         self._mirror = backend.settings.grpc_output == "mirror"
         self._dataplane = backend.dataplane
+        self._shared_memory = backend.shared_memory
 
     async def ServerLive(self, stream: Stream[ServerLiveRequest, ServerLiveResponse]) -> None:
         await receive_one(stream)
@@ -75,10 +76,10 @@ class InferenceService(GRPCInferenceServiceBase):
 
     async def ModelInfer(self, stream: Stream[ModelInferRequest, ModelInferResponse]) -> None:
         request = await receive_one(stream)
-        typed = bind_request(request) and self._mirror
+        forms = bind_request(request, self._shared_memory)
         response = await self._dataplane.infer(request, request_headers(stream))
         metadata = response_metadata(response.parameters.headers, response.model_name)
-        await send(stream, lower_response(response, typed=typed))
+        await send(stream, lower_response(response, forms, typed=forms.typed and self._mirror))
         await stream.send_trailing_metadata(metadata=metadata)
 
     async def ModelStreamInfer(self, stream: Stream[ModelInferRequest, ModelStreamInferResponse]) -> None:
@@ -86,10 +87,10 @@ class InferenceService(GRPCInferenceServiceBase):
         headers = request_headers(stream)
         async for request in requests(stream, self._draining):
             try:
-                bind_request(request)
+                forms = bind_request(request, self._shared_memory)
                 async with aclosing(self._dataplane.infer_stream(request, headers)) as responses:
                     async for response in responses:
-                        lowered = lower_response(response, typed=False)
+                        lowered = lower_response(response, forms, typed=False)
                         await send(stream, ModelStreamInferResponse(infer_response=lowered))
             except Exception as error:  # noqa: BLE001  # Triton's dialect: errors are messages of the stream
                 message = describe_error(error, "ModelStreamInfer").message

@@ -19,6 +19,7 @@ from srv.grpc._health import HealthService
 from srv.grpc._inference import InferenceService
 from srv.grpc._reflection import ReflectionAlphaService, ReflectionService
 from srv.grpc._repository import RepositoryRpcs, RepositoryService
+from srv.grpc._shared_memory import SharedMemoryRpcs
 
 if TYPE_CHECKING:
     import socket
@@ -50,6 +51,7 @@ class GrpcServer(grpclib.server.Server):
             InferenceService(backend),
             RepositoryRpcs(backend),
             RepositoryService(backend),
+            SharedMemoryRpcs(backend.shared_memory),
             HealthService(backend.dataplane, backend.state),
             ReflectionService(backend.state.draining),
             ReflectionAlphaService(backend.state.draining),

@@ -18,6 +18,7 @@ from srv.rest._errors import error_body, handle_error
 from srv.rest._inference_routes import inference_routes
 from srv.rest._metadata_routes import metadata_routes
 from srv.rest._repository_routes import repository_routes
+from srv.rest._shared_memory_routes import shared_memory_routes
 from srv_protocol.errors import InferenceError, ModelNotReady
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def rest_app(backend: Backend) -> ASGIApp:
         [
             *metadata_routes(backend),
             *repository_routes(backend),
+            *shared_memory_routes(backend),
             *inference_routes(backend),
         ],
         exception_handlers={Exception: handle_error},

@@ -54,7 +54,7 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
             inputs, batched = dataplane.inputs(name, version)
             message, forms = decode_raw_request(body, inputs, name, batched=batched), OutputForms(default=True)
         else:
-            message, forms = decode_request(body, header_length)
+            message, forms = decode_request(body, header_length, backend.shared_memory)
         message.model_name, message.model_version = name, version
         return message, forms
 
@@ -86,13 +86,13 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
     )
     async def infer_stream(request: AnyRequest) -> EventStream:
         headers = request_headers(request)
-        message, _ = await receive(request, headers)
+        message, forms = await receive(request, headers)
         responses = dataplane.infer_stream(message, headers)
-        encode = partial(_event, nonfinite_as_null=nonfinite_as_null)
+        encode = partial(_event, forms=OutputForms(spans=forms.spans), nonfinite_as_null=nonfinite_as_null)
         return EventStream(responses, encode, f"POST {request.url.path}")
 
     return [infer, infer_stream]
 
 
-def _event(response: ModelInferResponse, *, nonfinite_as_null: bool) -> bytes:
-    return bytes(encode_response(response, OutputForms(), nonfinite_as_null=nonfinite_as_null).parts[0])
+def _event(response: ModelInferResponse, *, forms: OutputForms, nonfinite_as_null: bool) -> bytes:
+    return bytes(encode_response(response, forms, nonfinite_as_null=nonfinite_as_null).parts[0])
