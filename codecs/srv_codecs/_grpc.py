@@ -40,6 +40,7 @@ def bind_request(request: ModelInferRequest, regions: Regions | None = None) -> 
     raw = request.raw_input_contents
     spans = [take_span(tensor.parameters, f"inputs[{index}]", regions) for index, tensor in enumerate(request.inputs)]
     expected = spans.count(None)
+    outside = "" if expected == len(spans) else " outside of shared memory"
     entries = iter(raw)
     typed = False
     for index, (tensor, span) in enumerate(zip(request.inputs, spans, strict=True)):
@@ -63,7 +64,6 @@ def bind_request(request: ModelInferRequest, regions: Regions | None = None) -> 
                 f"for input '{tensor.name}' for model '{request.model_name}'"
             )
         elif len(raw) != expected:
-            outside = "" if expected == len(spans) else " outside of shared memory"
             raise InvalidInput(
                 f"the number of inputs{outside} ({expected}) does not match the expected number of "
                 f"raw input contents ({len(raw)}) for model '{request.model_name}'."
@@ -72,7 +72,7 @@ def bind_request(request: ModelInferRequest, regions: Regions | None = None) -> 
             array = decode_raw(next(entries), spec, tensor.shape, count, place)
         tensor.bind(TensorData(array))
     if raw and not expected:
-        raise InvalidInput(f"raw_input_contents: {len(raw)} entries, but there are no inputs")
+        raise InvalidInput(f"raw_input_contents: {len(raw)} entries, but there are no inputs{outside}")
     return OutputForms(typed=typed, spans=take_output_spans(request.outputs, regions))
 
 

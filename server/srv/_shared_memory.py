@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Not multiprocessing's SharedMemory, whose resource tracker would unlink the client's object.
-_shm_open = cast("Callable[[str, int, int], int]", _posixshmem.shm_open)
+_shm_open = cast("Callable[[str, int, int], int]", _posixshmem.shm_open)  # pyright: ignore[reportUnknownMemberType]  # as above
 _DISABLED: Final = (
     "Client shared memory is disabled. Start the server with the setting 'allow_client_shm' "
     "(SRV_ALLOW_CLIENT_SHM=true) to enable."

@@ -17,11 +17,10 @@ from srv_codecs.arrays import tensor_array
 from srv_codecs.content_types import NumpyCodec
 from srv_codecs.grpc import OutputForms, bind_request, lower_response
 from srv_protocol.datatypes import DATATYPES
-from srv_protocol.errors import InferenceError, InvalidInput, Unsupported
+from srv_protocol.errors import InferenceError, InvalidInput
 from srv_protocol.inference import (
     InferInputTensor,
     InferOutputTensor,
-    InferRequestedOutputTensor,
     InferTensorContents,
     ModelInferRequest,
     ModelInferResponse,
@@ -204,21 +203,6 @@ def test_every_truncation_of_raw_contents_is_an_error() -> None:
     for size in range(len(raw)):
         with pytest.raises(InvalidInput, match=r"^inputs\[0\]\.data"):
             bind_request(parsed(request_of(InferInputTensor("x", "BYTES", [3]), raw=[raw[:size]])))
-
-
-def test_shared_memory_is_refused() -> None:
-    with pytest.raises(
-        Unsupported,
-        match=r"^inputs\[0\]\.parameters\.shared_memory_region: shared memory is not served by this server$",
-    ):
-        bind_request(request_of(InferInputTensor("x", "INT8", [1], {"shared_memory_region": "r"}), raw=[b"\1"]))
-    request = request_of()
-    request.outputs = [InferRequestedOutputTensor("y", {"shared_memory_region": "r"})]
-    with pytest.raises(
-        Unsupported,
-        match=r"^outputs\[0\]\.parameters\.shared_memory_region: shared memory is not served by this server$",
-    ):
-        bind_request(request)
 
 
 @pytest.mark.parametrize("typed", [False, True])
