@@ -35,7 +35,7 @@ class OutputForms:
     default: bool = False
     listed: frozenset[str] | None = None
     typed: bool = False
-    spans: Mapping[str, Span] = field(default_factory=dict[str, "Span"])
+    spans: Mapping[str, Span] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]  # an empty one
 
     def is_binary(self, name: str) -> bool:
         """Whether the output goes into the binary tail."""

@@ -38,13 +38,16 @@ def bind_request(request: ModelInferRequest, regions: Regions | None = None) -> 
         Unsupported: a tensor lies in shared memory, which clients may not use.
     """
     raw = request.raw_input_contents
-    spans = [take_span(tensor.parameters, f"inputs[{index}]", regions) for index, tensor in enumerate(request.inputs)]
+    places = [input_place(index, tensor.name) for index, tensor in enumerate(request.inputs)]
+    # All of them first: how many raw entries there are to be depends on it.
+    spans = [
+        take_span(tensor.parameters, place.path, regions) for tensor, place in zip(request.inputs, places, strict=True)
+    ]
     expected = spans.count(None)
     outside = "" if expected == len(spans) else " outside of shared memory"
     entries = iter(raw)
     typed = False
-    for index, (tensor, span) in enumerate(zip(request.inputs, spans, strict=True)):
-        place = input_place(index, tensor.name)
+    for tensor, place, span in zip(request.inputs, places, spans, strict=True):
         spec = find_datatype(tensor.datatype, place)
         count = count_elements(tensor.shape, place)
         if span is not None:

@@ -87,9 +87,9 @@ def decode_request(
 ) -> tuple[ModelInferRequest, OutputForms]:
     """Return the request that a body holds, and the form that it wants its outputs in.
 
-    Binary inputs are read-only views of `body`, those in shared memory of the client's memory in `regions`, of which
-    there may be none; BYTES and JSON inputs are new arrays. Only `header_length` (the value of the
-    header of that name) decides whether there is a binary tail; the media type has no say.
+    Binary inputs are read-only views of `body`, inputs in shared memory views of the client's memory in `regions`;
+    BYTES and JSON inputs are new arrays. Only `header_length` (the value of the header of that name) decides whether
+    there is a binary tail; the media type has no say.
 
     Raises:
         InvalidInput: the JSON is malformed or no inference request, or a tensor's data does not fit its

@@ -65,20 +65,24 @@ class _Region:
 
     def view(self, start: int, end: int) -> memoryview:
         """Return bytes of the region: a writable view."""
+        self._check_size(end)
+        return memoryview(self._mapping)[self._start + start : self._start + end]
+
+    def _check_size(self, end: int) -> None:
         size = os.fstat(self._fd).st_size
         if self.offset + end > size:
             raise InvalidInput(
                 f"shared memory region '{self.name}': expected a memory object of {self.offset + end} bytes or more, "
                 f"it has {size} by now"
             )
-        return memoryview(self._mapping)[self._start + start : self._start + end]
 
     def write(self, start: int, data: memoryview) -> None:
         """Copy `data` into the region."""
-        window = self.view(start, start + len(data))
+        end = start + len(data)
         if sys.platform == "darwin":
-            window[:] = data  # memory objects there cannot be written as files
+            self.view(start, end)[:] = data  # memory objects there cannot be written as files
             return
+        self._check_size(end)
         # Not through the mapping: a fault in it, as where no memory is left for a page, would end the process.
         pos = self.offset + start
         try:
@@ -131,7 +135,7 @@ class SharedMemory:
         Args:
             name: what tensors call the region.
             key: the object's name, with or without the slash in front.
-            offset: where the region starts in the object, in bytes; any number.
+            offset: where the region starts in the object, in bytes; not necessarily at a page.
             byte_size: bytes of the region, one or more.
 
         Raises:

@@ -21,7 +21,7 @@ from tensors import SAMPLES, from_raw, same, to_raw
 from tritonclient.utils import InferenceServerException
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from serving import Gate, Serve, Server
 
@@ -40,10 +40,10 @@ def address(server: Server, triton: Any) -> str:
 
 
 @contextlib.contextmanager
-def shared(size: int) -> Iterator[tuple[Any, str]]:
+def shared(size: int) -> Generator[tuple[Any, str]]:
     """Make memory; return its handle and its key."""
     key = f"/srv-tests-{secrets.token_hex(8)}"
-    handle = shm.create_shared_memory_region("mine", key, size, create_only=True)
+    handle = shm.create_shared_memory_region("mine", key, size)
     try:
         yield handle, key
     finally:
@@ -51,7 +51,7 @@ def shared(size: int) -> Iterator[tuple[Any, str]]:
 
 
 @contextlib.contextmanager
-def registered(client: Any, size: int, name: str = "r") -> Iterator[Any]:
+def registered(client: Any, size: int, name: str = "r") -> Generator[Any]:
     """Make memory and register it; return its handle."""
     with shared(size) as (handle, key):
         client.register_system_shared_memory(name, key, size)
@@ -174,7 +174,7 @@ def test_text_by_the_clients_own_functions(own: Server, triton: Any) -> None:
     """As its examples have it."""
     words = np.array([b"a", b"", "é€".encode()], object)
     packed = triton_http.serialize_byte_tensor(words)
-    size = packed.item().__len__()
+    size = len(packed.item())
     with triton.InferenceServerClient(address(own, triton)) as client, registered(client, 2 * size) as handle:
         shm.set_shared_memory_region(handle, [packed])
         outputs = [output(triton, "x", size, size)]
