@@ -58,7 +58,7 @@ def bind_request(request: ModelInferRequest, regions: Regions | None = None) -> 
             continue
         if not raw:
             typed = typed or bool(filled_fields(tensor.contents))
-            if tensor.contents is not None and is_single_string(tensor.contents.bytes_contents, count):
+            if count != 1 and tensor.contents is not None and is_single_string(tensor.contents.bytes_contents, count):
                 tensor.shape, count = [1], 1
             array = decode_contents(tensor.contents, spec, tensor.shape, count, place)
         elif filled_fields(tensor.contents):
