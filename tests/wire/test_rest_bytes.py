@@ -47,8 +47,8 @@ CASES: Final = {
         answer(b"200 OK", JSON, b"[]"),
     ),
     "shared memory without the setting": (
-        b"POST /v2/systemsharedmemory/region/reg/register HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n"
-        + b'{"key":"/key","offset":0,"byte_size":64}',
+        b"POST /v2/systemsharedmemory/region/reg/register HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n%b"
+        % b'{"key":"/key","offset":0,"byte_size":64}',
         answer(
             b"501 Not Implemented",
             JSON,
