@@ -5,42 +5,60 @@ Source: "Inference Protocol - gRPC" of the Open Inference Protocol.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from srv_codecs._arrays import tensor_array
 from srv_codecs._contents import decode_contents, encode_contents, filled_fields
-from srv_codecs._forms import reject_shared_memory
+from srv_codecs._forms import OutputForms
 from srv_codecs._place import input_place, output_place
-from srv_codecs._raw import decode_raw, encode_raw
+from srv_codecs._raw import decode_raw
+from srv_codecs._regions import REGION, take_output_spans, take_span
 from srv_codecs._shape import count_elements, find_datatype
 from srv_codecs._single_string import is_single_string
 from srv_protocol.errors import InvalidInput
 from srv_protocol.inference import InferOutputTensor, ModelInferResponse, TensorData
 
 if TYPE_CHECKING:
+    from srv_codecs._regions import Regions, Span
     from srv_protocol.inference import ModelInferRequest
 
+_EMPTY: Final = memoryview(b"")
 
-def bind_request(request: ModelInferRequest) -> bool:
-    """Give each input of a parsed request its data, and return whether any came as typed contents.
 
-    Raw contents become read-only views of the parsed buffer, typed ones new arrays. A raw entry belongs to the next
-    input that has no typed contents; empty contents count as none, since MLServer's clients send them with raw data.
+def bind_request(request: ModelInferRequest, regions: Regions | None = None) -> OutputForms:
+    """Give each input of a parsed request its data, and return the form that it wants its outputs in.
+
+    Raw contents become read-only views of the parsed buffer, inputs in shared memory views of the client's memory in
+    `regions`, typed ones and BYTES new arrays. A raw entry belongs to the next input outside of shared memory; empty
+    contents count as none, since MLServer's clients send them with raw data.
 
     Raises:
         InvalidInput: a tensor's data does not fit its description, or the number of raw entries is wrong.
-        Unsupported: a tensor lies in shared memory.
+        NotFound: a tensor lies in a region that is not registered.
+        Unsupported: a tensor lies in shared memory, which clients may not use.
     """
     raw = request.raw_input_contents
+    places = [input_place(index, tensor.name) for index, tensor in enumerate(request.inputs)]
+    # All of them first: how many raw entries there are to be depends on it.
+    spans = [
+        take_span(tensor.parameters, place.path, regions) for tensor, place in zip(request.inputs, places, strict=True)
+    ]
+    expected = spans.count(None)
+    outside = "" if expected == len(spans) else " outside of shared memory"
+    entries = iter(raw)
     typed = False
-    for index, tensor in enumerate(request.inputs):
-        place = input_place(index, tensor.name)
-        reject_shared_memory(tensor.parameters, place.path)
+    for tensor, place, span in zip(request.inputs, places, spans, strict=True):
         spec = find_datatype(tensor.datatype, place)
         count = count_elements(tensor.shape, place)
+        if span is not None:
+            if filled_fields(tensor.contents):
+                raise place.fail("contents", f"Input must set only one of the following fields: 'contents', '{REGION}'")
+            # Not bound: the message would be encoded without it.
+            tensor.data = TensorData(decode_raw(span.view(), spec, tensor.shape, count, place))
+            continue
         if not raw:
             typed = typed or bool(filled_fields(tensor.contents))
-            if tensor.contents is not None and is_single_string(tensor.contents.bytes_contents, count):
+            if count != 1 and tensor.contents is not None and is_single_string(tensor.contents.bytes_contents, count):
                 tensor.shape, count = [1], 1
             array = decode_contents(tensor.contents, spec, tensor.shape, count, place)
         elif filled_fields(tensor.contents):
@@ -48,45 +66,52 @@ def bind_request(request: ModelInferRequest) -> bool:
                 "contents field must not be specified when using raw_input_contents "
                 f"for input '{tensor.name}' for model '{request.model_name}'"
             )
-        elif len(raw) != len(request.inputs):
+        elif len(raw) != expected:
             raise InvalidInput(
-                f"the number of inputs ({len(request.inputs)}) does not match the expected number of "
+                f"the number of inputs{outside} ({expected}) does not match the expected number of "
                 f"raw input contents ({len(raw)}) for model '{request.model_name}'."
             )
         else:
-            array = decode_raw(raw[index], spec, tensor.shape, count, place)
+            array = decode_raw(next(entries), spec, tensor.shape, count, place)
         tensor.bind(TensorData(array))
-    if raw and not request.inputs:
-        raise InvalidInput(f"raw_input_contents: {len(raw)} entries, but there are no inputs")
-    for index, output in enumerate(request.outputs):
-        reject_shared_memory(output.parameters, f"outputs[{index}]")
-    return typed
+    if raw and not expected:
+        raise InvalidInput(f"raw_input_contents: {len(raw)} entries, but there are no inputs{outside}")
+    return OutputForms(typed=typed, spans=take_output_spans(request.outputs, regions))
 
 
-def lower_response(response: ModelInferResponse, *, typed: bool) -> ModelInferResponse:
+def lower_response(response: ModelInferResponse, forms: OutputForms, *, typed: bool) -> ModelInferResponse:
     """Return a response whose tensors are in wire form: typed contents, or raw ones for all outputs.
 
-    A datatype without typed contents makes all of them raw. Raw contents are views of the runtime's arrays wherever
-    they can be.
+    A datatype without typed contents makes all of them raw, and so does an output in shared memory: it is written
+    there, and its raw contents are empty. Other raw contents are views of the runtime's arrays wherever they can be.
 
     Raises:
-        InferenceError: the runtime's output is no valid tensor.
+        InferenceError: the runtime's output is no valid tensor, or does not fit into the shared memory.
+        InvalidInput: the shared memory is not there any more.
     """
     places = [output_place(index, output.name) for index, output in enumerate(response.outputs)]
     specs = [find_datatype(output.datatype, place) for output, place in zip(response.outputs, places, strict=True)]
-    typed = typed and all(spec.contents is not None for spec in specs)
+    typed = typed and not forms.spans and all(spec.contents is not None for spec in specs)
     lowered = ModelInferResponse(
         model_name=response.model_name,
         model_version=response.model_version,
         id=response.id,
         parameters=response.parameters,
     )
+    writes: list[tuple[Span, memoryview]] = []
     for output, spec, place in zip(response.outputs, specs, places, strict=True):
         array = tensor_array(output, place)
         tensor = InferOutputTensor(output.name, output.datatype, output.shape, output.parameters)
         if typed:
             tensor.contents = encode_contents(array, spec, place)
         else:
-            lowered.raw_output_contents.append(encode_raw(array, spec, place))
+            data = forms.encode_raw(array, spec, place)
+            span = forms.spans.get(output.name)
+            if span is not None:
+                writes.append((span, data))
+                data = _EMPTY
+            lowered.raw_output_contents.append(data)
         lowered.outputs.append(tensor)
+    for span, data in writes:
+        span.write(data)
     return lowered

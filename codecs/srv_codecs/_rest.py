@@ -14,10 +14,11 @@ import msgspec
 
 from srv_codecs._arrays import tensor_array
 from srv_codecs._envelope import explain, parse_json, parse_python
-from srv_codecs._forms import reject_shared_memory, take_flag
+from srv_codecs._forms import OutputForms, take_flag
 from srv_codecs._json import decode_json, encode_json
 from srv_codecs._place import input_place, output_place
-from srv_codecs._raw import decode_raw, encode_raw
+from srv_codecs._raw import decode_raw
+from srv_codecs._regions import REGION, take_output_spans, take_span
 from srv_codecs._shape import count_elements, find_datatype
 from srv_protocol.datatypes import Datatype
 from srv_protocol.errors import InvalidInput, WireError
@@ -25,9 +26,10 @@ from srv_protocol.inference import Parameters, TensorData
 from srv_protocol.inference_json import ModelInferRequestView, ModelInferResponseView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from srv_codecs._place import Place
+    from srv_codecs._regions import Regions, Span
     from srv_protocol.inference import InferInputTensor, ModelInferRequest, ModelInferResponse
 
 HEADER_LENGTH: Final = "Inference-Header-Content-Length"
@@ -37,23 +39,6 @@ BINARY_TYPE: Final = "application/octet-stream"
 _request_decoder: Final = msgspec.json.Decoder(ModelInferRequestView)
 _encoder: Final = msgspec.json.Encoder()
 _NONFINITE: Final = re.compile(rb"NaN|Infinity")
-
-
-@dataclass(frozen=True, slots=True)
-class OutputForms:
-    """Which outputs the client wants as binary data.
-
-    Attributes:
-        default: for every output, when the request lists none.
-        listed: per listed output; one that is listed without a wish is JSON, as Triton and KServe have it.
-    """
-
-    default: bool = False
-    listed: frozenset[str] | None = None
-
-    def is_binary(self, name: str) -> bool:
-        """Whether the output goes into the binary tail."""
-        return self.default if self.listed is None else name in self.listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +81,20 @@ def parse_header_length(value: str | None, body_size: int) -> int | None:
     return length
 
 
-def decode_request(body: memoryview | bytes, header_length: str | None = None) -> tuple[ModelInferRequest, OutputForms]:
+def decode_request(
+    body: memoryview | bytes, header_length: str | None = None, regions: Regions | None = None
+) -> tuple[ModelInferRequest, OutputForms]:
     """Return the request that a body holds, and the form that it wants its outputs in.
 
-    Binary inputs are read-only views of `body`; JSON inputs are new arrays. Only `header_length` (the value of the
-    header of that name) decides whether there is a binary tail; the media type has no say.
+    Binary inputs are read-only views of `body`, inputs in shared memory views of the client's memory in `regions`;
+    BYTES and JSON inputs are new arrays. Only `header_length` (the value of the header of that name) decides whether
+    there is a binary tail; the media type has no say.
 
     Raises:
         InvalidInput: the JSON is malformed or no inference request, or a tensor's data does not fit its
             description; the text names the place.
-        Unsupported: a tensor lies in shared memory.
+        NotFound: a tensor lies in a region that is not registered.
+        Unsupported: a tensor lies in shared memory, which clients may not use.
     """
     buffer = memoryview(body).toreadonly()
     json_size = parse_header_length(header_length, len(buffer))
@@ -117,8 +106,8 @@ def decode_request(body: memoryview | bytes, header_length: str | None = None) -
     except WireError as error:
         raise _with_place(error, view) from None
     tail = None if json_size is None else buffer[json_size:]
-    _bind_inputs(data, request.inputs, tail)
-    return request, _output_forms(request)
+    _bind_inputs(data, request.inputs, tail, regions)
+    return request, _output_forms(request, regions)
 
 
 def _parse_request(text: memoryview) -> tuple[ModelInferRequestView, list[object]]:
@@ -180,14 +169,20 @@ def _bind_inputs(
     given: Sequence[object],
     inputs: Sequence[InferInputTensor],
     tail: memoryview | None,
+    regions: Regions | None,
 ) -> None:
     pos = 0
     for index, (data, tensor) in enumerate(zip(given, inputs, strict=True)):
         place = input_place(index, tensor.name)
-        reject_shared_memory(tensor.parameters, place.path)
+        span = take_span(tensor.parameters, place.path, regions)
         spec = find_datatype(tensor.datatype, place)
         count = count_elements(tensor.shape, place)
         size = _binary_size(tensor, place)
+        if span is not None or size is not None:
+            _check_alone({"data": data, "binary_data_size": size, REGION: span}, place)
+        if span is not None:
+            tensor.data = TensorData(decode_raw(span.view(), spec, tensor.shape, count, place))
+            continue
         if size is None:
             if data is None:
                 raise place.fail("data", "there is none, neither as JSON nor as binary data")
@@ -195,8 +190,6 @@ def _bind_inputs(
             if spec.name is Datatype.BYTES and len(tensor.data) == 1 and count != 1:
                 tensor.shape = [1]
             continue
-        if data is not None:
-            raise place.fail("data", "Input must set only one of the following fields: 'data', 'binary_data_size'")
         if tail is None and size:
             raise InvalidInput(
                 f"{place.path}: must specify valid '{HEADER_LENGTH}' in request header and 'binary_data_size' "
@@ -224,17 +217,24 @@ def _binary_size(tensor: InferInputTensor, place: Place) -> int | None:
     return size
 
 
-def _output_forms(request: ModelInferRequest) -> OutputForms:
+def _check_alone(forms: Mapping[str, object], place: Place) -> None:
+    given = [name for name, value in forms.items() if value is not None]
+    if len(given) > 1:
+        names = ", ".join(map(repr, given))
+        raise place.fail(given[0], f"Input must set only one of the following fields: {names}")
+
+
+def _output_forms(request: ModelInferRequest, regions: Regions | None) -> OutputForms:
     default = take_flag(request.parameters.pop("binary_data_output", None), "parameters.binary_data_output")
     if not request.outputs:
         return OutputForms(default)
+    spans = take_output_spans(request.outputs, regions)
     listed: set[str] = set()
     for index, output in enumerate(request.outputs):
         path = f"outputs[{index}]"
-        reject_shared_memory(output.parameters, path)
         if take_flag(output.parameters.pop("binary_data", None), f"{path}.parameters.binary_data"):
             listed.add(output.name)
-    return OutputForms(default, frozenset(listed))
+    return OutputForms(default, frozenset(listed), spans=spans)
 
 
 def encode_response(
@@ -242,25 +242,35 @@ def encode_response(
 ) -> EncodedBody:
     """Return the body for a response; binary outputs are views of the runtime's arrays wherever they can be.
 
+    Outputs that are to lie in shared memory are written there, and the body only describes them.
+
     Raises:
-        InvalidInput: an output has no JSON form and the client has not asked for binary data.
-        InferenceError: the runtime's output is no valid tensor.
+        InvalidInput: an output has no JSON form and the client has not asked for binary data; the shared memory is
+            not there any more.
+        InferenceError: the runtime's output is no valid tensor, or does not fit into the shared memory.
     """
     view = ModelInferResponseView.from_message(response)
     tail: list[memoryview] = []
+    writes: list[tuple[Span, memoryview]] = []
     has_binary = False
     for index, (output, shown) in enumerate(zip(response.outputs, view.outputs, strict=True)):
         place = output_place(index, output.name)
         array = tensor_array(output, place)
         spec = find_datatype(output.datatype, place)
-        if forms.is_binary(output.name):
+        span = forms.spans.get(output.name)
+        if span is not None:
+            shown.parameters = None
+            writes.append((span, forms.encode_raw(array, spec, place)))
+        elif forms.is_binary(output.name):
             has_binary = True
-            data = encode_raw(array, spec, place)
+            data = forms.encode_raw(array, spec, place)
             shown.parameters = {**(shown.parameters or {}), "binary_data_size": len(data)}
             tail.append(data)
         else:
             # A C++ client takes any parameters on an output as the sign of binary data, so JSON outputs have none.
             shown.parameters = None
             shown.data = encode_json(array, spec, place, nonfinite_as_null=nonfinite_as_null)
+    for span, data in writes:
+        span.write(data)
     header = _encoder.encode(view)
     return EncodedBody((header, *tail), len(header) if has_binary else None)

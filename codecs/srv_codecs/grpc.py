@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from srv_codecs._forms import OutputForms
 from srv_codecs._grpc import bind_request, lower_response
 
-__all__ = ["bind_request", "lower_response"]
+__all__ = ["OutputForms", "bind_request", "lower_response"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from srv_codecs._forms import OutputForms
 from srv_codecs._raw_request import decode_raw_request
 from srv_codecs._rest import (
     HEADER_LENGTH,
     EncodedBody,
-    OutputForms,
     decode_request,
     encode_response,
     parse_header_length,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from srv._log_settings import LogSettings
     from srv._metrics import Metrics
     from srv._settings import Settings
+    from srv._shared_memory import SharedMemory
     from srv._state import ServerState
     from srv._trace import TraceChanges, Tracer
 
@@ -26,6 +27,7 @@ class Backend:
     controlplane: ControlPlane
     tracer: Tracer
     log_settings: LogSettings
+    shared_memory: SharedMemory
 
     def trace_settings(self, changes: TraceChanges, model: str = "") -> dict[str, list[str]]:
         """Change the trace settings of a model, ``""`` for those of all, and return what holds then.

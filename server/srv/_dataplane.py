@@ -98,10 +98,12 @@ class DataPlane:
 
     def server_metadata(self) -> ServerMetadataResponse:
         """Return the server's name, version and extensions."""
+        settings = self._settings
+        shared = ("system_shared_memory",) if settings.allow_client_shm else ()
         return ServerMetadataResponse(
-            name=self._settings.server_name,
-            version=self._settings.server_version,
-            extensions=[*EXTENSIONS, *(name for name in self._settings.extensions if name not in EXTENSIONS)],
+            name=settings.server_name,
+            version=settings.server_version,
+            extensions=list(dict.fromkeys((*EXTENSIONS, *shared, *settings.extensions))),
         )
 
     async def model_metadata(self, name: str, version: str = "") -> ModelMetadataResponse:

@@ -14,6 +14,7 @@ from srv._dataplane import DataPlane
 from srv._log_settings import LogSettings
 from srv._metrics import Metrics
 from srv._registry import ModelRegistry
+from srv._shared_memory import SharedMemory
 from srv._state import ServerState
 from srv._trace import Tracer
 from srv.grpc._server import GrpcServer
@@ -67,7 +68,10 @@ class Server:
         tracer = Tracer(Path(settings.trace_file) if settings.trace_file is not None else None)
         dataplane = DataPlane(settings, self.registry, self.metrics, self.state, tracer)
         controlplane = ControlPlane(repository, self.registry)
-        self.backend = Backend(settings, self.state, self.metrics, dataplane, controlplane, tracer, LogSettings())
+        shared_memory = SharedMemory(allowed=settings.allow_client_shm)
+        self.backend = Backend(
+            settings, self.state, self.metrics, dataplane, controlplane, tracer, LogSettings(), shared_memory
+        )
         self.addresses: list[Address] = []
         self._settings = settings
         self._http: list[HttpServer] = []

@@ -17,23 +17,6 @@ if TYPE_CHECKING:
 
     from serving import Server
 
-SERVED = {
-    "ServerLive",
-    "ServerReady",
-    "ModelReady",
-    "ServerMetadata",
-    "ModelMetadata",
-    "ModelConfig",
-    "ModelStatistics",
-    "ModelInfer",
-    "ModelStreamInfer",
-    "RepositoryIndex",
-    "RepositoryModelLoad",
-    "RepositoryModelUnload",
-    "TraceSetting",
-    "LogSettings",
-}
-
 
 @pytest.fixture(scope="module")
 def client(server: Server) -> Iterator[Grpc]:
@@ -154,21 +137,6 @@ def test_mlservers_second_service_has_the_same_operations(client: Grpc) -> None:
     )
     status, text = client.fails(pb.RepositoryModelLoadRequest(model_name="none"), f"{service}RepositoryModelLoad")
     assert (status, "failed to load 'none'" in text) == ("INVALID_ARGUMENT", True)
-
-
-RPCS = [
-    (method.name, method.GetOptions())
-    for method in pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods
-    if method.name not in SERVED
-]
-
-
-@pytest.mark.parametrize("method", [name for name, _ in RPCS])
-def test_what_is_not_served_is_unimplemented_with_a_message(client: Grpc, method: str) -> None:
-    """The client learns which call it was."""
-    status, text = client.fails(b"", method)
-    assert status == "UNIMPLEMENTED"
-    assert method in text
 
 
 @pytest.mark.parametrize("path", ["/inference.GRPCInferenceService/Nothing", "/some.Service/Call"])

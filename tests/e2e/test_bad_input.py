@@ -242,7 +242,7 @@ def test_binary_data_without_the_header_is_400(server: Server) -> None:
 
 @pytest.mark.parametrize("parameters", [{"shared_memory_region": "r", "shared_memory_byte_size": 8}])
 def test_shared_memory_is_501(server: Server, parameters: dict[str, Any]) -> None:
-    """For inputs and outputs, over REST and gRPC, until the server has it."""
+    """For inputs and outputs, over REST and gRPC, unless a setting allows it."""
     answer = server.post("/v2/models/identity/infer", x(parameters=parameters))
     assert (answer.status, "inputs[0]" in answer.error()) == (501, True)
     answer = server.post(INFER, {"inputs": [A, B], "outputs": [{"name": "sum", "parameters": parameters}]})

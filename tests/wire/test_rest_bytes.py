@@ -86,6 +86,20 @@ CASES: Final = {
             b'{"error":"trace file location can not be updated through network protocol"}',
         ),
     ),
+    "shared memory": (
+        b"GET /v2/systemsharedmemory/status HTTP/1.1\r\nHost: x\r\n\r\n",
+        answer(b"200 OK", JSON, b"[]"),
+    ),
+    "shared memory without the setting": (
+        b"POST /v2/systemsharedmemory/region/reg/register HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n%b"
+        % b'{"key":"/key","offset":0,"byte_size":64}',
+        answer(
+            b"501 Not Implemented",
+            JSON,
+            b'{"error":"Client shared memory is disabled. Start the server with the setting \'allow_client_shm\' '
+            b'(SRV_ALLOW_CLIENT_SHM=true) to enable."}',
+        ),
+    ),
     "json": (
         request(b'{"id":"1","inputs":[{"name":"x","shape":[2],"datatype":"FP32","data":[1,2.5]}]}'),
         answer(

@@ -24,6 +24,8 @@ from srv_protocol._gen.inference import (
     RepositoryIndexRequest,
     ServerMetadataResponse,
     StatisticDuration,
+    SystemSharedMemoryRegisterRequest,
+    SystemSharedMemoryStatusResponseRegionStatus,
     TensorMetadata,
 )
 from typing import Annotated
@@ -45,6 +47,8 @@ __all__ = [
     "RepositoryIndexRequestView",
     "ServerMetadataResponseView",
     "StatisticDurationView",
+    "SystemSharedMemoryRegisterRequestView",
+    "SystemSharedMemoryStatusResponseRegionStatusView",
     "TensorMetadataView",
 ]
 
@@ -355,3 +359,31 @@ class ModelIndexView(Struct, kw_only=True, omit_defaults=True, gc=False):
             state=message.state or None,
             reason=message.reason or None,
         )
+
+
+class SystemSharedMemoryStatusResponseRegionStatusView(Struct, kw_only=True, omit_defaults=True, gc=False):
+    """V2 JSON of ``inference.SystemSharedMemoryStatusResponse.RegionStatus``."""
+
+    name: str
+    key: str
+    offset: Annotated[int, Meta(ge=0)]
+    byte_size: Annotated[int, Meta(ge=0)]
+
+    @classmethod
+    def from_message(
+        cls, message: SystemSharedMemoryStatusResponseRegionStatus
+    ) -> SystemSharedMemoryStatusResponseRegionStatusView:
+        """Return the view of a message; containers are shared with it, not copied."""
+        return cls(name=message.name, key=message.key, offset=message.offset, byte_size=message.byte_size)
+
+
+class SystemSharedMemoryRegisterRequestView(Struct, kw_only=True, omit_defaults=True, gc=False):
+    """V2 JSON of ``inference.SystemSharedMemoryRegisterRequest``."""
+
+    key: str
+    byte_size: Annotated[int, Meta(ge=0)]
+    offset: Annotated[int, Meta(ge=0)] | None = None
+
+    def to_message(self) -> SystemSharedMemoryRegisterRequest:
+        """Return the message; containers are shared with the view, not copied."""
+        return SystemSharedMemoryRegisterRequest(key=self.key, byte_size=self.byte_size, offset=self.offset or 0)

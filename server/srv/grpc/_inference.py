@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from grpclib.server import Stream
 
     from srv._backend import Backend
+    from srv_codecs.grpc import OutputForms
 
 
 _STREAM_PATH: Final = "/inference.GRPCInferenceService/ModelStreamInfer"
@@ -51,6 +52,7 @@ class InferenceService(GRPCInferenceServiceBase):
         self._mirror = backend.settings.grpc_output == "mirror"
         self._session = SESSIONS[backend.settings.grpc_stream_dialect]
         self._dataplane = backend.dataplane
+        self._shared_memory = backend.shared_memory
 
     async def ServerLive(self, stream: Stream[ServerLiveRequest, ServerLiveResponse]) -> None:
         await receive_one(stream)
@@ -90,7 +92,8 @@ class InferenceService(GRPCInferenceServiceBase):
     async def ModelInfer(self, stream: Stream[ModelInferRequest, ModelInferResponse]) -> None:
         times = Timeline(GRPC)
         request = await receive_one(stream, times.mark_received)
-        encode = partial(_encode, typed=bind_request(request) and self._mirror)
+        forms = bind_request(request, self._shared_memory)
+        encode = partial(_encode, forms=forms, typed=forms.typed and self._mirror)
         response, metadata = await self._dataplane.infer(request, request_headers(stream), times, encode)
         times.mark_sending()
         try:
@@ -101,7 +104,8 @@ class InferenceService(GRPCInferenceServiceBase):
 
     async def ModelStreamInfer(self, stream: Stream[ModelInferRequest, ModelStreamInferResponse]) -> None:
         """Answer many requests on one stream; see :mod:`srv.grpc._session`."""
-        await self._session(stream, self._dataplane, self._draining).run()
+        bind = partial(bind_request, regions=self._shared_memory)
+        await self._session(stream, self._dataplane, bind, self._draining).run()
 
     def __mapping__(self) -> dict[str, Handler]:
         """Return the handlers; what ModelStreamInfer sends depends on its dialect."""
@@ -111,6 +115,8 @@ class InferenceService(GRPCInferenceServiceBase):
         return mapping
 
 
-def _encode(response: ModelInferResponse, *, typed: bool) -> tuple[ModelInferResponse, list[tuple[str, str | bytes]]]:
+def _encode(
+    response: ModelInferResponse, *, forms: OutputForms, typed: bool
+) -> tuple[ModelInferResponse, list[tuple[str, str | bytes]]]:
     metadata = response_metadata(response.parameters.headers, response.model_name)
-    return lower_response(response, typed=typed), metadata
+    return lower_response(response, forms, typed=typed), metadata

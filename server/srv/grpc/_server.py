@@ -20,6 +20,7 @@ from srv.grpc._inference import InferenceService
 from srv.grpc._reflection import ReflectionAlphaService, ReflectionService
 from srv.grpc._repository import RepositoryRpcs, RepositoryService
 from srv.grpc._settings import SettingsRpcs
+from srv.grpc._shared_memory import SharedMemoryRpcs
 
 if TYPE_CHECKING:
     import socket
@@ -52,6 +53,7 @@ class GrpcServer(grpclib.server.Server):
             RepositoryRpcs(backend),
             RepositoryService(backend),
             SettingsRpcs(backend),
+            SharedMemoryRpcs(backend.shared_memory),
             HealthService(backend.dataplane, backend.state),
             ReflectionService(backend.state.draining),
             ReflectionAlphaService(backend.state.draining),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from grpclib.exceptions import StreamTerminatedError
@@ -17,17 +18,22 @@ from srv._status import describe_error
 from srv._timeline import GRPC, Timeline
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import requests, send
-from srv_codecs.grpc import bind_request, lower_response
+from srv_codecs.grpc import lower_response
 from srv_protocol.inference import ModelInferResponse, ModelStreamInferResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
+    from typing import TypeAlias
 
     from grpclib.server import Stream
 
     from srv._dataplane import DataPlane
+    from srv_codecs.grpc import OutputForms
     from srv_protocol.inference import ModelInferRequest
     from srv_protocol.message import Message
+
+    Bind: TypeAlias = Callable[[ModelInferRequest], OutputForms]
+    """Gives the tensors of a request their data."""
 
 MAX_RUNNING: Final = 64
 """Requests of one stream that are answered at the same time; the next one is not read before one of them is done."""
@@ -50,10 +56,12 @@ class TritonSession:
         self,
         stream: Stream[ModelInferRequest, ModelStreamInferResponse],
         dataplane: DataPlane,
+        bind: Bind,
         draining: asyncio.Event,
     ) -> None:
         self._stream = stream
         self._dataplane = dataplane
+        self._bind = bind
         self._draining = draining
         self._headers = request_headers(stream)
         self._status_errors = self._headers.get(_STATUS_ERRORS, "") == "true"
@@ -101,8 +109,8 @@ class TritonSession:
     ) -> None:
         request_id = request.id
         try:
-            bind_request(request)
-            responses = self._dataplane.infer_stream(request, self._headers, times, _encode, mark_final=True)
+            encode = partial(lower_response, forms=self._bind(request), typed=False)
+            responses = self._dataplane.infer_stream(request, self._headers, times, encode, mark_final=True)
             async with aclosing(responses):
                 async for response in responses:
                     await self._send(ModelStreamInferResponse(infer_response=response), previous)
@@ -135,10 +143,12 @@ class MLServerSession:
         self,
         stream: Stream[ModelInferRequest, ModelStreamInferResponse],
         dataplane: DataPlane,
+        bind: Bind,
         draining: asyncio.Event,
     ) -> None:
         self._stream = stream
         self._dataplane = dataplane
+        self._bind = bind
         self._draining = draining
 
     async def run(self) -> None:
@@ -149,27 +159,23 @@ class MLServerSession:
         """
         headers = request_headers(self._stream)
         metadata: list[tuple[str, str | bytes]] = []
-        async with aclosing(_bound(requests(self._stream, self._draining))) as coming:
+        async with aclosing(requests(self._stream, self._draining)) as coming:
             async for request in coming:
                 times = Timeline(GRPC)
                 times.mark_received()
-                responses = self._dataplane.infer_stream(request, headers, times, _encode, more=coming)
+                encode = partial(lower_response, forms=self._bind(request), typed=False)
+                more = self._bind_all(coming)
+                responses = self._dataplane.infer_stream(request, headers, times, encode, more=more)
                 async with aclosing(responses):
                     async for response in responses:
                         metadata = response_metadata(response.parameters.headers, response.model_name)
                         await send(cast("Stream[ModelInferRequest, ModelInferResponse]", self._stream), response)
         await self._stream.send_trailing_metadata(metadata=metadata)
 
-
-async def _bound(coming: AsyncGenerator[ModelInferRequest]) -> AsyncGenerator[ModelInferRequest]:
-    async with aclosing(coming):
+    async def _bind_all(self, coming: AsyncGenerator[ModelInferRequest]) -> AsyncGenerator[ModelInferRequest]:
         async for request in coming:
-            bind_request(request)
+            self._bind(request)
             yield request
-
-
-def _encode(response: ModelInferResponse) -> ModelInferResponse:
-    return lower_response(response, typed=False)
 
 
 SESSIONS: Final[Mapping[str, type[TritonSession | MLServerSession]]] = {

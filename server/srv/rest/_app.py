@@ -21,6 +21,7 @@ from srv.rest._metadata_routes import metadata_routes
 from srv.rest._protocol import running_requests
 from srv.rest._repository_routes import repository_routes
 from srv.rest._settings_routes import settings_routes
+from srv.rest._shared_memory_routes import shared_memory_routes
 from srv_protocol.errors import InferenceError, ModelNotReady
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def rest_app(backend: Backend) -> ASGIApp:
         [
             *metadata_routes(backend),
             *repository_routes(backend),
+            *shared_memory_routes(backend),
             *inference_routes(backend),
             *generate_routes(backend),
             *settings_routes(backend),

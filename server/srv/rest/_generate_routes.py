@@ -20,7 +20,7 @@ from srv.rest._requests import OK, json_event, path_model, request_headers
 from srv.rest._sse import Event, EventStream
 from srv_codecs.compression import IDENTITY
 from srv_codecs.generate import decode_generate, encode_generate, parse_generate
-from srv_codecs.rest import decode_request
+from srv_codecs.rest import OutputForms, decode_request
 from srv_protocol.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -50,13 +50,14 @@ def generate_routes(backend: Backend) -> list[HTTPRouteHandler]:
         name, version = path_model(request)
         parsed = parse_generate(body)
         if parsed.is_inference_request:
-            message, _ = decode_request(body)
+            message, forms = decode_request(body, regions=backend.shared_memory)
+            encode = partial(json_event, forms=OutputForms(spans=forms.spans), nonfinite_as_null=nonfinite_as_null)
         else:
             inputs, batched = dataplane.expected_inputs(name, version)
             message = decode_generate(parsed, inputs, batched=batched)
+            encode = partial(_free_form_event, nonfinite_as_null=nonfinite_as_null)
         message.model_name, message.model_version = name, version
-        encode = json_event if parsed.is_inference_request else _free_form_event
-        return message, partial(encode, nonfinite_as_null=nonfinite_as_null)
+        return message, encode
 
     @post(
         ["/v2/models/{name:str}/generate", "/v2/models/{name:str}/versions/{version:str}/generate"],

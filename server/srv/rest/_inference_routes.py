@@ -57,7 +57,7 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
             inputs, batched = dataplane.inputs(name, version)
             message, forms = decode_raw_request(body, inputs, name, batched=batched), OutputForms(default=True)
         else:
-            message, forms = decode_request(body, header_length)
+            message, forms = decode_request(body, header_length, backend.shared_memory)
         message.model_name, message.model_version = name, version
         return message, forms
 
@@ -88,8 +88,8 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
     )
     async def infer_stream(request: AnyRequest) -> EventStream:
         times, headers = Timeline(HTTP), request_headers(request)
-        message, _ = await receive(request, headers, times)
-        encode = partial(json_event, nonfinite_as_null=nonfinite_as_null)
+        message, forms = await receive(request, headers, times)
+        encode = partial(json_event, forms=OutputForms(spans=forms.spans), nonfinite_as_null=nonfinite_as_null)
         return EventStream(dataplane.infer_stream(message, headers, times, encode), f"POST {request.url.path}")
 
     return [infer, infer_stream]

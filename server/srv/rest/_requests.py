@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 OK: Final = 200
 """POST's default status would be 201, which tritonclient takes for an error."""
 _JSON: Final = "application/json"
+_PLAIN: Final = OutputForms()
 
 
 def json_response(content: object) -> Response[bytes]:
@@ -43,14 +44,14 @@ def request_headers(request: AnyRequest) -> Headers:
     return Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
 
 
-def json_event(response: ModelInferResponse, *, nonfinite_as_null: bool) -> Event:
+def json_event(response: ModelInferResponse, *, forms: OutputForms = _PLAIN, nonfinite_as_null: bool) -> Event:
     """Return a response as an event of V2 JSON without binary data.
 
     Raises:
         As :func:`srv._headers.response_headers` and :func:`srv_codecs.rest.encode_response`.
     """
     sent = response_headers(response.parameters.headers, response.model_name)
-    body = encode_response(response, OutputForms(), nonfinite_as_null=nonfinite_as_null)
+    body = encode_response(response, forms, nonfinite_as_null=nonfinite_as_null)
     return Event(bytes(body.parts[0]), sent)
 
 

@@ -15,13 +15,12 @@ from srv_codecs._place import input_place
 from srv_codecs._raw import encode_raw
 from srv_codecs.arrays import tensor_array
 from srv_codecs.content_types import NumpyCodec
-from srv_codecs.grpc import bind_request, lower_response
+from srv_codecs.grpc import OutputForms, bind_request, lower_response
 from srv_protocol.datatypes import DATATYPES
-from srv_protocol.errors import InferenceError, InvalidInput, Unsupported
+from srv_protocol.errors import InferenceError, InvalidInput
 from srv_protocol.inference import (
     InferInputTensor,
     InferOutputTensor,
-    InferRequestedOutputTensor,
     InferTensorContents,
     ModelInferRequest,
     ModelInferResponse,
@@ -61,7 +60,7 @@ def typed_request(*given_tensors: tuple[str, Any]) -> ModelInferRequest:
 @given(st.lists(tensors(), max_size=4))
 def test_raw_contents_become_the_inputs(given_tensors: list[tuple[str, Any]]) -> None:
     request = parsed(raw_request(*given_tensors))
-    assert not bind_request(request)
+    assert not bind_request(request).typed
     for found, (_, array) in zip(arrays_of(request), given_tensors, strict=True):
         assert same(found, array)
 
@@ -70,7 +69,7 @@ def test_raw_contents_become_the_inputs(given_tensors: list[tuple[str, Any]]) ->
 def test_raw_and_typed_contents_give_equal_inputs(given_tensors: list[tuple[str, Any]]) -> None:
     raw, typed = parsed(raw_request(*given_tensors)), parsed(typed_request(*given_tensors))
     bind_request(raw)
-    assert bind_request(typed) == any(array.size for _, array in given_tensors)
+    assert bind_request(typed).typed == any(array.size for _, array in given_tensors)
     for first, second in zip(arrays_of(raw), arrays_of(typed), strict=True):
         assert same(first, second)
 
@@ -78,7 +77,9 @@ def test_raw_and_typed_contents_give_equal_inputs(given_tensors: list[tuple[str,
 @given(st.lists(tensors(), max_size=4), st.booleans())
 def test_every_response_round_trips(given_tensors: list[tuple[str, Any]], typed: bool) -> None:
     outputs = [InferOutputTensor("y", datatype, list(array.shape), data=array) for datatype, array in given_tensors]
-    sent = ModelInferResponse.parse(bytes(lower_response(ModelInferResponse("m", outputs=outputs), typed=typed)))
+    sent = ModelInferResponse.parse(
+        bytes(lower_response(ModelInferResponse("m", outputs=outputs), OutputForms(), typed=typed))
+    )
     mirrored = ModelInferRequest(
         inputs=[InferInputTensor(y.name, y.datatype, y.shape, contents=y.contents) for y in sent.outputs],
         raw_input_contents=sent.raw_output_contents,
@@ -100,7 +101,7 @@ def test_raw_inputs_are_read_only_views_of_the_message() -> None:
 def test_raw_outputs_are_views_of_the_runtimes_arrays() -> None:
     array = np.arange(64.0)
     response = ModelInferResponse("m", outputs=[NumpyCodec.encode_output("y", array)])
-    lowered = lower_response(response, typed=False)
+    lowered = lower_response(response, OutputForms(), typed=False)
     assert np.shares_memory(np.frombuffer(lowered.raw_output_contents[0], np.uint8), array)
 
 
@@ -114,12 +115,12 @@ def test_a_bound_request_can_be_sent_on() -> None:
 def test_empty_contents_beside_raw_ones_count_as_none() -> None:
     request = raw_request(("INT8", np.array([1, 2], np.int8)))
     request.inputs[0].contents = InferTensorContents()
-    assert not bind_request(parsed(request))
+    assert not bind_request(parsed(request)).typed
 
 
 def test_a_response_keeps_all_that_is_not_a_tensor() -> None:
     response = ModelInferResponse("m", "1", "7", {"a": 1}, [InferOutputTensor("y", "INT8", [1], {"b": 2}, data=[1])])
-    lowered = lower_response(response, typed=True)
+    lowered = lower_response(response, OutputForms(), typed=True)
     assert (lowered.model_name, lowered.model_version, lowered.id, lowered.parameters) == ("m", "1", "7", {"a": 1})
     assert lowered.outputs[0].parameters == {"b": 2}
     assert lowered.outputs[0].contents == InferTensorContents(int_contents=[1])
@@ -129,7 +130,7 @@ def test_a_response_keeps_all_that_is_not_a_tensor() -> None:
 
 def test_one_output_without_typed_contents_makes_all_of_them_raw() -> None:
     outputs = [InferOutputTensor("a", "INT8", [1], data=[1]), InferOutputTensor("b", "FP16", [1], data=[0])]
-    lowered = lower_response(ModelInferResponse("m", outputs=outputs), typed=True)
+    lowered = lower_response(ModelInferResponse("m", outputs=outputs), OutputForms(), typed=True)
     assert [output.contents for output in lowered.outputs] == [None, None]
     assert [bytes(raw) for raw in lowered.raw_output_contents] == [b"\1", b"\0\0"]
 
@@ -204,21 +205,6 @@ def test_every_truncation_of_raw_contents_is_an_error() -> None:
             bind_request(parsed(request_of(InferInputTensor("x", "BYTES", [3]), raw=[raw[:size]])))
 
 
-def test_shared_memory_is_refused() -> None:
-    with pytest.raises(
-        Unsupported,
-        match=r"^inputs\[0\]\.parameters\.shared_memory_region: shared memory is not served by this server$",
-    ):
-        bind_request(request_of(InferInputTensor("x", "INT8", [1], {"shared_memory_region": "r"}), raw=[b"\1"]))
-    request = request_of()
-    request.outputs = [InferRequestedOutputTensor("y", {"shared_memory_region": "r"})]
-    with pytest.raises(
-        Unsupported,
-        match=r"^outputs\[0\]\.parameters\.shared_memory_region: shared memory is not served by this server$",
-    ):
-        bind_request(request)
-
-
 @pytest.mark.parametrize("typed", [False, True])
 @pytest.mark.parametrize(
     ("output", "text"),
@@ -236,5 +222,5 @@ def test_shared_memory_is_refused() -> None:
 )
 def test_an_output_that_is_no_tensor_is_the_runtimes_fault(output: InferOutputTensor, text: str, typed: bool) -> None:
     with pytest.raises(InferenceError) as caught:
-        lower_response(ModelInferResponse("m", outputs=[output]), typed=typed)
+        lower_response(ModelInferResponse("m", outputs=[output]), OutputForms(), typed=typed)
     assert str(caught.value).startswith(text)

@@ -335,19 +335,6 @@ def test_no_body_whatever_raises_anything_else(body: bytes, length: str | None) 
         decode_request(body, length)
 
 
-def test_shared_memory_is_refused() -> None:
-    with pytest.raises(
-        Unsupported,
-        match=r"^inputs\[0\]\.parameters\.shared_memory_region: shared memory is not served by this server$",
-    ):
-        decode_request(pack(json_input("INT8", [1], [1], shared_memory_region="r"))[0])
-    with pytest.raises(
-        Unsupported,
-        match=r"^outputs\[0\]\.parameters\.shared_memory_region: shared memory is not served by this server$",
-    ):
-        decode_request(pack(X, outputs=[{"name": "y", "parameters": {"shared_memory_region": "r"}}])[0])
-
-
 def test_a_raw_request_is_no_json() -> None:
     with pytest.raises(InvalidInput, match=rf"^{HEADER_LENGTH}: 0 announces a raw request, which is no JSON$"):
         decode_request(b"\1", "0")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from srv_codecs.arrays import as_single_string
@@ -48,6 +49,16 @@ def test_typed_contents_may_have_the_form_too() -> None:
     bind_request(message)
 
     assert (message.inputs[0].shape, list(message.inputs[0].data)) == ([1], [b"hello"])
+
+
+@pytest.mark.parametrize("shape", [[], [1, 1]])
+def test_a_string_of_one_character_keeps_its_shape(shape: list[int]) -> None:
+    """It has as many elements as the shape says."""
+    message = request(shape, b"a")
+    bind_request(message)
+
+    assert message.inputs[0].shape == shape
+    assert np.asarray(message.inputs[0].data).shape == tuple(shape)
 
 
 @pytest.mark.parametrize(("shape", "elements"), [([4], [b"hello"]), ([5], [b"hello", b"x"]), ([2], [b"a"])])

@@ -24,7 +24,7 @@ from srv_protocol._gen.grpc_health_v1 import HealthCheckRequest, HealthListReque
 from srv_protocol._gen.grpc_health_v1_grpc import HealthStub
 from srv_protocol._gen.grpc_reflection_v1_grpc import ServerReflectionStub
 from srv_protocol._gen.grpc_reflection_v1alpha_grpc import ServerReflectionStub as ServerReflectionAlphaStub
-from srv_protocol._gen.inference import CudaSharedMemoryStatusRequest, InferTensorContents
+from srv_protocol._gen.inference import InferTensorContents
 from srv_protocol.inference import (
     InferInputTensor,
     ModelInferRequest,
@@ -141,17 +141,6 @@ def test_an_exception_of_a_runtime_is_logged_and_hidden(caplog: pytest.LogCaptur
 
         assert (caught.value.status, caught.value.message) == (Status.INTERNAL, "internal server error")
         assert "KeyError: 'secret'" in caplog.text
-
-    asyncio.run(run())
-
-
-def test_a_call_that_is_not_served_is_unimplemented() -> None:
-    async def run() -> None:
-        async with channel() as (opened, _, _):
-            with pytest.raises(GRPCError) as caught:
-                await GRPCInferenceServiceStub(opened).CudaSharedMemoryStatus(CudaSharedMemoryStatusRequest())
-
-        assert caught.value.status is Status.UNIMPLEMENTED
 
     asyncio.run(run())
 
