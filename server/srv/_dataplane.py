@@ -12,7 +12,6 @@ from srv._validation import Wanted, check_inputs, check_outputs, check_requested
 from srv_protocol.errors import InferenceError, ModelNotFound, Unsupported, WireError
 from srv_protocol.inference import (
     Headers,
-    ModelIndex,
     ModelInferResponse,
     ModelMetadataResponse,
     ServerMetadataResponse,
@@ -32,7 +31,14 @@ if TYPE_CHECKING:
 _R = TypeVar("_R")
 _END: Final = object()
 
-EXTENSIONS: Final = ("classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters")
+EXTENSIONS: Final = (
+    "classification",
+    "model_repository",
+    "model_repository(unload_dependents)",
+    "model_configuration",
+    "binary_tensor_data",
+    "parameters",
+)
 """The extensions of the protocol that this server has, in Triton's names."""
 
 
@@ -117,14 +123,6 @@ class DataPlane:
         """Return the names of the models that are ready."""
         entries = self._registry.entries()
         return list(dict.fromkeys(entry.name for entry in entries if entry.loaded is not None))
-
-    def index(self, *, only_ready: bool = False) -> list[ModelIndex]:
-        """Return the repository's index: every version of every model, with state and reason."""
-        return [
-            ModelIndex(name=entry.name, version=entry.version, state=entry.state.value, reason=entry.reason)
-            for entry in self._registry.entries()
-            if entry.loaded is not None or not only_ready
-        ]
 
     async def infer(self, request: ModelInferRequest, headers: Headers) -> ModelInferResponse:
         """Answer one request; its ``model_name`` and ``model_version`` say which model.

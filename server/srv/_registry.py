@@ -12,6 +12,7 @@ from srv._calls import Caller
 from srv._importer import ModelCode
 from srv._logging import model_context
 from srv._model import MLModel
+from srv._model_config import check_config
 from srv._status import error_text
 from srv_codecs.content_types import codec_scope
 from srv_protocol.errors import LoadError, ModelNotFound, ModelNotReady, SrvError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Generator, Iterable, Sequence
     from pathlib import Path
 
+    from srv._file_override import ModelFiles
     from srv._model_settings import ModelSettings
     from srv._repository import BrokenModel
     from srv._state import Changes
@@ -197,8 +199,8 @@ class ModelRegistry:
     def _broken_versions(self) -> dict[str, dict[str, ModelEntry]]:
         return {entry.name: {"": entry} for entry in self._broken.values()}
 
-    async def load(self, settings: ModelSettings) -> None:
-        """Load a model, or load it anew.
+    async def load(self, settings: ModelSettings, files: ModelFiles | None = None) -> None:
+        """Load a model, or load it anew; `files` are kept for as long as the model's code.
 
         Raises:
             LoadError: it could not be loaded; its entry says so, unless an earlier load of it goes on.
@@ -213,7 +215,7 @@ class ModelRegistry:
             if previous is None:
                 entry.state, entry.reason = ModelState.LOADING, ""
             try:
-                loaded = await self._start(settings)
+                loaded = await self._start(settings, files)
             except BaseException as error:
                 reason = _reason(error)
                 if previous is None:
@@ -231,14 +233,14 @@ class ModelRegistry:
         if previous is not None:
             self._retire(previous.unload())
 
-    async def _start(self, settings: ModelSettings) -> LoadedModel:
+    async def _start(self, settings: ModelSettings, files: ModelFiles | None) -> LoadedModel:
         settings.log_warnings()
         label = "-".join(filter(None, (settings.name, settings.version)))
         caller = Caller(label)
         code: ModelCode | None = None
         try:
             if isinstance(settings.implementation, str):
-                code = ModelCode(label, settings.folder, self._root)
+                code = ModelCode(label, settings.folder, self._root, files)
             with _scope(settings.name, settings.version, code):
                 if code is not None and isinstance(settings.implementation, str):
                     # Importing may take seconds: frameworks are large.
@@ -251,12 +253,14 @@ class ModelRegistry:
                 if await caller.call(runtime.load) is False:
                     raise LoadError("load() returned False")  # noqa: TRY301
                 _check_runtime(runtime)
+                loaded = LoadedModel(runtime, caller, code)
+                check_config(loaded)
                 runtime.ready = True
+                return loaded
         except BaseException:
             # A start that was cancelled may still run on its thread: close() waits for it.
             self._retire(_release(caller, code))
             raise
-        return LoadedModel(runtime, caller, code)
 
     def _retire(self, ending: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(ending)
@@ -313,6 +317,8 @@ async def _release(caller: Caller, code: ModelCode | None) -> None:
     caller.close()
     if code is not None:
         code.release()
+        if code.files is not None:
+            await code.files.release()
 
 
 def version_key(version: str) -> tuple[bool, int, str]:

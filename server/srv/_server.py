@@ -56,7 +56,7 @@ class Server:
         self.registry = ModelRegistry(self.state.changes, repository.root)
         self.metrics = Metrics(settings.metrics_rest_server_prefix)
         dataplane = DataPlane(settings, self.registry, self.metrics, self.state)
-        controlplane = ControlPlane(repository, self.registry)
+        controlplane = ControlPlane(repository, self.registry, allow_files=settings.allow_file_override)
         self.backend = Backend(settings, self.state, self.metrics, dataplane, controlplane)
         self.addresses: list[Address] = []
         self._settings = settings
@@ -129,6 +129,7 @@ class Server:
         closing = asyncio.ensure_future(self.registry.close())
         hastened = self._hasten.is_set()
         await asyncio.wait({closing}, timeout=_HASTY_UNLOAD if hastened else settings.shutdown_timeout)
+        await self.backend.controlplane.close()
         if closing.done():
             closing.result()
         return closing.done()

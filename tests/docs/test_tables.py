@@ -28,7 +28,7 @@ from srv_protocol.errors import ErrorKind
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LOADERS_OWN = {"warnings", "source", "model_extra"}
+LOADERS_OWN = {"warnings", "source", "config", "model_extra"}
 
 
 def code(cell: str) -> str:

@@ -15,7 +15,6 @@ from srv_protocol._gen.inference import (
     ModelInferRequest,
     ModelInferResponse,
     ModelMetadataResponse,
-    RepositoryIndexRequest,
     ServerMetadataResponse,
     TensorMetadata,
 )
@@ -29,7 +28,6 @@ __all__ = [
     "ModelInferRequestView",
     "ModelInferResponseView",
     "ModelMetadataResponseView",
-    "RepositoryIndexRequestView",
     "ServerMetadataResponseView",
     "TensorMetadataView",
 ]
@@ -176,16 +174,6 @@ class ModelInferResponseView(Struct, kw_only=True, omit_defaults=True, gc=False)
             id=message.id or None,
             parameters=dict(message.parameters) or None,
         )
-
-
-class RepositoryIndexRequestView(Struct, kw_only=True, omit_defaults=True, gc=False):
-    """V2 JSON of ``inference.RepositoryIndexRequest``."""
-
-    ready: bool | None = None
-
-    def to_message(self) -> RepositoryIndexRequest:
-        """Return the message; containers are shared with the view, not copied."""
-        return RepositoryIndexRequest(ready=self.ready or False)
 
 
 class ModelIndexView(Struct, kw_only=True, omit_defaults=True, gc=False):

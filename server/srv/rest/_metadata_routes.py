@@ -12,7 +12,7 @@ from litestar import Response, get
 from srv.rest._errors import AnyRequest, error_response
 from srv.rest._requests import json_response, path_model
 from srv_protocol.inference_json import ModelMetadataResponseView, ServerMetadataResponseView
-from srv_protocol.model_config import ModelConfigView
+from srv_protocol.proto_json import to_json
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -53,7 +53,7 @@ def metadata_routes(backend: Backend) -> list[HTTPRouteHandler]:
         summary="Model configuration in Triton's form",
     )
     async def config(request: AnyRequest) -> Response[bytes]:
-        return json_response(ModelConfigView.from_message(dataplane.model_config(*path_model(request))))
+        return json_response(to_json(dataplane.model_config(*path_model(request))))
 
     @get(
         ["/v2/models/{name:str}/ready", "/v2/models/{name:str}/versions/{version:str}/ready"],
