@@ -103,7 +103,7 @@ class ConfigOverride:
             LoadError: it names none of them, or one that does not exist.
         """
         policy = self.config.version_policy
-        chosen = list(found) if policy is None else _choose(policy, found, self.config.name)
+        chosen = list(found) if policy is None else _choose(policy, found)
         if not chosen:
             raise LoadError(
                 f"failed to load '{found[0].name}': at least one version must be available under the version policy"
@@ -134,7 +134,7 @@ class ConfigOverride:
         return msgspec.structs.replace(settings, **applied, parameters=parameters, config=config)
 
 
-def _choose(policy: ModelVersionPolicy, found: Sequence[ModelSettings], name: str) -> list[ModelSettings]:
+def _choose(policy: ModelVersionPolicy, found: Sequence[ModelSettings]) -> list[ModelSettings]:
     by_age = sorted(found, key=lambda each: version_key(each.version or ""))
     if policy.latest is not None:
         return by_age[max(0, len(by_age) - policy.latest.num_versions) :]
@@ -145,7 +145,7 @@ def _choose(policy: ModelVersionPolicy, found: Sequence[ModelSettings], name: st
     missing = wanted.keys() - {version_key(each.version or "") for each in chosen}
     if missing:
         versions = ", ".join(str(wanted[each]) for each in sorted(missing))
-        raise LoadError(f"failed to load '{name or found[0].name}': version {versions} is not in the model repository")
+        raise LoadError(f"failed to load '{found[0].name}': version {versions} is not in the model repository")
     return chosen
 
 

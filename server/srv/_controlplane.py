@@ -45,6 +45,13 @@ class ControlPlane:
         found, broken = await asyncio.to_thread(self._repository.scan)
         self._registry.report_broken(broken)
 
+        async def load_model(name: str) -> None:
+            # One version after the other, as the registry does it, and before a client's load of the same model.
+            async with self._lock(name):
+                for settings in found:
+                    if settings.name == name:
+                        await load_one(settings)
+
         async def load_one(settings: ModelSettings) -> None:
             try:
                 await self._registry.load(settings)
@@ -53,7 +60,7 @@ class ControlPlane:
             finally:
                 progress(settings)
 
-        await asyncio.gather(*map(load_one, found))
+        await asyncio.gather(*map(load_model, dict.fromkeys(settings.name for settings in found)))
 
     async def index(self, *, only_ready: bool = False) -> list[ModelIndex]:
         """Return every version of every model, with state and reason; of models that were never loaded the name alone.
@@ -99,8 +106,6 @@ class ControlPlane:
             files = await asyncio.to_thread(self._files.write, name, contents)
             try:
                 await self._load_versions(name, override, await self._find_in(files, name), files)
-            except LoadError as error:
-                raise LoadError(files.hide(error.message)) from error
             finally:
                 await files.release()
 
@@ -133,12 +138,11 @@ class ControlPlane:
         """Return the versions of a model that a request's files describe, or else its own settings for these files."""
         found, broken = await asyncio.to_thread(self._repository.scan_folder, files.folder)
         if broken:
-            raise LoadError(f"failed to load '{name}': {broken[0].reason}")
+            raise LoadError(f"failed to load '{name}': {files.hide(broken[0].reason)}")
         for settings in found:
             if settings.name != name:
-                raise LoadError(
-                    f"failed to load '{name}': {settings.source}: expected the same name, got {settings.name!r}"
-                )
+                place = files.hide(str(settings.source))
+                raise LoadError(f"failed to load '{name}': {place}: expected the same name, got {settings.name!r}")
         if found:
             return found
         try:

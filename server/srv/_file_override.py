@@ -71,15 +71,16 @@ class FileStore:
             check_path(path)
         with self._lock:
             if self._root is None:
+                # Made with mode 0700, behind which the modes of all others do not matter.
                 self._root = Path(tempfile.mkdtemp(prefix="srv-")).resolve()
         base = Path(tempfile.mkdtemp(dir=self._root))
         try:
             folder = base / name
-            folder.mkdir(mode=0o700)
+            folder.mkdir()
             for path, content in contents.items():
                 # Everything below the folder is written here, so that there is no link to follow.
                 target = folder / path
-                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                target.parent.mkdir(parents=True, exist_ok=True)
                 with target.open("xb") as file:
                     file.write(content)
         except OSError as error:

@@ -217,7 +217,7 @@ class ModelRegistry:
             try:
                 loaded = await self._start(settings, files)
             except BaseException as error:
-                reason = _reason(error)
+                reason = _reason(error) if files is None else files.hide(_reason(error))
                 if previous is None:
                     entry.fail(reason)
                     self._changes.notify()

@@ -56,11 +56,11 @@ def _is_map(field: Any) -> bool:
 def _values(field: Any) -> st.SearchStrategy[Any]:
     kind = KINDS[field.type]
     if kind == "TYPE_MESSAGE":
-        found: st.SearchStrategy[Any] = _documents(field.message_type)
-        return found
+        return _documents(field.message_type)
     if kind == "TYPE_ENUM":
         return st.sampled_from([each.name for each in field.enum_type.values])
-    return SCALARS[kind]
+    found: st.SearchStrategy[Any] = SCALARS[kind]
+    return found
 
 
 @st.composite
@@ -88,9 +88,9 @@ def _documents(draw: st.DrawFn, descriptor: Any) -> dict[str, Any]:
 def _with_words(value: object) -> Any:
     """Return JSON values with NaN and infinities as text, which JSON has no other form for."""
     if isinstance(value, dict):
-        return {key: _with_words(each) for key, each in cast("dict[str, Any]", value).items()}
+        return {key: _with_words(each) for key, each in cast("dict[str, object]", value).items()}
     if isinstance(value, list):
-        return [_with_words(each) for each in cast("list[Any]", value)]
+        return [_with_words(each) for each in cast("list[object]", value)]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
