@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from srv._model_settings import MODEL_SETTINGS_FILE
-from srv_protocol.errors import InvalidInput
+from srv_protocol.errors import InvalidInput, LoadError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +59,7 @@ class FileStore:
 
     def __init__(self) -> None:
         self._root: Path | None = None
+        self._closed = False
         self._lock = threading.Lock()
 
     def write(self, name: str, contents: Mapping[str, bytes]) -> ModelFiles:
@@ -66,10 +67,13 @@ class FileStore:
 
         Raises:
             InvalidInput: a path leads out of the folder, or cannot be one.
+            LoadError: the store is closed.
         """
         for path in contents:
             check_path(path)
         with self._lock:
+            if self._closed:
+                raise LoadError(f"failed to load '{name}': the server is shutting down")
             if self._root is None:
                 # Made with mode 0700, behind which the modes of all others do not matter.
                 self._root = Path(tempfile.mkdtemp(prefix="srv-")).resolve()
@@ -90,10 +94,11 @@ class FileStore:
         return ModelFiles(base, folder)
 
     def close(self) -> None:
-        """Remove whatever is left. Blocks."""
+        """Remove whatever is left, and take nothing more. Blocks."""
+        with self._lock:
+            self._closed = True
         if self._root is not None:
             _remove(self._root)
-            self._root = None
 
 
 def check_path(path: str) -> None:

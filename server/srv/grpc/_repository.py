@@ -64,6 +64,7 @@ class RepositoryService(ModelRepositoryServiceBase):
         stream: Stream[repository_messages.RepositoryIndexRequest, repository_messages.RepositoryIndexResponse],
     ) -> None:
         request = await receive_one(stream)
+        _reject_repository(request.repository_name)
         models = [
             repository_messages.ModelIndex(name=each.name, version=each.version, state=each.state, reason=each.reason)
             for each in await self._controlplane.index(only_ready=request.ready)
@@ -75,6 +76,7 @@ class RepositoryService(ModelRepositoryServiceBase):
         stream: Stream[repository_messages.RepositoryModelLoadRequest, repository_messages.RepositoryModelLoadResponse],
     ) -> None:
         request = await receive_one(stream)
+        _reject_repository(request.repository_name)
         await self._controlplane.load(request.model_name)
         await stream.send_message(repository_messages.RepositoryModelLoadResponse())
 
@@ -85,6 +87,7 @@ class RepositoryService(ModelRepositoryServiceBase):
         ],
     ) -> None:
         request = await receive_one(stream)
+        _reject_repository(request.repository_name)
         await self._controlplane.unload(request.model_name)
         await stream.send_message(repository_messages.RepositoryModelUnloadResponse())
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from srv import ModelParameters, ModelSettings
 from srv._file_override import FileStore, check_path, moved
-from srv.errors import InvalidInput
+from srv.errors import InvalidInput, LoadError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +55,8 @@ def test_what_is_left_goes_when_the_store_is_closed_and_may_be_released_after(ro
     assert not list(root.iterdir())
     asyncio.run(files.release())
     store.close()
+    with pytest.raises(LoadError, match="the server is shutting down"):
+        store.write("m", {"a": b""})
 
 
 @pytest.mark.parametrize(
