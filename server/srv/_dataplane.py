@@ -20,7 +20,6 @@ from srv_codecs.hints import signature_of
 from srv_protocol.errors import InferenceError, InvalidInput, ModelNotFound, ModelNotReady, Unsupported, WireError
 from srv_protocol.inference import (
     Headers,
-    ModelIndex,
     ModelInferResponse,
     ModelMetadataResponse,
     Parameters,
@@ -49,6 +48,7 @@ EXTENSIONS: Final = (
     "classification",
     "sequence",
     "model_repository",
+    "model_repository(unload_dependents)",
     "schedule_policy",
     "model_configuration",
     "binary_tensor_data",
@@ -194,14 +194,6 @@ class DataPlane:
         """Return the names of the models that are ready."""
         entries = self._registry.entries()
         return list(dict.fromkeys(entry.name for entry in entries if entry.loaded is not None))
-
-    def index(self, *, only_ready: bool = False) -> list[ModelIndex]:
-        """Return the repository's index: every version of every model, with state and reason."""
-        return [
-            ModelIndex(name=entry.name, version=entry.version, state=entry.state.value, reason=entry.reason)
-            for entry in self._registry.entries()
-            if entry.loaded is not None or not only_ready
-        ]
 
     async def infer(
         self, request: ModelInferRequest, headers: Headers, times: Timeline, encode: Callable[[ModelInferResponse], _R]

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import CodeType
 
+    from srv._file_override import ModelFiles
+
 PACKAGE: Final = "srv_models"
 """The package above every model's own; also where the loggers of model code hang."""
 
@@ -88,21 +90,27 @@ _T = TypeVar("_T")
 class ModelCode:
     """The code of one model, from its first import to :meth:`release`."""
 
-    def __init__(self, label: str, folder: Path | None, root: Path | None = None) -> None:
+    def __init__(
+        self, label: str, folder: Path | None, root: Path | None = None, files: ModelFiles | None = None
+    ) -> None:
         """Make room for a model's modules; nothing is imported yet.
 
         Args:
             label: the model's name, with its version if it has one: for messages and the package's name.
             folder: the model's folder; ``None`` if it has none.
             root: the repository's root, which comes after `folder`.
+            files: what must not go before the code does; whoever releases the code releases them behind it.
         """
         slug = re.sub(r"\W", "_", label, flags=re.ASCII)
         self.package: Final = f"{PACKAGE}.{slug}_{next(_numbers)}"
         self.builtins: Final = {**vars(builtins), "__import__": self._import}
+        self.files: Final = files
         self._label: Final = label
         self._path: Final = list(dict.fromkeys(str(each.absolute()) for each in (folder, root) if each is not None))
         self._owned: Final[dict[str, bool]] = {}
         _finder.add(self)
+        if files is not None:
+            files.hold()
 
     def load(self, implementation: str, base: type[_T]) -> type[_T]:
         """Import the class that `implementation`, ``module.Class``, names.

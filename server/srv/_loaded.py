@@ -117,6 +117,8 @@ async def release(caller: Caller, code: ModelCode | None) -> None:
     caller.close()
     if code is not None:
         code.release()
+        if code.files is not None:
+            await code.files.release()
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ from srv._settings import Count, NonEmpty, Seconds, no_effect, unknown_keys
 from srv_protocol.datatypes import DATATYPES
 from srv_protocol.errors import SettingsError
 from srv_protocol.inference import TensorMetadata
+from srv_protocol.model_config import ModelConfig  # noqa: TC001  # msgspec evaluates the fields' annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -128,6 +129,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
             `max_batch_time` it is also the largest batch that a request may have, as in Triton.
         platform: for the model's metadata, as are `versions` (of its framework), `inputs` and `outputs`.
         source: the ``model-settings.json`` that it was read from.
+        config: the configuration that a load request brought, which the other fields follow already.
         warnings: what the loader noticed; see :meth:`log_warnings`.
 
     Raises:
@@ -147,6 +149,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     warm_workers: bool = False
     parameters: ModelParameters = msgspec.field(default_factory=ModelParameters)
     source: Path | None = None
+    config: ModelConfig | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -267,14 +270,15 @@ class _Tensor(msgspec.Struct, frozen=True, kw_only=True):
 _FILE_TYPES: Final[Mapping[str, object]] = MappingProxyType(
     {"implementation": NonEmpty, "inputs": list[_Tensor], "outputs": list[_Tensor]}
 )
-_CHECKED_APART: Final = frozenset(_FILE_TYPES)
-_LOADER_ONLY: Final = frozenset({"parameters", "source", "warnings"})
+_CHECKED_APART: Final = frozenset(_FILE_TYPES) | {"config"}
+_LOADERS_OWN: Final = frozenset({"source", "config", "warnings"})
+_LOADER_ONLY: Final = _LOADERS_OWN | {"parameters"}
 
 
 def _read_model_file(source: Path) -> tuple[dict[str, Given], list[str]]:
     """Return the keys of a file under their proper names, and what was odd about them."""
     file = layer(read_object(source), str(source))
-    warnings = unknown_keys(file, (*(field_types(ModelSettings).keys() - {"source", "warnings"}), *_ALIASES))
+    warnings = unknown_keys(file, (*(field_types(ModelSettings).keys() - _LOADERS_OWN), *_ALIASES))
     for alias, name in _ALIASES.items():
         if alias in file:
             given = file.pop(alias)

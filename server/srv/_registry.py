@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from srv._calls import Caller
 from srv._importer import ModelCode
 from srv._loaded import LoadedModel, model_scope, release
 from srv._model import MLModel
+from srv._model_config import check_config
 from srv._status import error_text
+from srv_protocol.datatypes import DATATYPES
 from srv_protocol.errors import LoadError, ModelNotFound, ModelNotReady, SrvError
 from srv_protocol.inference import TensorMetadata
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
     from pathlib import Path
 
+    from srv._file_override import ModelFiles
     from srv._model_settings import ModelSettings
     from srv._repository import BrokenModel
     from srv._state import Changes
@@ -154,8 +157,8 @@ class ModelRegistry:
     def _broken_versions(self) -> dict[str, dict[str, ModelEntry]]:
         return {entry.name: {"": entry} for entry in self._broken.values()}
 
-    async def load(self, settings: ModelSettings) -> None:
-        """Load a model, or load it anew.
+    async def load(self, settings: ModelSettings, files: ModelFiles | None = None) -> None:
+        """Load a model, or load it anew; `files` are kept for as long as the model's code.
 
         Raises:
             LoadError: it could not be loaded; its entry says so, unless an earlier load of it goes on.
@@ -170,9 +173,9 @@ class ModelRegistry:
             if previous is None:
                 entry.state, entry.reason = ModelState.LOADING, ""
             try:
-                loaded = await self._start(settings)
+                loaded = await self._start(settings, files)
             except BaseException as error:
-                reason = _reason(error)
+                reason = _reason(error) if files is None else files.hide(_reason(error))
                 if previous is None:
                     entry.fail(reason)
                     self._changes.notify()
@@ -188,7 +191,7 @@ class ModelRegistry:
         if previous is not None:
             self._retire(previous.unload())
 
-    async def _start(self, settings: ModelSettings) -> LoadedModel:
+    async def _start(self, settings: ModelSettings, files: ModelFiles | None) -> LoadedModel:
         settings.log_warnings()
         label = "-".join(filter(None, (settings.name, settings.version)))
         limit = settings.parameters.max_queue_size
@@ -196,7 +199,7 @@ class ModelRegistry:
         code: ModelCode | None = None
         try:
             if isinstance(settings.implementation, str):
-                code = ModelCode(label, settings.folder, self._root)
+                code = ModelCode(label, settings.folder, self._root, files)
             with model_scope(settings.name, settings.version, code):
                 if code is not None and isinstance(settings.implementation, str):
                     # Importing may take seconds: frameworks are large.
@@ -209,12 +212,14 @@ class ModelRegistry:
                 if await caller.call(runtime.load) is False:
                     raise LoadError("load() returned False")  # noqa: TRY301
                 _check_runtime(runtime)
+                loaded = LoadedModel(runtime, caller, code)
+                check_config(loaded)
                 runtime.ready = True
+                return loaded
         except BaseException:
             # A start that was cancelled may still run on its thread: close() waits for it.
             self._retire(release(caller, code))
             raise
-        return LoadedModel(runtime, caller, code)
 
     def _retire(self, ending: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(ending)
@@ -290,3 +295,6 @@ def _check_runtime(runtime: MLModel) -> None:
         tensors: object = getattr(runtime, member)
         if not isinstance(tensors, list) or not all(isinstance(each, TensorMetadata) for each in tensors):  # pyright: ignore[reportUnknownVariableType]  # whatever the model has put there
             raise LoadError(f"{name}.{member}: expected a list of MetadataTensor, got {tensors!r:.80}")
+        unknown = [each.datatype for each in cast("list[TensorMetadata]", tensors) if each.datatype not in DATATYPES]
+        if unknown:
+            raise LoadError(f"{name}.{member}: expected one of {', '.join(DATATYPES)}, got {unknown[0]!r:.80}")

@@ -12,7 +12,7 @@ from srv._status import error_text
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,25 @@ class ModelRepository:
         Raises:
             SettingsError: there is no file, and the variables that describe the model are wrong.
         """
-        paths = sorted(self._settings_files())
+        paths = sorted(_settings_files(self.root))
         if not paths:
             sole = ModelSettings.from_environment(self._environ)
             return ([] if sole is None else [sole]), []
+        return self._read(paths, sole=len(paths) == 1)
+
+    def scan_folder(self, folder: Path) -> tuple[list[ModelSettings], list[BrokenModel]]:
+        """Return what a folder beside the repository holds, as :meth:`scan` does.
+
+        Environment variables count as they do where there are several models: they do not say which model it is.
+        """
+        return self._read(sorted(_settings_files(folder)), sole=False)
+
+    def _read(self, paths: Sequence[Path], *, sole: bool) -> tuple[list[ModelSettings], list[BrokenModel]]:
         found: dict[tuple[str, str | None], ModelSettings] = {}
         broken: list[BrokenModel] = []
         for path in paths:
             try:
-                settings = ModelSettings.parse_file(path, self._environ, sole=len(paths) == 1)
+                settings = ModelSettings.parse_file(path, self._environ, sole=sole)
             except SettingsError as error:
                 broken.append(BrokenModel(_shown(path.parent.name), error_text(error)))
                 continue
@@ -57,19 +67,20 @@ class ModelRepository:
                 broken.append(BrokenModel(_shown(path.parent.name), text))
         return list(found.values()), broken
 
-    def _settings_files(self) -> list[Path]:
-        files: list[Path] = []
-        seen: set[str] = set()
-        for folder, subfolders, names in os.walk(self.root, followlinks=True):
-            # Links may lead to models elsewhere, and round in circles.
-            real = os.path.realpath(folder)
-            subfolders[:] = [] if real in seen else [name for name in subfolders if not name.startswith(".")]
-            if real in seen:
-                continue
-            seen.add(real)
-            if MODEL_SETTINGS_FILE in names:
-                files.append(Path(folder, MODEL_SETTINGS_FILE))
-        return files
+
+def _settings_files(root: Path) -> list[Path]:
+    files: list[Path] = []
+    seen: set[str] = set()
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        # Links may lead to models elsewhere, and round in circles.
+        real = os.path.realpath(folder)
+        subfolders[:] = [] if real in seen else [name for name in subfolders if not name.startswith(".")]
+        if real in seen:
+            continue
+        seen.add(real)
+        if MODEL_SETTINGS_FILE in names:
+            files.append(Path(folder, MODEL_SETTINGS_FILE))
+    return files
 
 
 def _shown(name: str) -> str:

@@ -67,7 +67,7 @@ class Server:
         self.metrics = Metrics(settings.metrics_rest_server_prefix)
         tracer = Tracer(Path(settings.trace_file) if settings.trace_file is not None else None)
         dataplane = DataPlane(settings, self.registry, self.metrics, self.state, tracer)
-        controlplane = ControlPlane(repository, self.registry)
+        controlplane = ControlPlane(repository, self.registry, allow_files=settings.allow_file_override)
         shared_memory = SharedMemory(allowed=settings.allow_client_shm)
         self.backend = Backend(
             settings, self.state, self.metrics, dataplane, controlplane, tracer, LogSettings(), shared_memory
@@ -143,6 +143,7 @@ class Server:
         closing = asyncio.ensure_future(self.registry.close())
         hastened = self._hasten.is_set()
         await asyncio.wait({closing}, timeout=_HASTY_UNLOAD if hastened else settings.shutdown_timeout)
+        await self.backend.controlplane.close()
         if closing.done():
             closing.result()
         await self._close_tracer()

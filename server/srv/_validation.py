@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from srv_codecs.arrays import as_single_string, output_place
 from srv_codecs.classification import classify, take_classification
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
         ModelInferRequest,
         TensorMetadata,
     )
+
+OPTIONAL: Final = "optional"
+"""The parameter of an input's metadata that says that requests may leave it out."""
 
 
 def check_inputs(request: ModelInferRequest, runtime: MLModel) -> None:
@@ -66,11 +69,14 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel) -> None:
 
 
 def optional_inputs(runtime: MLModel) -> frozenset[str]:
-    """Return the inputs that requests may leave out: those that have a default in a signature under decode_args."""
+    """Return the inputs that requests may leave out.
+
+    They have a default in a signature under decode_args, or the parameter ``optional`` in the model's metadata.
+    """
     signature = signature_of(type(runtime).predict)
-    return (
-        frozenset() if signature is None else frozenset(each.name for each in signature.implied_inputs if each.optional)
-    )
+    implied = () if signature is None else signature.implied_inputs
+    declared = (each.name for each in runtime.inputs if each.parameters.get(OPTIONAL) is True)
+    return frozenset((*declared, *(each.name for each in implied if each.optional)))
 
 
 def _check_batch(request: ModelInferRequest, runtime: MLModel) -> None:

@@ -137,6 +137,9 @@ def test_mlservers_second_service_has_the_same_operations(client: Grpc) -> None:
     )
     status, text = client.fails(pb.RepositoryModelLoadRequest(model_name="none"), f"{service}RepositoryModelLoad")
     assert (status, "failed to load 'none'" in text) == ("INVALID_ARGUMENT", True)
+    for rpc in ("RepositoryIndex", "RepositoryModelLoad", "RepositoryModelUnload"):
+        status, text = client.fails(pb.RepositoryModelLoadRequest(repository_name="r"), f"{service}{rpc}")
+        assert (status, "'repository_name' specification is not supported" in text) == ("UNIMPLEMENTED", True)
 
 
 @pytest.mark.parametrize("path", ["/inference.GRPCInferenceService/Nothing", "/some.Service/Call"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.grpc.aio as triton_grpc_aio
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
 def own(serve_module: Serve) -> Server:
     """Return a server whose models' states belong to these tests."""
     return serve_module(MODELS / "shared").wait_started()
+
+
+@pytest.fixture(scope="module")
+def open_to_files(serve_module: Serve) -> Server:
+    """Return a server that takes files with its load requests."""
+    return serve_module(MODELS / "shared", allow_file_override="true").wait_started()
 
 
 def _address(server: Server, triton: Any) -> str:
@@ -75,6 +83,97 @@ def test_what_cannot_be_loaded(own: Server, triton: Any) -> None:
             client.load_model("nobody")
         with pytest.raises(InferenceServerException, match="Request for unknown model: 'nobody' is not found"):
             client.unload_model("nobody")
-        with pytest.raises(InferenceServerException, match="unrecognized load parameter 'config'"):
-            client.load_model("identity", config="{}")
+        with pytest.raises(InferenceServerException, match="failed to load 'identity': config is no valid JSON"):
+            client.load_model("identity", config="")
         assert client.is_model_ready("identity")
+
+
+@pytest.mark.parametrize("triton", [triton_http, triton_grpc], ids=["http", "grpc"])
+def test_a_configuration_lasts_until_the_next_load(own: Server, triton: Any) -> None:
+    """Numbers may be text, as protobuf's own JSON has them."""
+    tensor = {"name": "x", "dataType": "TYPE_FP32", "dims": ["2"]}
+    config = json.dumps({"max_batch_size": "16", "input": [tensor], "version_policy": {"all": {}}})
+    with triton.InferenceServerClient(_address(own, triton)) as client:
+        client.load_model("identity", config=config)
+        shown = _config(client, "identity")
+        assert (shown["max_batch_size"], shown["input"][0]["name"]) == (16, "x")
+        metadata = client.get_model_metadata("identity", **({} if triton is triton_http else {"as_json": True}))
+        assert [[int(size) for size in each["shape"]] for each in metadata["inputs"]] == [[-1, 2]]
+
+        client.load_model("identity")
+        shown = _config(client, "identity")
+        assert (shown.get("max_batch_size", 0), shown.get("input", [])) == (0, [])
+
+
+def _config(client: Any, model: str) -> Any:
+    if type(client).__module__.startswith("tritonclient.http"):
+        return client.get_model_config(model)
+    return client.get_model_config(model, as_json=True)["config"]
+
+
+@pytest.mark.parametrize("triton", [triton_http, triton_grpc], ids=["http", "grpc"])
+@pytest.mark.parametrize(
+    ("config", "error"),
+    [
+        ({"colour": 1}, "ModelConfig has no field 'colour'"),
+        ({"ensemble_scheduling": {"step": []}}, "config.ensemble_scheduling: not supported"),
+        ({"name": "other"}, "config.name: expected 'identity', got 'other'"),
+        ({"version_policy": {"specific": {"versions": [7]}}}, "version 7 is not in the model repository"),
+    ],
+    ids=["unknown", "ensemble", "name", "version"],
+)
+def test_a_configuration_that_cannot_be_honoured_is_an_error(own: Server, triton: Any, config: Any, error: str) -> None:
+    """The model that was loaded before answers on."""
+    with triton.InferenceServerClient(_address(own, triton)) as client:
+        with pytest.raises(InferenceServerException) as raised:
+            client.load_model("identity", config=json.dumps(config))
+        assert "failed to load 'identity': " in str(raised.value)
+        assert error in str(raised.value)
+        assert client.is_model_ready("identity")
+
+
+MODEL = b"""
+from srv import MLModel
+from srv.types import InferenceResponse, ResponseOutput
+
+
+class Runtime(MLModel):
+    async def predict(self, payload):
+        return InferenceResponse(outputs=[ResponseOutput("from", "BYTES", [1], data=["the request"])])
+"""
+
+
+@pytest.mark.parametrize("triton", [triton_http, triton_grpc], ids=["http", "grpc"])
+def test_a_model_that_comes_with_its_load_request(open_to_files: Server, triton: Any) -> None:
+    """It answers, and goes with its unload."""
+    files = {"file:model-settings.json": b'{"implementation": "parts.main.Runtime"}', "file:parts/main.py": MODEL}
+    name = f"new_{triton.__name__.rpartition('.')[2]}"
+    with triton.InferenceServerClient(_address(open_to_files, triton)) as client:
+        with pytest.raises(InferenceServerException, match="must be specified for model file override"):
+            client.load_model(name, files=files)
+        client.load_model(name, config="{}", files=files)
+        tensor = triton.InferInput("x", [1], "INT32")
+        tensor.set_data_from_numpy(np.zeros(1, np.int32))
+        assert client.infer(name, [tensor]).as_numpy("from").tolist() == [b"the request"]
+        client.unload_model(name, unload_dependents=True)
+        assert not client.is_model_ready(name)
+
+
+@pytest.mark.parametrize("triton", [triton_http, triton_grpc], ids=["http", "grpc"])
+def test_files_are_refused_by_default(own: Server, triton: Any) -> None:
+    with triton.InferenceServerClient(_address(own, triton)) as client:
+        with pytest.raises(InferenceServerException, match="allow_file_override"):
+            client.load_model("identity", config="{}", files={"file:models.py": MODEL})
+        assert client.is_model_ready("identity")
+
+
+@pytest.mark.parametrize("triton", [triton_http, triton_grpc], ids=["http", "grpc"])
+def test_the_index_names_models_that_were_never_loaded(serve: Serve, triton: Any) -> None:
+    """Without a state, as in Triton."""
+    server = serve(MODELS / "shared", load_models_at_startup="false").wait_started()
+    with triton.InferenceServerClient(_address(server, triton)) as client:
+        client.load_model("raw")
+        index = client.get_model_repository_index(**({} if triton is triton_http else {"as_json": True}))
+        models = {each["name"]: each for each in (index if triton is triton_http else index["models"])}
+        assert models["raw"] == {"name": "raw", "state": "READY"}
+        assert models["identity"] == {"name": "identity"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import re
@@ -14,9 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
-from pages import read_table
+from pages import ROOT, read_table
 
 from srv import Headers, settings
+from srv._config_override import ACCEPTED, APPLIED, CHECKED, REFUSED
 from srv._log_settings import LogSettings
 from srv._logging import LEVELS
 from srv._model_settings import UNSUPPORTED_MODEL_SETTINGS
@@ -32,7 +34,7 @@ from srv_protocol.errors import ErrorKind
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LOADERS_OWN = {"warnings", "source", "model_extra"}
+LOADERS_OWN = {"warnings", "source", "config", "model_extra"}
 
 
 def code(cell: str) -> str:
@@ -131,6 +133,21 @@ def test_the_settings_of_a_running_server_are_complete_and_start_like_this(monke
         assert sorted(known) == sorted(code(row[0]) for row in rows)
         for name, shown, _ in rows:
             assert matches(code(shown), known[code(name)]), name
+
+
+def test_the_fields_of_a_configuration_are_complete_and_in_their_rows() -> None:
+    shown = [names([row[0]]) for row in read_table("docs/settings.md", "field of a configuration")]
+    refused = list(dict.fromkeys(path.partition(".")[0] for path in REFUSED))
+    page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+
+    assert ["name"] in shown
+    assert sorted(itertools.chain(*shown[:5])) == sorted(APPLIED)
+    assert sorted(itertools.chain(*shown[5:7])) == sorted(CHECKED)
+    assert sorted(shown[7]) == sorted(ACCEPTED)
+    assert sorted(shown[8]) == sorted(set(refused) - {*APPLIED, *CHECKED})
+    assert all(
+        f"`{path.rpartition('.')[2]}`" in page for path in REFUSED if path.startswith(("input", "output", "inst"))
+    )
 
 
 # ---- Hints

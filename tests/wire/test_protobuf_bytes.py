@@ -9,7 +9,14 @@ import pytest
 
 from srv_protocol._gen.grpc_health_v1 import HealthCheckResponse, ServingStatus
 from srv_protocol._gen.grpc_reflection_v1 import ExtensionRequest, ServerReflectionRequest
-from srv_protocol._gen.model_config import DataType, ModelConfig, ModelInput, ModelTransactionPolicy
+from srv_protocol._gen.model_config import (
+    All,
+    DataType,
+    ModelConfig,
+    ModelInput,
+    ModelTransactionPolicy,
+    ModelVersionPolicy,
+)
 from srv_protocol.errors import WireError
 from srv_protocol.inference import (
     CudaSharedMemoryRegisterRequest,
@@ -20,6 +27,7 @@ from srv_protocol.inference import (
     InferTensorContents,
     LogSettingsRequest,
     LogSettingsRequestSettingValue,
+    ModelConfigResponse,
     ModelIndex,
     ModelInferRequest,
     ModelInferResponse,
@@ -31,6 +39,7 @@ from srv_protocol.inference import (
     Parameters,
     RepositoryIndexResponse,
     RepositoryModelLoadRequest,
+    RepositoryModelUnloadRequest,
     ServerLiveResponse,
     StatisticDuration,
     TensorMetadata,
@@ -175,6 +184,40 @@ CASES: Final[dict[str, tuple[Message, str]]] = {
            1a 0f
               0a 08 66696c653a312f61
               12 03 | 22 01 ff""",
+    ),
+    "load with a configuration": (
+        RepositoryModelLoadRequest(model_name="m", parameters=Parameters({"config": "{}"})),
+        """12 01 6d
+           1a 0e
+              0a 06 636f6e666967
+              12 04 | 1a 02 7b7d""",
+    ),
+    "unload": (
+        RepositoryModelUnloadRequest(model_name="m", parameters=Parameters({"unload_dependents": False})),
+        """12 01 6d
+           1a 17
+              0a 11 756e6c6f61645f646570656e64656e7473
+              12 02 | 08 00""",
+    ),
+    "configuration": (
+        ModelConfigResponse(
+            ModelConfig(
+                name="m",
+                max_batch_size=8,
+                version_policy=ModelVersionPolicy(all=All()),
+                input=[ModelInput(name="x", data_type=DataType.TYPE_STRING, dims=[-1])],
+                model_transaction_policy=ModelTransactionPolicy(),
+            )
+        ),
+        """0a 1f
+              0a 01 6d
+              1a 02 | 12 00
+              20 08
+              2a 11
+                 0a 01 78
+                 10 0d
+                 22 0a ffffffffffffffffff01
+              9a01 00""",
     ),
     "log": (
         LogSettingsRequest({"v": LogSettingsRequestSettingValue(uint32_param=0)}),

@@ -19,6 +19,11 @@ def request(body: bytes, *headers: bytes) -> bytes:
     return PATH + lines + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
+def control(path: bytes, body: bytes) -> bytes:
+    """Return a request to the repository."""
+    return b"POST /v2/repository/" + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
 def answer(status: bytes, content_type: bytes, body: bytes, *headers: bytes) -> bytes:
     """Return a response as the server writes it."""
     lines = b"".join(header + b"\r\n" for header in headers)
@@ -99,6 +104,41 @@ CASES: Final = {
             b'{"error":"Client shared memory is disabled. Start the server with the setting \'allow_client_shm\' '
             b'(SRV_ALLOW_CLIENT_SHM=true) to enable."}',
         ),
+    ),
+    "config": (
+        b"GET /v2/models/batched/config HTTP/1.1\r\nHost: x\r\n\r\n",
+        answer(
+            b"200 OK",
+            JSON,
+            b'{"name":"batched","platform":"","version_policy":{"all":{}},"max_batch_size":8,"input":[{"name":"x",'
+            b'"data_type":"TYPE_INT32","format":"FORMAT_NONE","dims":[16],"is_shape_tensor":false,'
+            b'"allow_ragged_batch":false,"optional":false,"is_non_linear_format_io":false}],"output":[],'
+            b'"instance_group":[{"name":"batched","count":1,"gpus":[],"kind":"KIND_CPU","profile":[],"passive":false,'
+            b'"secondary_devices":[],"host_policy":""}],"default_model_filename":"","cc_model_filenames":{},'
+            b'"metric_tags":{},"parameters":{},"model_warmup":[],"backend":"python",'
+            b'"model_transaction_policy":{"decoupled":false},"batch_input":[],"batch_output":[],"runtime":""}',
+        ),
+    ),
+    "index": (
+        control(b"index", b'{"ready":"yes"}'),
+        answer(b"400 Bad Request", JSON, b'{"error":"Invalid value for \'ready\': expected a boolean"}'),
+    ),
+    "load with an unknown parameter": (
+        control(b"models/identity/load", b'{"parameters":{"k":1}}'),
+        answer(b"400 Bad Request", JSON, b'{"error":"unrecognized load parameter \'k\'."}'),
+    ),
+    "load with a file": (
+        # As tritonclient 2.73 writes it.
+        control(b"models/identity/load", b'{"parameters":{"config":"{}","file:1/model.py":"eHg="}}'),
+        answer(
+            b"501 Not Implemented",
+            JSON,
+            b'{"error":"failed to load \'identity\': files are not accepted; allow_file_override is false"}',
+        ),
+    ),
+    "load from another repository": (
+        control(b"r/models/identity/load", b""),
+        answer(b"501 Not Implemented", JSON, b'{"error":"\'repository_name\' specification is not supported"}'),
     ),
     "json": (
         request(b'{"id":"1","inputs":[{"name":"x","shape":[2],"datatype":"FP32","data":[1,2.5]}]}'),

@@ -8,22 +8,14 @@ from __future__ import annotations
 
 from msgspec import Meta, Raw, Struct, UNSET, UnsetType
 from srv_protocol._gen.inference import (
-    InferBatchStatistics,
     InferInputTensor,
     InferOutputTensor,
     InferRequestedOutputTensor,
-    InferResponseStatistics,
-    InferStatistics,
-    MemoryUsage,
     ModelIndex,
     ModelInferRequest,
     ModelInferResponse,
     ModelMetadataResponse,
-    ModelStatistics,
-    ModelStatisticsResponse,
-    RepositoryIndexRequest,
     ServerMetadataResponse,
-    StatisticDuration,
     SystemSharedMemoryRegisterRequest,
     SystemSharedMemoryStatusResponseRegionStatus,
     TensorMetadata,
@@ -31,22 +23,14 @@ from srv_protocol._gen.inference import (
 from typing import Annotated
 
 __all__ = [
-    "InferBatchStatisticsView",
     "InferInputTensorView",
     "InferOutputTensorView",
     "InferRequestedOutputTensorView",
-    "InferResponseStatisticsView",
-    "InferStatisticsView",
-    "MemoryUsageView",
     "ModelIndexView",
     "ModelInferRequestView",
     "ModelInferResponseView",
     "ModelMetadataResponseView",
-    "ModelStatisticsResponseView",
-    "ModelStatisticsView",
-    "RepositoryIndexRequestView",
     "ServerMetadataResponseView",
-    "StatisticDurationView",
     "SystemSharedMemoryRegisterRequestView",
     "SystemSharedMemoryStatusResponseRegionStatusView",
     "TensorMetadataView",
@@ -194,152 +178,6 @@ class ModelInferResponseView(Struct, kw_only=True, omit_defaults=True, gc=False)
             id=message.id or None,
             parameters=dict(message.parameters) or None,
         )
-
-
-class ModelStatisticsResponseView(Struct, kw_only=True, omit_defaults=True, gc=False):
-    """V2 JSON of ``inference.ModelStatisticsResponse``."""
-
-    model_stats: list[ModelStatisticsView]
-
-    @classmethod
-    def from_message(cls, message: ModelStatisticsResponse) -> ModelStatisticsResponseView:
-        """Return the view of a message; containers are shared with it, not copied."""
-        return cls(model_stats=[ModelStatisticsView.from_message(item) for item in message.model_stats])
-
-
-class StatisticDurationView(Struct, kw_only=True, omit_defaults=True, gc=False):
-    """How often something happened, and the nanoseconds that it took in all."""
-
-    count: Annotated[int, Meta(ge=0)]
-    ns: Annotated[int, Meta(ge=0)]
-
-    @classmethod
-    def from_message(cls, message: StatisticDuration) -> StatisticDurationView:
-        """Return the view of a message; containers are shared with it, not copied."""
-        return cls(count=message.count, ns=message.ns)
-
-
-class InferStatisticsView(Struct, kw_only=True, omit_defaults=True, gc=False):
-    """V2 JSON of ``inference.InferStatistics``."""
-
-    success: StatisticDurationView
-    fail: StatisticDurationView
-    queue: StatisticDurationView
-    compute_input: StatisticDurationView
-    compute_infer: StatisticDurationView
-    compute_output: StatisticDurationView
-    cache_hit: StatisticDurationView
-    cache_miss: StatisticDurationView
-
-    @classmethod
-    def from_message(cls, message: InferStatistics) -> InferStatisticsView:
-        """Return the view of a message; containers are shared with it, not copied."""
-        return cls(
-            success=StatisticDurationView.from_message(message.success or StatisticDuration()),
-            fail=StatisticDurationView.from_message(message.fail or StatisticDuration()),
-            queue=StatisticDurationView.from_message(message.queue or StatisticDuration()),
-            compute_input=StatisticDurationView.from_message(message.compute_input or StatisticDuration()),
-            compute_infer=StatisticDurationView.from_message(message.compute_infer or StatisticDuration()),
-            compute_output=StatisticDurationView.from_message(message.compute_output or StatisticDuration()),
-            cache_hit=StatisticDurationView.from_message(message.cache_hit or StatisticDuration()),
-            cache_miss=StatisticDurationView.from_message(message.cache_miss or StatisticDuration()),
-        )
-
-
-class InferResponseStatisticsView(Struct, kw_only=True, omit_defaults=True, gc=False):
-    """Statistics of one position in the responses to a request of a decoupled model."""
-
-    compute_infer: StatisticDurationView
-    compute_output: StatisticDurationView
-    success: StatisticDurationView
-    fail: StatisticDurationView
-    empty_response: StatisticDurationView
-    cancel: StatisticDurationView
-
-    @classmethod
-    def from_message(cls, message: InferResponseStatistics) -> InferResponseStatisticsView:
-        """Return the view of a message; containers are shared with it, not copied."""
-        return cls(
-            compute_infer=StatisticDurationView.from_message(message.compute_infer or StatisticDuration()),
-            compute_output=StatisticDurationView.from_message(message.compute_output or StatisticDuration()),
-            success=StatisticDurationView.from_message(message.success or StatisticDuration()),
-            fail=StatisticDurationView.from_message(message.fail or StatisticDuration()),
-            empty_response=StatisticDurationView.from_message(message.empty_response or StatisticDuration()),
-            cancel=StatisticDurationView.from_message(message.cancel or StatisticDuration()),
-        )
-
-
-class InferBatchStatisticsView(Struct, kw_only=True, omit_defaults=True, gc=False):
-    """Statistics of the executions that had this batch size."""
-
-    batch_size: Annotated[int, Meta(ge=0)]
-    compute_input: StatisticDurationView
-    compute_infer: StatisticDurationView
-    compute_output: StatisticDurationView
-
-    @classmethod
-    def from_message(cls, message: InferBatchStatistics) -> InferBatchStatisticsView:
-        """Return the view of a message; containers are shared with it, not copied."""
-        return cls(
-            batch_size=message.batch_size,
-            compute_input=StatisticDurationView.from_message(message.compute_input or StatisticDuration()),
-            compute_infer=StatisticDurationView.from_message(message.compute_infer or StatisticDuration()),
-            compute_output=StatisticDurationView.from_message(message.compute_output or StatisticDuration()),
-        )
-
-
-class MemoryUsageView(Struct, kw_only=True, omit_defaults=True, gc=False):
-    """V2 JSON of ``inference.MemoryUsage``."""
-
-    type: str
-    id: int
-    byte_size: Annotated[int, Meta(ge=0)]
-
-    @classmethod
-    def from_message(cls, message: MemoryUsage) -> MemoryUsageView:
-        """Return the view of a message; containers are shared with it, not copied."""
-        return cls(type=message.type, id=message.id, byte_size=message.byte_size)
-
-
-class ModelStatisticsView(Struct, kw_only=True, omit_defaults=True, gc=False):
-    """V2 JSON of ``inference.ModelStatistics``."""
-
-    name: str
-    version: str
-    last_inference: Annotated[int, Meta(ge=0)]
-    inference_count: Annotated[int, Meta(ge=0)]
-    execution_count: Annotated[int, Meta(ge=0)]
-    inference_stats: InferStatisticsView
-    response_stats: dict[str, InferResponseStatisticsView]
-    batch_stats: list[InferBatchStatisticsView]
-    memory_usage: list[MemoryUsageView]
-
-    @classmethod
-    def from_message(cls, message: ModelStatistics) -> ModelStatisticsView:
-        """Return the view of a message; containers are shared with it, not copied."""
-        return cls(
-            name=message.name,
-            version=message.version,
-            last_inference=message.last_inference,
-            inference_count=message.inference_count,
-            execution_count=message.execution_count,
-            inference_stats=InferStatisticsView.from_message(message.inference_stats or InferStatistics()),
-            response_stats={
-                key: InferResponseStatisticsView.from_message(value) for key, value in message.response_stats.items()
-            },
-            batch_stats=[InferBatchStatisticsView.from_message(item) for item in message.batch_stats],
-            memory_usage=[MemoryUsageView.from_message(item) for item in message.memory_usage],
-        )
-
-
-class RepositoryIndexRequestView(Struct, kw_only=True, omit_defaults=True, gc=False):
-    """V2 JSON of ``inference.RepositoryIndexRequest``."""
-
-    ready: bool | None = None
-
-    def to_message(self) -> RepositoryIndexRequest:
-        """Return the message; containers are shared with the view, not copied."""
-        return RepositoryIndexRequest(ready=self.ready or False)
 
 
 class ModelIndexView(Struct, kw_only=True, omit_defaults=True, gc=False):

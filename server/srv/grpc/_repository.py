@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from srv.grpc._messages import receive_one
 from srv_protocol import model_repository as repository_messages
-from srv_protocol.errors import InvalidInput, Unsupported
+from srv_protocol.errors import Unsupported
 from srv_protocol.inference import (
     RepositoryIndexRequest,
     RepositoryIndexResponse,
@@ -28,13 +28,13 @@ class RepositoryRpcs(GRPCInferenceServiceBase):
     """The RPCs of Triton's "Model Repository Extension"."""
 
     def __init__(self, backend: Backend) -> None:
-        self._dataplane = backend.dataplane
         self._controlplane = backend.controlplane
 
     async def RepositoryIndex(self, stream: Stream[RepositoryIndexRequest, RepositoryIndexResponse]) -> None:
         request = await receive_one(stream)
         _reject_repository(request.repository_name)
-        await stream.send_message(RepositoryIndexResponse(models=self._dataplane.index(only_ready=request.ready)))
+        models = await self._controlplane.index(only_ready=request.ready)
+        await stream.send_message(RepositoryIndexResponse(models=models))
 
     async def RepositoryModelLoad(
         self, stream: Stream[RepositoryModelLoadRequest, RepositoryModelLoadResponse]
@@ -49,10 +49,7 @@ class RepositoryRpcs(GRPCInferenceServiceBase):
     ) -> None:
         request = await receive_one(stream)
         name = _model_name(request)
-        unknown = sorted(set(request.parameters) - {"unload_dependents"})
-        if unknown:
-            raise InvalidInput(f"unrecognized unload parameter '{unknown[0]}'.")
-        await self._controlplane.unload(name)
+        await self._controlplane.unload(name, request.parameters)
         await stream.send_message(RepositoryModelUnloadResponse(model_name=name, is_unloaded=True))
 
 
@@ -60,7 +57,6 @@ class RepositoryService(ModelRepositoryServiceBase):
     """MLServer's second service: the same operations under another name."""
 
     def __init__(self, backend: Backend) -> None:
-        self._dataplane = backend.dataplane
         self._controlplane = backend.controlplane
 
     async def RepositoryIndex(
@@ -68,9 +64,10 @@ class RepositoryService(ModelRepositoryServiceBase):
         stream: Stream[repository_messages.RepositoryIndexRequest, repository_messages.RepositoryIndexResponse],
     ) -> None:
         request = await receive_one(stream)
+        _reject_repository(request.repository_name)
         models = [
             repository_messages.ModelIndex(name=each.name, version=each.version, state=each.state, reason=each.reason)
-            for each in self._dataplane.index(only_ready=request.ready)
+            for each in await self._controlplane.index(only_ready=request.ready)
         ]
         await stream.send_message(repository_messages.RepositoryIndexResponse(models=models))
 
@@ -79,6 +76,7 @@ class RepositoryService(ModelRepositoryServiceBase):
         stream: Stream[repository_messages.RepositoryModelLoadRequest, repository_messages.RepositoryModelLoadResponse],
     ) -> None:
         request = await receive_one(stream)
+        _reject_repository(request.repository_name)
         await self._controlplane.load(request.model_name)
         await stream.send_message(repository_messages.RepositoryModelLoadResponse())
 
@@ -89,6 +87,7 @@ class RepositoryService(ModelRepositoryServiceBase):
         ],
     ) -> None:
         request = await receive_one(stream)
+        _reject_repository(request.repository_name)
         await self._controlplane.unload(request.model_name)
         await stream.send_message(repository_messages.RepositoryModelUnloadResponse())
 

@@ -12,12 +12,8 @@ from litestar import Response, get
 from srv.rest._errors import AnyRequest, error_response
 from srv.rest._requests import json_response, path_model
 from srv_protocol.inference import ModelStatistics, ModelStatisticsResponse
-from srv_protocol.inference_json import (
-    ModelMetadataResponseView,
-    ModelStatisticsResponseView,
-    ServerMetadataResponseView,
-)
-from srv_protocol.model_config import ModelConfigView
+from srv_protocol.inference_json import ModelMetadataResponseView, ServerMetadataResponseView
+from srv_protocol.proto_json import to_json
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -58,7 +54,7 @@ def metadata_routes(backend: Backend) -> list[HTTPRouteHandler]:
         summary="Model configuration in Triton's form",
     )
     async def config(request: AnyRequest) -> Response[bytes]:
-        return json_response(ModelConfigView.from_message(dataplane.model_config(*path_model(request))))
+        return json_response(to_json(dataplane.model_config(*path_model(request))))
 
     @get("/v2/models/stats", summary="What every model has done so far")
     async def all_statistics() -> Response[bytes]:
@@ -84,5 +80,5 @@ def metadata_routes(backend: Backend) -> list[HTTPRouteHandler]:
     return [live, ready, server_metadata, models, model_metadata, config, all_statistics, statistics, model_ready]
 
 
-def _statistics(models: list[ModelStatistics]) -> ModelStatisticsResponseView:
-    return ModelStatisticsResponseView.from_message(ModelStatisticsResponse(model_stats=models))
+def _statistics(models: list[ModelStatistics]) -> dict[str, object]:
+    return to_json(ModelStatisticsResponse(model_stats=models))

@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from litestar import Response, post
 
+from srv._load_parameters import from_json
 from srv.rest._errors import AnyRequest
 from srv.rest._requests import OK, json_response, read_control_body
 from srv_codecs.json import parse_json
-from srv_protocol.inference_json import ModelIndexView, RepositoryIndexRequestView
+from srv_protocol.errors import InvalidInput, Unsupported
+from srv_protocol.inference_json import ModelIndexView
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
 
     from srv._backend import Backend
 
-_index_decoder: Final = msgspec.json.Decoder(RepositoryIndexRequestView)
+
+class _IndexRequest(msgspec.Struct):
+    """The body of an index request."""
+
+    ready: object = None
 
 
 class _LoadRequest(msgspec.Struct):
@@ -26,33 +32,48 @@ class _LoadRequest(msgspec.Struct):
     parameters: dict[str, object] | None = None
 
 
+_index_decoder: Final = msgspec.json.Decoder(_IndexRequest)
 _load_decoder: Final = msgspec.json.Decoder(_LoadRequest)
 
 
 def repository_routes(backend: Backend) -> list[HTTPRouteHandler]:
     """Return the routes of the model repository; their bodies may be empty."""
-    dataplane, controlplane = backend.dataplane, backend.controlplane
+    controlplane = backend.controlplane
     limit = backend.settings.max_request_size
+
+    async def read_parameters(request: AnyRequest) -> dict[str, object]:
+        body = await read_control_body(request, limit)
+        return (parse_json(_load_decoder, body).parameters if body else None) or {}
 
     @post("/v2/repository/index", status_code=OK, summary="The models of the repository and their states")
     async def index(request: AnyRequest) -> Response[bytes]:
         body = await read_control_body(request, limit)
-        only_ready = bool(parse_json(_index_decoder, body).ready) if body else False
-        return json_response([ModelIndexView.from_message(each) for each in dataplane.index(only_ready=only_ready)])
+        ready = parse_json(_index_decoder, body).ready if body else None
+        if not isinstance(ready, bool | None):
+            raise InvalidInput("Invalid value for 'ready': expected a boolean")
+        models = await controlplane.index(only_ready=bool(ready))
+        return json_response([ModelIndexView.from_message(each) for each in models])
 
     @post("/v2/repository/models/{name:str}/load", status_code=OK, summary="Load a model, or load it anew")
     async def load(request: AnyRequest, name: str) -> Response[bytes]:
-        body = await read_control_body(request, limit)
-        parameters = parse_json(_load_decoder, body).parameters if body else None
-        await controlplane.load(name, parameters or ())
+        await controlplane.load(name, from_json(await read_parameters(request)))
         return json_response({"name": name, "load": True})
 
     @post("/v2/repository/models/{name:str}/unload", status_code=OK, summary="Unload a model")
     async def unload(request: AnyRequest, name: str) -> Response[bytes]:
-        body = await read_control_body(request, limit)
-        if body:
-            parse_json(_load_decoder, body)
-        await controlplane.unload(name)
+        await controlplane.unload(name, await read_parameters(request))
         return json_response({"name": name, "unload": True})
 
-    return [index, load, unload]
+    @post(
+        [
+            "/v2/repository/{repository:str}/index",
+            "/v2/repository/{repository:str}/models/{name:str}/load",
+            "/v2/repository/{repository:str}/models/{name:str}/unload",
+        ],
+        status_code=OK,
+        summary="One of several repositories, which this server does not have",
+    )
+    async def named_repository() -> Response[bytes]:
+        raise Unsupported("'repository_name' specification is not supported")
+
+    return [index, load, unload, named_repository]

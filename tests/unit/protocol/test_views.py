@@ -17,7 +17,6 @@ from srv_protocol.inference import (
     ModelInferResponse,
     ModelMetadataResponse,
     Parameters,
-    RepositoryIndexRequest,
     ServerMetadataResponse,
     TensorMetadata,
 )
@@ -116,10 +115,3 @@ def test_metadata_in_both_directions() -> None:
     assert msgspec.json.encode(views.TensorMetadataView.from_message(message)) == text
     with pytest.raises(msgspec.ValidationError, match=">= -1"):
         msgspec.json.decode(b'{"name":"x","datatype":"FP32","shape":[-2]}', type=views.TensorMetadataView)
-
-
-@pytest.mark.parametrize(("text", "ready"), [("{}", False), ('{"ready":null}', False), ('{"ready":true}', True)])
-def test_index_request(text: str, ready: bool) -> None:
-    """An empty object asks for everything."""
-    view = msgspec.json.decode(text, type=views.RepositoryIndexRequestView)
-    assert view.to_message() == RepositoryIndexRequest(ready=ready)

@@ -152,8 +152,8 @@ def test_a_name_that_cannot_be_loaded_is_refused(tmp_path: Path, name: str, erro
 def test_a_load_parameter_is_refused_rather_than_ignored(tmp_path: Path) -> None:
     async def run() -> None:
         control, _ = planes(tmp_path)
-        with pytest.raises(InvalidInput, match="unrecognized load parameter 'config'"):
-            await control.load("m", ["config"])
+        with pytest.raises(InvalidInput, match="unrecognized load parameter 'colour'"):
+            await control.load("m", {"colour": "red"})
 
     asyncio.run(run())
 
