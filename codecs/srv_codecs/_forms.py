@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from srv_protocol.errors import InvalidInput, Unsupported
 
 if TYPE_CHECKING:
     from srv_protocol.inference import Parameters, ParameterValue
+
+_RESERVED: Final = "triton_"
+# About streams, but perf_analyzer sends it with every request.
+_EMPTY_FINAL: Final = "triton_enable_empty_final_response"
 
 
 def take_flag(value: ParameterValue, path: str) -> bool:
@@ -15,6 +19,20 @@ def take_flag(value: ParameterValue, path: str) -> bool:
     if value is None or isinstance(value, bool):
         return bool(value)
     raise InvalidInput(f"{path}: expected true or false, got {value!r}")
+
+
+def reject_reserved(parameters: Parameters) -> None:
+    """Refuse a parameter of a request in the namespace that is Triton's own.
+
+    Raises:
+        InvalidInput: there is one that clients may not send.
+    """
+    for name in parameters:
+        if name.startswith(_RESERVED) and name != _EMPTY_FINAL:
+            raise InvalidInput(
+                f"parameters.{name:.80}: parameter keys starting with '{_RESERVED}' are reserved for Triton usage. Only "
+                f"the following keys starting with '{_RESERVED}' are allowed: {_EMPTY_FINAL}"
+            )
 
 
 def reject_shared_memory(parameters: Parameters, path: str) -> None:

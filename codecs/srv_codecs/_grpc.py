@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from srv_codecs._arrays import tensor_array
 from srv_codecs._contents import decode_contents, encode_contents, filled_fields
-from srv_codecs._forms import reject_shared_memory
+from srv_codecs._forms import reject_reserved, reject_shared_memory
 from srv_codecs._place import input_place, output_place
 from srv_codecs._raw import decode_raw, encode_raw
 from srv_codecs._shape import count_elements, find_datatype
@@ -28,9 +28,11 @@ def bind_request(request: ModelInferRequest) -> bool:
     input that has no typed contents; empty contents count as none, since MLServer's clients send them with raw data.
 
     Raises:
-        InvalidInput: a tensor's data does not fit its description, or the number of raw entries is wrong.
+        InvalidInput: a tensor's data does not fit its description, the number of raw entries is wrong, or a parameter
+            is reserved.
         Unsupported: a tensor lies in shared memory.
     """
+    reject_reserved(request.parameters)
     raw = request.raw_input_contents
     typed = False
     for index, tensor in enumerate(request.inputs):

@@ -15,7 +15,7 @@ import msgspec
 
 from srv_codecs._arrays import tensor_array
 from srv_codecs._envelope import explain, parse_json
-from srv_codecs._forms import reject_shared_memory, take_flag
+from srv_codecs._forms import reject_reserved, reject_shared_memory, take_flag
 from srv_codecs._json import decode_json, encode_json
 from srv_codecs._place import input_place, output_place
 from srv_codecs._raw import decode_raw, encode_raw
@@ -38,6 +38,10 @@ BINARY_TYPE: Final = "application/octet-stream"
 _request_decoder: Final = msgspec.json.Decoder(ModelInferRequestView)
 _encoder: Final = msgspec.json.Encoder()
 _NONFINITE: Final = re.compile(rb"NaN|Infinity")
+_ONE_FORM: Final = (
+    "Input must set only one of the following fields: 'data', 'binary_data_size' in 'parameters', "
+    "'shared_memory_region' in 'parameters'. But"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +101,18 @@ def parse_header_length(value: str | None, body_size: int) -> int | None:
     return length
 
 
-def decode_request(body: memoryview | bytes, header_length: str | None = None) -> tuple[ModelInferRequest, OutputForms]:
+def decode_request(
+    body: memoryview | bytes, header_length: str | None = None, model: str = ""
+) -> tuple[ModelInferRequest, OutputForms]:
     """Return the request that a body holds, and the form that it wants its outputs in.
 
     Binary inputs are read-only views of `body`; JSON inputs are new arrays. Only `header_length` (the value of the
-    header of that name) decides whether there is a binary tail; the media type has no say.
+    header of that name) decides whether there is a binary tail; the media type has no say. `model` is the name that
+    the request gets; a ``model_name`` in the body has no say either.
 
     Raises:
         InvalidInput: the JSON is malformed or no inference request, or a tensor's data does not fit its
-            description; the text names the place.
+            description, or a parameter is reserved; the text names the place.
         Unsupported: a tensor lies in shared memory.
     """
     buffer = memoryview(body).toreadonly()
@@ -117,8 +124,10 @@ def decode_request(body: memoryview | bytes, header_length: str | None = None) -
         request = view.to_message()
     except WireError as error:
         raise _with_place(error, view) from None
+    reject_reserved(request.parameters)
+    request.model_name = model
     tail = None if json_size is None else buffer[json_size:]
-    _bind_inputs(data, request.inputs, tail)
+    _bind_inputs(data, request, tail)
     return request, _output_forms(request)
 
 
@@ -191,11 +200,11 @@ def _finite(text: str) -> float:
 
 def _bind_inputs(
     given: Sequence[object],
-    inputs: Sequence[InferInputTensor],
+    request: ModelInferRequest,
     tail: memoryview | None,
 ) -> None:
     pos = 0
-    for index, (data, tensor) in enumerate(zip(given, inputs, strict=True)):
+    for index, (data, tensor) in enumerate(zip(given, request.inputs, strict=True)):
         place = input_place(index, tensor.name)
         reject_shared_memory(tensor.parameters, place.path)
         spec = find_datatype(tensor.datatype, place)
@@ -203,28 +212,33 @@ def _bind_inputs(
         size = _binary_size(tensor, place)
         if size is None:
             if data is None:
-                raise place.fail("data", "there is none, neither as JSON nor as binary data")
+                raise place.fail("data", f"{_ONE_FORM} no field is set")
             tensor.data = decode_json(data, spec, tensor.shape, count, place)
             if spec.name is Datatype.BYTES and len(tensor.data) == 1 and count != 1:
                 tensor.shape = [1]
             continue
         if data is not None:
-            raise place.fail("data", "Input must set only one of the following fields: 'data', 'binary_data_size'")
+            raise place.fail("data", f"{_ONE_FORM} set 'data' 'binary_data_size'")
         if tail is None and size:
-            raise InvalidInput(
-                f"{place.path}: must specify valid '{HEADER_LENGTH}' in request header and 'binary_data_size' "
-                f"when passing inputs in binary data format (input '{tensor.name}')"
+            raise place.fail(
+                "parameters.binary_data_size",
+                "must specify valid 'Infer-Header-Content-Length' in request header and 'binary_data_size' when "
+                f"passing inputs in binary data format; there is no header {HEADER_LENGTH}",
             )
         available = tail or memoryview(b"")
         if size > len(available) - pos:
             raise place.fail(
                 "parameters.binary_data_size",
-                f"unexpected size for input '{tensor.name}', expecting {size - len(available) + pos} additional bytes",
+                f"unexpected size for input '{tensor.name}', expecting {size - len(available) + pos} additional bytes "
+                f"for model '{request.model_name}'",
             )
         tensor.data = TensorData(decode_raw(available[pos : pos + size], spec, tensor.shape, count, place))
         pos += size
     if tail is not None and pos != len(tail):
-        raise InvalidInput(f"unexpected additional input data: {len(tail) - pos} bytes behind the last binary input")
+        raise InvalidInput(
+            f"unexpected additional input data for model '{request.model_name}': {len(tail) - pos} bytes behind the "
+            "last binary input"
+        )
 
 
 def _binary_size(tensor: InferInputTensor, place: Place) -> int | None:

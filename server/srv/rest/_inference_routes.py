@@ -54,7 +54,7 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
             inputs, batched = dataplane.inputs(name, version)
             message, forms = decode_raw_request(body, inputs, name, batched=batched), OutputForms(default=True)
         else:
-            message, forms = decode_request(body, header_length)
+            message, forms = decode_request(body, header_length, name)
         message.model_name, message.model_version = name, version
         return message, forms
 

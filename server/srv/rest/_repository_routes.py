@@ -10,6 +10,7 @@ from litestar import Response, post
 from srv.rest._errors import AnyRequest
 from srv.rest._requests import OK, json_response, read_control_body
 from srv_codecs.json import parse_json
+from srv_protocol.errors import Unsupported
 from srv_protocol.inference_json import ModelIndexView, RepositoryIndexRequestView
 
 if TYPE_CHECKING:
@@ -55,4 +56,16 @@ def repository_routes(backend: Backend) -> list[HTTPRouteHandler]:
         await controlplane.unload(name)
         return json_response({"name": name, "unload": True})
 
-    return [index, load, unload]
+    @post(
+        [
+            "/v2/repository/{repository:str}/index",
+            "/v2/repository/{repository:str}/models/{name:str}/load",
+            "/v2/repository/{repository:str}/models/{name:str}/unload",
+        ],
+        status_code=OK,
+        summary="Refused: there is one repository",
+    )
+    async def of_repository() -> None:
+        raise Unsupported("'repository_name' specification is not supported")
+
+    return [index, load, unload, of_repository]

@@ -25,6 +25,7 @@ from srv_protocol.inference import (
     InferTensorContents,
     ModelInferRequest,
     ModelInferResponse,
+    Parameters,
 )
 
 PLACE = input_place(0, "x")
@@ -182,6 +183,10 @@ BAD: dict[str, tuple[ModelInferRequest, str]] = {
     "raw BOOL": (
         request_of(InferInputTensor("x", "BOOL", [1]), raw=[b"\2"]),
         "inputs[0].data[0]: expected a BOOL",
+    ),
+    "reserved parameter": (
+        ModelInferRequest("m", parameters=Parameters({"triton_request": 1})),
+        "parameters.triton_request: parameter keys starting with 'triton_' are reserved for Triton usage. Only the",
     ),
     "second input": (
         request_of(InferInputTensor("x", "INT8", [1]), InferInputTensor("z", "INT8", [1]), raw=[b"\1", b""]),
