@@ -30,8 +30,8 @@ def reject_reserved(parameters: Parameters) -> None:
     for name in parameters:
         if name.startswith(_RESERVED) and name != _EMPTY_FINAL:
             raise InvalidInput(
-                f"parameters.{name:.80}: parameter keys starting with '{_RESERVED}' are reserved for Triton usage. Only "
-                f"the following keys starting with '{_RESERVED}' are allowed: {_EMPTY_FINAL}"
+                f"parameters.{name:.80}: parameter keys starting with '{_RESERVED}' are reserved for Triton usage. "
+                f"Only the following keys starting with '{_RESERVED}' are allowed: {_EMPTY_FINAL}"
             )
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
+import numpy as np  # noqa: TC002  # decode_args reads the hints
+from numpy.typing import NDArray  # noqa: TC002
 
 from srv import MLModel, Output, decode_args
 
