@@ -110,7 +110,7 @@ def test_1_6_halves_have_raw_contents_only(client: Grpc, datatype: str) -> None:
 def test_1_6_a_small_integer_is_within_its_range(client: Grpc, datatype: str, value: int) -> None:
     """Triton takes the low bytes."""
     status, text = client.fails(typed(datatype, **{CONTENTS[datatype]: [value]}))
-    assert (status, text.startswith("inputs[0].contents")) == ("INVALID_ARGUMENT", True)
+    assert (status, text.startswith("inputs[0].data[0]: ")) == ("INVALID_ARGUMENT", True)
 
 
 def test_1_6_raw_bytes_are_little_endian_and_row_major(client: Grpc) -> None:
