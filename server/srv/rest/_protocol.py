@@ -30,9 +30,12 @@ class Http1Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._in_head = True
         self._head_size = 0
+        self._refusal = b""
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sends."""
+        """Take what the client sends; nothing behind what is refused."""
+        if self._refusal:
+            return
         if self._in_head:
             data = _without_upgrade(data)
             self._head_size += len(data)
@@ -51,6 +54,15 @@ class Http1Protocol(HttpToolsProtocol):
         self._head_size = 0
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Go on with the request behind this one, or with its refusal."""
+        # A request that is refused within its body is the last of those that wait.
+        waiting = len(self.pipeline) - (not self._in_head)
+        if self._refusal and waiting <= 0:
+            self._send_refusal()
+        else:
+            super().on_response_complete()
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP in the form of every other error, and close the connection."""
         self._refuse("400 Bad Request", msg)
@@ -64,7 +76,20 @@ class Http1Protocol(HttpToolsProtocol):
         head = (
             f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close"
         )
-        self.transport.write(head.encode() + b"\r\n\r\n" + body)
+        self._refusal = head.encode() + b"\r\n\r\n" + body
+        if not self._owes_answer():
+            self._send_refusal()
+
+    def _owes_answer(self) -> bool:
+        """Whether an earlier request still waits for its answer, which comes first (RFC 9112, section 9.3.2)."""
+        if self.pipeline:
+            return True
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        return self._in_head or self.cycle.response_started
+
+    def _send_refusal(self) -> None:
+        self.transport.write(self._refusal)
         self.transport.close()
 
 
