@@ -36,7 +36,7 @@ RAW_REQUEST: Final = wire(
 )
 TYPED_REQUEST: Final = wire(
     """0a 08 6964656e74697479
-       2a 1c
+       2a 1d
           0a 01 78
           12 05 494e543332
           1a 02 01 02
@@ -67,7 +67,7 @@ CASES: Final = {
         TYPED_REQUEST,
         wire(
             """0a 08 6964656e74697479
-               2a 1c
+               2a 1d
                   0a 01 78
                   12 05 494e543332
                   1a 02 01 02
