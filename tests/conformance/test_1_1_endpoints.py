@@ -202,7 +202,7 @@ def test_1_1_a_client_that_expects_100_is_told_to_continue(server: Server) -> No
 def test_1_1_connections_are_kept_as_long_as_kserve_keeps_them() -> None:
     """65 seconds idle; and the default ports are those of MLServer, which KServe shares."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        assert HttpServer(lambda *_: None, listener).config.timeout_keep_alive == 65  # type: ignore[arg-type, return-value]  # never called
+        assert HttpServer(lambda *_: None, listener).config.timeout_keep_alive == 65  # type: ignore[arg-type]  # never called
     settings = Settings()
     assert (settings.http_port, settings.grpc_port, settings.metrics_port) == (8080, 8081, 8082)
 

@@ -15,19 +15,26 @@ if TYPE_CHECKING:
 A = np.array([[1, 2]], np.float32)
 BOTH = {"a:FP32": A, "b:FP32": A}
 
+
+def missing(numbers: str, given: str, names: str) -> str:
+    """Return Triton's text about inputs that are not there."""
+    return (
+        f"{numbers} inputs for model 'declared'. Got input(s) {given}, but missing required input(s) {names}. "
+        "Please provide all required input(s)."
+    )
+
+
 CASES: dict[str, tuple[str, dict[str, Any], list[str], tuple[int, str], str]] = {
     "unknown model": (
         "nobody", BOTH, [], (404, "NOT_FOUND"), "Request for unknown model: 'nobody' is not found",
     ),
     "no inputs": (
         "declared", {}, [], (400, "INVALID_ARGUMENT"),
-        "expected 2 inputs but got 0 inputs for model 'declared'. Got input(s) [], but missing required input(s) "
-        "['a','b']. Please provide all required input(s).",
+        missing("expected 2 inputs but got 0", "[]", "['a','b']"),
     ),
     "missing input": (
         "declared", {"b:FP32": A}, [], (400, "INVALID_ARGUMENT"),
-        "expected 2 inputs but got 1 inputs for model 'declared'. Got input(s) ['b'], but missing required input(s) "
-        "['a']. Please provide all required input(s).",
+        missing("expected 2 inputs but got 1", "['b']", "['a']"),
     ),
     "unexpected input": (
         "declared", {**BOTH, "c:FP32": A}, [], (400, "INVALID_ARGUMENT"),

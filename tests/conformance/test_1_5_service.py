@@ -1,4 +1,4 @@
-"""1.5: what other writers of protobuf may put on the wire; test_grpc_messages.py and test_triton_grpc.py have the rest."""
+"""1.5: what other writers of protobuf may put on the wire; test_grpc_messages.py has the rest."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ ENCODINGS = {
     + member(0x2A, TENSOR + b"\x18\x02" + member(0x2A, b"\x10\x05\x10" + b"\xff" * 9 + b"\x01")),
     "contents in two parts, which are merged": NAME
     + member(0x2A, TENSOR + b"\x18\x02" + member(0x2A, b"\x10\x05") + member(0x2A, b"\x10" + b"\xff" * 9 + b"\x01")),
-    "a name twice, of which the last counts": b"\n\x04none" + NAME + member(0x2A, TENSOR + b"\x18\x02") + member(0x3A, RAW),
+    "a name twice, of which the last counts": b"\n\x04none" + NAME
+    + member(0x2A, TENSOR + b"\x18\x02") + member(0x3A, RAW),
     "members in any order": member(0x3A, RAW) + member(0x2A, TENSOR + b"\x18\x02") + NAME,
     "unknown fields of every wire type": b"\xf8\x07\x01\xf9\x07" + bytes(8) + b"\xfa\x07\x02ab\xfd\x07" + bytes(4)
     + NAME + member(0x2A, TENSOR + b"\xf8\x07\x01\x18\x02") + member(0x3A, RAW),

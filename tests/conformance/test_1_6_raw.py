@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,8 @@ def send(server: Server, client: Grpc, front: str, datatype: str, shape: list[in
         request.inputs.add(name="x", datatype=datatype, shape=shape)
         status, text = client.fails(request)
         return status == "INVALID_ARGUMENT", text
-    head = f'{{"inputs":[{{"name":"x","datatype":"{datatype}","shape":{shape},"parameters":{{"binary_data_size":{len(raw)}}}}}]}}'
+    tensor = {"name": "x", "datatype": datatype, "shape": shape, "parameters": {"binary_data_size": len(raw)}}
+    head = json.dumps({"inputs": [tensor]})
     answer = server.post(
         "/v2/models/identity/infer", head.encode() + raw, {"Inference-Header-Content-Length": str(len(head))}
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HEADER = "Inference-Header-Content-Length"
 INFER = "/v2/models/identity/infer"
+NOT_ONE = "Raw request must only have 1 input (found 1) to be deduced but got"
 FIELDS = (
     "Input must set only one of the following fields: 'data', 'binary_data_size' in 'parameters', "
     "'shared_memory_region' in 'parameters'. But"
@@ -86,8 +87,7 @@ def test_2_1_null_data_beside_an_empty_binary_tensor_counts_as_none(server: Serv
         (
             [tensor("x", 8), tensor("y", 8)],
             bytes(12),
-            "inputs[1].parameters.binary_data_size: unexpected size for input 'y', expecting 4 additional bytes for "
-            "model 'identity' (input 'y')",
+            "inputs[1].parameters.binary_data_size: unexpected size for input 'y', expecting 4 additional bytes",
         ),
         (
             [tensor("x", 8)],
@@ -226,12 +226,12 @@ def test_2_1_a_raw_body_may_be_of_any_datatype(triton_server: Server, datatype: 
         (
             "identity",
             b"abcd",
-            "Raw request must only have 1 input (found 1) to be deduced but got 0 inputs in 'identity' model configuration",
+            f"{NOT_ONE} 0 inputs in 'identity' model configuration",
         ),
         (
             "declared",
             b"abcd",
-            "Raw request must only have 1 input (found 1) to be deduced but got 2 inputs in 'declared' model configuration",
+            f"{NOT_ONE} 2 inputs in 'declared' model configuration",
         ),
         ("nobody", b"abcd", "Request for unknown model: 'nobody' is not found"),
     ],

@@ -71,17 +71,17 @@ def test_3_5_typed_contents_are_answered_with_typed_contents(server: Server) -> 
     [
         (
             lambda request: request.raw_input_contents.pop(),
-            "the number of inputs (2) does not match the expected number of raw input contents (1) for model 'identity'.",
+            "the number of inputs (2) does not match the expected number of raw input contents (1) for model 'iris'.",
         ),
         (
             lambda request: request.inputs[0].contents.int_contents.append(1),
-            "contents field must not be specified when using raw_input_contents for input 'a' for model 'identity'",
+            "contents field must not be specified when using raw_input_contents for input 'a' for model 'iris'",
         ),
     ],
 )
 def test_3_5_the_errors_of_raw_contents_have_kserves_words(server: Server, change: Any, text: str) -> None:
     """Its tests look for them."""
-    request = grpc_request("identity", {"a:INT32": np.zeros(1, "i4"), "b:INT32": np.zeros(1, "i4")})
+    request = grpc_request("iris", {"a:INT32": np.zeros(1, "i4"), "b:INT32": np.zeros(1, "i4")})
     change(request)
     with Grpc(server) as client:
         assert client.fails(request) == ("INVALID_ARGUMENT", text)

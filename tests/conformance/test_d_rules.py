@@ -1,4 +1,4 @@
-"""D1 to D18: where the readers of the protocol disagree, what is done here; the gRPC half is in test_grpc_messages.py."""
+"""D1 to D18: what is done where the readers of the protocol disagree; test_grpc_messages.py has more of gRPC."""
 
 from __future__ import annotations
 

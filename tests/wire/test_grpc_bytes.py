@@ -103,7 +103,7 @@ def call(method: str, message: bytes, stream: int) -> bytes:
             (b"content-type", b"application/grpc"),
         )
     )
-    data = struct.pack(">?I", False, len(message)) + message  # noqa: FBT003  # not compressed
+    data = struct.pack(">?I", False, len(message)) + message
     return (
         struct.pack(">I", len(fields))[1:] + b"\x01\x04" + struct.pack(">I", stream) + fields
         + struct.pack(">I", len(data))[1:] + b"\x00\x01" + struct.pack(">I", stream) + data
@@ -142,7 +142,7 @@ def exchange(server: Server, pieces: list[bytes], calls: int) -> list[tuple[byte
 def check(answer: tuple[bytes, dict[bytes, bytes]], expected: bytes) -> None:
     """Compare an answer with the one that its call must get."""
     data, headers = answer
-    assert data == struct.pack(">?I", False, len(expected)) + expected  # noqa: FBT003  # not compressed
+    assert data == struct.pack(">?I", False, len(expected)) + expected
     assert headers == {b":status": b"200", b"content-type": b"application/grpc+proto", b"grpc-status": b"0"}
 
 
@@ -176,7 +176,7 @@ def test_calls_right_behind_each_other_get_a_message_each(
 def test_something_behind_the_message_is_refused(server: Server, method: str, request_: bytes, expected: bytes) -> None:
     """A unary call has one message: nothing is done with either."""
     del expected
-    more = request_ + struct.pack(">?I", False, 0)  # noqa: FBT003  # not compressed
+    more = request_ + struct.pack(">?I", False, 0)
     sent = bytearray(PREFACE + call(method, more, 1))
     # The prefix says the size of the first message alone.
     at = len(sent) - len(more) - 4

@@ -12,6 +12,8 @@ from srv.rest._errors import error_body
 if TYPE_CHECKING:
     from asyncio import Transport
 
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
 MAX_HEAD: Final = 1 << 16
 """Bytes of request line and headers, as much as gRPC's header list may have."""
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
@@ -84,9 +86,8 @@ class Http1Protocol(HttpToolsProtocol):
         """Whether an earlier request still waits for its answer, which comes first (RFC 9112, section 9.3.2)."""
         if self.pipeline:
             return True
-        if self.cycle is None or self.cycle.response_complete:
-            return False
-        return self._in_head or self.cycle.response_started
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn's type leaves out that there is none at first
+        return cycle is not None and not cycle.response_complete and (self._in_head or cycle.response_started)
 
     def _send_refusal(self) -> None:
         self.transport.write(self._refusal)
