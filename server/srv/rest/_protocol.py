@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -86,7 +86,8 @@ class Http1Protocol(HttpToolsProtocol):
         """Whether an earlier request still waits for its answer, which comes first (RFC 9112, section 9.3.2)."""
         if self.pipeline:
             return True
-        cycle: RequestResponseCycle | None = self.cycle  # uvicorn's type leaves out that there is none at first
+        # uvicorn's type leaves out that there is none at first.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
         return cycle is not None and not cycle.response_complete and (self._in_head or cycle.response_started)
 
     def _send_refusal(self) -> None:
