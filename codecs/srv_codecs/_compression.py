@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from srv_protocol.errors import InvalidInput, RequestTooLarge, Unsupported
+from srv_protocol.errors import InvalidInput, RequestTooLarge, UnsupportedEncoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ def decompress(body: memoryview, encoding: str, limit: int) -> memoryview:
     """Return a decoded body of at most `limit` bytes; with identity the body itself, else a new buffer.
 
     Raises:
-        Unsupported: an encoding other than gzip, deflate and identity.
+        UnsupportedEncoding: an encoding other than gzip, deflate and identity.
         InvalidInput: the body is not in that encoding, ends early, or has something behind it.
         RequestTooLarge: it would have more than `limit` bytes; what is allocated never passes that by much.
     """
@@ -37,7 +37,7 @@ def decompress(body: memoryview, encoding: str, limit: int) -> memoryview:
     if name in {"", IDENTITY}:
         return body
     if name not in _WINDOW_BITS:
-        raise Unsupported(f"Unsupported compression type: {encoding!r}; there are {', '.join(ENCODINGS)}")
+        raise UnsupportedEncoding(f"Unsupported compression type: {encoding!r}; there are {', '.join(ENCODINGS)}")
     out = bytearray()
     rest: memoryview | bytes = body
     while True:

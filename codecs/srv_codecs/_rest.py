@@ -39,6 +39,10 @@ BINARY_TYPE: Final = "application/octet-stream"
 _request_decoder: Final = msgspec.json.Decoder(ModelInferRequestView)
 _encoder: Final = msgspec.json.Encoder()
 _NONFINITE: Final = re.compile(rb"NaN|Infinity")
+_ONE_FORM: Final = (
+    "Input must set only one of the following fields: 'data', 'binary_data_size' in 'parameters', "
+    "'shared_memory_region' in 'parameters'. But"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,18 @@ def parse_header_length(value: str | None, body_size: int) -> int | None:
 
 
 def decode_request(
-    body: memoryview | bytes, header_length: str | None = None, regions: Regions | None = None
+    body: memoryview | bytes,
+    header_length: str | None = None,
+    *,
+    model: str = "",
+    regions: Regions | None = None,
 ) -> tuple[ModelInferRequest, OutputForms]:
     """Return the request that a body holds, and the form that it wants its outputs in.
 
     Binary inputs are read-only views of `body`, inputs in shared memory views of the client's memory in `regions`;
     BYTES and JSON inputs are new arrays. Only `header_length` (the value of the header of that name) decides whether
-    there is a binary tail; the media type has no say.
+    there is a binary tail; the media type has no say. `model` is the name that the request gets; a ``model_name`` in
+    the body has no say either.
 
     Raises:
         InvalidInput: the JSON is malformed or no inference request, or a tensor's data does not fit its
@@ -105,8 +114,9 @@ def decode_request(
         request = view.to_message()
     except WireError as error:
         raise _with_place(error, view) from None
+    request.model_name = model
     tail = None if json_size is None else buffer[json_size:]
-    _bind_inputs(data, request.inputs, tail, regions)
+    _bind_inputs(data, request, tail, regions)
     return request, _output_forms(request, regions)
 
 
@@ -167,12 +177,12 @@ def _with_place(error: WireError, view: ModelInferRequestView) -> InvalidInput:
 
 def _bind_inputs(
     given: Sequence[object],
-    inputs: Sequence[InferInputTensor],
+    request: ModelInferRequest,
     tail: memoryview | None,
     regions: Regions | None,
 ) -> None:
     pos = 0
-    for index, (data, tensor) in enumerate(zip(given, inputs, strict=True)):
+    for index, (data, tensor) in enumerate(zip(given, request.inputs, strict=True)):
         place = input_place(index, tensor.name)
         span = take_span(tensor.parameters, place.path, regions)
         spec = find_datatype(tensor.datatype, place)
@@ -185,26 +195,31 @@ def _bind_inputs(
             continue
         if size is None:
             if data is None:
-                raise place.fail("data", "there is none, neither as JSON nor as binary data")
+                raise place.fail("data", f"{_ONE_FORM} no field is set")
             tensor.data = decode_json(data, spec, tensor.shape, count, place)
             if spec.name is Datatype.BYTES and len(tensor.data) == 1 and count != 1:
                 tensor.shape = [1]
             continue
         if tail is None and size:
-            raise InvalidInput(
-                f"{place.path}: must specify valid '{HEADER_LENGTH}' in request header and 'binary_data_size' "
-                f"when passing inputs in binary data format (input '{tensor.name}')"
+            raise place.fail(
+                "parameters.binary_data_size",
+                "must specify valid 'Infer-Header-Content-Length' in request header and 'binary_data_size' when "
+                f"passing inputs in binary data format; there is no header {HEADER_LENGTH}",
             )
         available = tail or memoryview(b"")
         if size > len(available) - pos:
             raise place.fail(
                 "parameters.binary_data_size",
-                f"unexpected size for input '{tensor.name}', expecting {size - len(available) + pos} additional bytes",
+                f"unexpected size for input '{tensor.name}', expecting {size - len(available) + pos} additional bytes "
+                f"for model '{request.model_name}'",
             )
         tensor.data = TensorData(decode_raw(available[pos : pos + size], spec, tensor.shape, count, place))
         pos += size
     if tail is not None and pos != len(tail):
-        raise InvalidInput(f"unexpected additional input data: {len(tail) - pos} bytes behind the last binary input")
+        raise InvalidInput(
+            f"unexpected additional input data for model '{request.model_name}': {len(tail) - pos} bytes behind the "
+            "last binary input"
+        )
 
 
 def _binary_size(tensor: InferInputTensor, place: Place) -> int | None:
@@ -220,8 +235,7 @@ def _binary_size(tensor: InferInputTensor, place: Place) -> int | None:
 def _check_alone(forms: Mapping[str, object], place: Place) -> None:
     given = [name for name, value in forms.items() if value is not None]
     if len(given) > 1:
-        names = ", ".join(map(repr, given))
-        raise place.fail(given[0], f"Input must set only one of the following fields: {names}")
+        raise place.fail(given[0], f"{_ONE_FORM} set {' '.join(map(repr, given))}")
 
 
 def _output_forms(request: ModelInferRequest, regions: Regions | None) -> OutputForms:

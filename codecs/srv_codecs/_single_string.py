@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 
 def is_single_string(values: Sequence[object], count: int) -> bool:
-    """Whether the data is one string whose length, in characters or bytes, is the number of elements claimed."""
-    if len(values) != 1 or not count:
+    """Whether the data is one string whose length, in characters or bytes, is the number of elements claimed.
+
+    One element is what one string is anyway.
+    """
+    if len(values) != 1 or count < 2:
         return False
     value = values[0]
     if isinstance(value, str):

@@ -18,6 +18,7 @@
     ├── LoadError                 a model could not be loaded
     ├── InferenceError            the runtime answered something that is no valid response
     ├── Unsupported               a call that this server does not serve
+    │   └── UnsupportedEncoding   a content encoding that it does not have
     └── SettingsError             a settings file or environment variable is wrong
 
 They know nothing of HTTP or gRPC: ``kind`` says what went wrong, and the server's one status table says what
@@ -150,6 +151,10 @@ class Unsupported(SrvError):
     """A call, or a form of one, that this server does not serve."""
 
     kind = ErrorKind.UNSUPPORTED
+
+
+class UnsupportedEncoding(Unsupported):
+    """A body in a content encoding that this server does not have."""
 
 
 class SettingsError(SrvError):

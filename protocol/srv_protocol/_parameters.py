@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 import betterproto2
 import numpy as np
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from typing import Self
 
 _Value = TypeVar("_Value")
+# Those of int64_param and of uint64_param.
+_LOWEST: Final = -(1 << 63)
+_HIGHEST: Final = (1 << 64) - 1
 
 ParameterValue = bool | int | float | str | bytes | None
 """A parameter's value; bytes occur in load requests only, and ``None`` is a value that the sender left unset."""
@@ -256,6 +259,8 @@ def _plain(value: Any) -> Any:
 
 def _checked(name: str, value: object) -> ParameterValue:
     value = _plain(value)
+    if isinstance(value, int) and not _LOWEST <= value <= _HIGHEST:
+        raise WireError(f"parameters.{name}: expected an integer of 64 bits, got one of {value.bit_length()}")
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
     raise WireError(f"parameters.{name}: expected a string, number or boolean, got {type(value).__name__}")

@@ -22,6 +22,7 @@ from srv_protocol._errors import (
     SettingsError,
     SrvError,
     Unsupported,
+    UnsupportedEncoding,
     WireError,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "SettingsError",
     "SrvError",
     "Unsupported",
+    "UnsupportedEncoding",
     "WireError",
 ]

@@ -55,8 +55,8 @@ def take_options(parameters: Parameters) -> RequestOptions:
     for name in parameters:
         if name.startswith(_RESERVED):
             raise InvalidInput(
-                f"parameters.{name}: parameter keys starting with 'triton_' are reserved for Triton usage and should "
-                "not be specified"
+                f"parameters.{name:.80}: parameter keys starting with '{_RESERVED}' are reserved for Triton usage. "
+                f"Only the following keys starting with '{_RESERVED}' are allowed: {EMPTY_FINAL}"
             )
     priority = _unsigned(parameters.get("priority"), "priority")
     timeout = _unsigned(parameters.get("timeout"), "timeout")

@@ -237,7 +237,8 @@ def test_binary_data_without_the_header_is_400(server: Server) -> None:
     """The text names the header that is missing."""
     tensor = {"name": "x", "datatype": "INT32", "shape": [2], "parameters": {"binary_data_size": 8}}
     answer = server.post("/v2/models/identity/infer", {"inputs": [tensor]})
-    assert f"inputs[0]: must specify valid '{HEADER}'" in answer.error()
+    assert "inputs[0].parameters.binary_data_size: must specify valid 'Infer-Header-Content-Length'" in answer.error()
+    assert f"there is no header {HEADER}" in answer.error()
 
 
 @pytest.mark.parametrize("parameters", [{"shared_memory_region": "r", "shared_memory_byte_size": 8}])

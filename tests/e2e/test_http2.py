@@ -70,7 +70,6 @@ def test_calls_that_are_cancelled_in_the_middle_do_not_use_up_the_connection(cli
 @pytest.mark.parametrize(
     ("data", "status", "text"),
     [
-        (b"", INVALID_ARGUMENT, "no request message"),
         (b"\0\0", INVALID_ARGUMENT, "truncated"),
         (b"\0\0\0\0\5", INVALID_ARGUMENT, "truncated"),
         (message(REQUEST, size=len(REQUEST) + 1), INVALID_ARGUMENT, "truncated"),
@@ -137,9 +136,23 @@ def test_headers_that_a_call_must_have(client: Http2) -> None:
     assert client.status(stream) == (INVALID_ARGUMENT, "the request has no :path")
 
 
-def test_several_messages_in_a_unary_call(client: Http2) -> None:
-    """The first is the request."""
-    assert client.call(message(REQUEST) * 3) == (OK, "")
+@pytest.mark.parametrize("data", [b"", message(REQUEST) * 2, message(REQUEST) + b"x"], ids=["none", "two", "more"])
+def test_a_unary_call_has_one_message(client: Http2, data: bytes) -> None:
+    """Another number is unimplemented, as gRPC's list of statuses says."""
+    status, text = client.call(data)
+    assert (status, "expected one request message" in text) == (UNIMPLEMENTED, True)
+    assert client.call(message(REQUEST)) == (OK, "")
+
+
+def test_frames_without_data_are_nothing(client: Http2) -> None:
+    """Before a message, within it and behind it, padded or not."""
+    data = message(REQUEST)
+    stream = client.open()
+    for piece in (b"", data[:3], b"", data[3:9], b"", data[9:], b""):
+        client.h2.send_data(stream, piece)
+    client.h2.send_data(stream, b"", pad_length=7)
+    client.h2.send_data(stream, b"", end_stream=True)
+    assert client.status(stream) == (OK, "")
 
 
 def test_an_empty_message_is_a_message(client: Http2) -> None:

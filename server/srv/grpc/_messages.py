@@ -13,7 +13,7 @@ import numpy as np
 
 from srv._offload import off_loop
 from srv_codecs.compression import ENCODINGS, IDENTITY, compress, decompress
-from srv_protocol.errors import InvalidInput, RequestTooLarge
+from srv_protocol.errors import InvalidInput, RequestTooLarge, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -104,15 +104,19 @@ async def _read(stream: Stream[_Req, _Res], size: int, *, may_end: bool = False)
 
 
 async def receive_one(stream: Stream[_Req, _Res], received: Callable[[], None] = _nothing) -> _Req:
-    """Return the request of a unary call; `received` as with :func:`receive`.
+    """Return the request of a unary call, once the client has said that there is no other.
+
+    `received` is called as by :func:`receive`.
 
     Raises:
-        InvalidInput: there is none.
+        Unsupported: there is none, or more than one ("Status codes and their use in gRPC").
         And what :func:`receive` raises.
     """
     message = await receive(stream, received)
     if message is None:
-        raise InvalidInput("the call has no request message")
+        raise Unsupported("expected one request message, got none")
+    if await _read(stream, 1, may_end=True):
+        raise Unsupported("expected one request message, got more behind it")
     return message
 
 

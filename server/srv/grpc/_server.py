@@ -10,7 +10,7 @@ from weakref import WeakSet
 import grpclib.server
 from grpclib.config import Configuration
 from grpclib.protocol import H2Protocol
-from h2.events import Event
+from h2.events import DataReceived, Event
 
 from srv.grpc._calls import Calls
 from srv.grpc._codec import MessageCodec
@@ -95,13 +95,22 @@ class GrpcServer(grpclib.server.Server):
 
 
 class _Connection(H2Protocol):
-    """A connection that ignores what it does not know (RFC 9113, section 5.5); grpclib's would end."""
+    """A connection that ignores what it does not know (RFC 9113, section 5.5), and DATA frames without data.
+
+    grpclib's would end at the first, and take the second for the end of the request.
+    """
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin."""
         super().connection_made(transport)
         known = cast("Mapping[type[Event], Callable[[Event], None]]", self.processor.processors)
-        vars(self.processor)["processors"] = _Ignoring(known)
+        take_data = known[DataReceived]
+
+        def take(event: Event) -> None:
+            if not isinstance(event, DataReceived) or event.flow_controlled_length:
+                take_data(event)
+
+        vars(self.processor)["processors"] = _Ignoring({**known, DataReceived: take})
 
 
 class _Ignoring(dict[type[Event], "Callable[[Event], None]"]):

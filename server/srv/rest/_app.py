@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import unquote
 
 from litestar import Litestar, MediaType, Response, get
 from litestar.config.cors import CORSConfig
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 # As nginx has it: the client went away before an answer.
 _CLIENT_CLOSED: Final = 499
+_ESCAPED_SLASH: Final = re.compile("%(?=2f)", re.IGNORECASE)
 _STOPPING: Final = ModelNotReady("the server is shutting down")
 _CANCELLED: Final = InferenceError("the request was cancelled")
 
@@ -101,6 +104,7 @@ def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
     """
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
+        _keep_escaped_slashes(scope)
         # uvicorn puts the path of the proxy in front.
         path = scope["path"].removeprefix(cast("Mapping[str, str]", scope).get("root_path", ""))
         if scope["type"] != ScopeType.HTTP or path.startswith("/v2/health/"):
@@ -138,3 +142,10 @@ def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
             metrics.http_finished(scope["method"], route, status or _CLIENT_CLOSED, started)
 
     return guard
+
+
+def _keep_escaped_slashes(scope: Scope) -> None:
+    """Make an escaped slash a part of its name: undone, it would lead to another route."""
+    raw = scope["raw_path"].decode("latin-1")
+    if _ESCAPED_SLASH.search(raw):
+        scope["path"] = unquote(_ESCAPED_SLASH.sub("%25", raw))

@@ -9,6 +9,8 @@ from litestar.exceptions import HTTPException
 
 from srv._status import describe_error
 from srv.rest._body import ClientDisconnectedError
+from srv_codecs.compression import ENCODINGS
+from srv_protocol.errors import UnsupportedEncoding
 
 AnyRequest = Request[object, object, State]
 
@@ -34,4 +36,8 @@ def handle_error(request: AnyRequest, error: Exception) -> Response[bytes]:
             response.headers[name] = value
         return response
     status = describe_error(error, f"{request.method} {request.url.path}")
-    return error_response(status.http, status.message)
+    response = error_response(status.http, status.message)
+    if isinstance(error, UnsupportedEncoding):
+        # In a response the header says what a request may have (RFC 9110, section 12.5.3).
+        response.headers["accept-encoding"] = ", ".join(ENCODINGS)
+    return response

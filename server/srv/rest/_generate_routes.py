@@ -50,7 +50,7 @@ def generate_routes(backend: Backend) -> list[HTTPRouteHandler]:
         name, version = path_model(request)
         parsed = parse_generate(body)
         if parsed.is_inference_request:
-            message, forms = decode_request(body, regions=backend.shared_memory)
+            message, forms = decode_request(body, model=name, regions=backend.shared_memory)
             encode = partial(json_event, forms=OutputForms(spans=forms.spans), nonfinite_as_null=nonfinite_as_null)
         else:
             inputs, batched = dataplane.expected_inputs(name, version)

@@ -57,7 +57,7 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
             inputs, batched = dataplane.inputs(name, version)
             message, forms = decode_raw_request(body, inputs, name, batched=batched), OutputForms(default=True)
         else:
-            message, forms = decode_request(body, header_length, backend.shared_memory)
+            message, forms = decode_request(body, header_length, model=name, regions=backend.shared_memory)
         message.model_name, message.model_version = name, version
         return message, forms
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from asyncio import Transport
     from collections.abc import Mapping
 
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
 MAX_HEAD: Final = 1 << 16
 """Bytes of request line and headers, as much as gRPC's header list may have."""
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
@@ -67,6 +69,7 @@ class Http1Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._in_head = True
         self._head_size = 0
+        self._refusal = b""
         self._running = Running()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -80,7 +83,9 @@ class Http1Protocol(HttpToolsProtocol):
         cast("dict[str, object]", self.scope)[_RUNNING] = self._running
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sends."""
+        """Take what the client sends; nothing behind what is refused."""
+        if self._refusal:
+            return
         if self._in_head:
             data = _without_upgrade(data)
             self._head_size += len(data)
@@ -99,6 +104,15 @@ class Http1Protocol(HttpToolsProtocol):
         self._head_size = 0
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Go on with the request behind this one, or with its refusal."""
+        # A request that is refused within its body is the last of those that wait.
+        waiting = len(self.pipeline) - (not self._in_head)
+        if self._refusal and waiting <= 0:
+            self._send_refusal()
+        else:
+            super().on_response_complete()
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP in the form of every other error, and close the connection."""
         self._refuse("400 Bad Request", msg)
@@ -112,7 +126,20 @@ class Http1Protocol(HttpToolsProtocol):
         head = (
             f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close"
         )
-        self.transport.write(head.encode() + b"\r\n\r\n" + body)
+        self._refusal = head.encode() + b"\r\n\r\n" + body
+        if not self._owes_answer():
+            self._send_refusal()
+
+    def _owes_answer(self) -> bool:
+        """Whether an earlier request still waits for its answer, which comes first (RFC 9112, section 9.3.2)."""
+        if self.pipeline:
+            return True
+        # uvicorn's type leaves out that there is none at first.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is not None and not cycle.response_complete and (self._in_head or cycle.response_started)
+
+    def _send_refusal(self) -> None:
+        self.transport.write(self._refusal)
         self.transport.close()
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srv_codecs.compression import ENCODINGS, choose_encoding, compress, decompress
-from srv_protocol.errors import InvalidInput, RequestTooLarge, Unsupported
+from srv_protocol.errors import InvalidInput, RequestTooLarge, UnsupportedEncoding
 
 LIMIT = 1 << 20
 
@@ -46,7 +46,7 @@ def test_a_gzip_body_may_have_several_members() -> None:
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, deflate", "x-gzip"])
 def test_another_encoding_is_not_supported(encoding: str) -> None:
-    with pytest.raises(Unsupported, match="Unsupported compression type"):
+    with pytest.raises(UnsupportedEncoding, match="Unsupported compression type"):
         inflate(b"", encoding)
 
 

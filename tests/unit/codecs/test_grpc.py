@@ -24,6 +24,7 @@ from srv_protocol.inference import (
     InferTensorContents,
     ModelInferRequest,
     ModelInferResponse,
+    Parameters,
 )
 
 PLACE = input_place(0, "x")

@@ -112,6 +112,17 @@ def test_a_request_has_all_that_the_body_says() -> None:
     assert decode_request(pack(parameters={"binary_data_output": True})[0])[1].is_binary("any")
 
 
+def test_the_request_is_for_the_model_of_the_path_whatever_the_body_says() -> None:
+    body, _ = pack(X, model_name="other")
+    assert decode_request(body, model="m")[0].model_name == "m"
+    assert decode_request(body)[0].model_name == ""
+
+
+def test_the_reserved_parameter_that_every_client_may_send_is_kept() -> None:
+    body, _ = pack(X, parameters={"triton_enable_empty_final_response": True})
+    assert decode_request(body)[0].parameters == {"triton_enable_empty_final_response": True}
+
+
 def test_binary_inputs_are_read_only_views_of_the_body() -> None:
     tail = np.arange(4.0).tobytes()
     body, length = pack(binary_input("FP64", [4], len(tail)), tail=tail)
@@ -184,6 +195,10 @@ def test_a_header_that_is_no_size_is_an_error(value: str, text: str) -> None:
 
 X = json_input("INT8", [1], [1])
 NAN = json_input("FP32", [1], [float("nan")])
+ONE_FORM = (
+    "Input must set only one of the following fields: 'data', 'binary_data_size' in 'parameters', "
+    "'shared_memory_region' in 'parameters'. But"
+)
 BAD_BODIES: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "the request body is no valid JSON: "),
     "no JSON": (b"hello", "the request body is no valid JSON: "),
@@ -218,18 +233,22 @@ BAD_BODIES: dict[str, tuple[bytes, str]] = {
     "a huge product": (pack({**X, "shape": [1 << 40] * 2})[0], "inputs[0].shape: [1099511627776, 1099511627776] has"),
     "many dimensions": (pack({**X, "shape": [1] * 40})[0], "inputs[0].shape: expected at most 32 dimensions, got 40"),
     "an unknown datatype": (pack({**X, "datatype": "INT9"})[0], "inputs[0].datatype: expected one of BOOL, "),
-    "no data": (pack({"name": "x", "shape": [1], "datatype": "INT8"})[0], "inputs[0].data: there is none, neither as"),
-    "null data": (pack({**X, "data": None})[0], "inputs[0].data: there is none, neither as JSON nor as binary data"),
+    "no data": (pack({"name": "x", "shape": [1], "datatype": "INT8"})[0], f"inputs[0].data: {ONE_FORM} no field is"),
+    "null data": (pack({**X, "data": None})[0], f"inputs[0].data: {ONE_FORM} no field is set (input 'x')"),
     "bad data": (pack({**X, "data": ["a"]})[0], "inputs[0].data[0]: expected `int`, got `str`"),
     "data twice": (
         pack({**X, "parameters": {"binary_data_size": 1}})[0],
-        "inputs[0].data: Input must set only one of the following fields: 'data', 'binary_data_size'",
+        f"inputs[0].data: {ONE_FORM} set 'data' 'binary_data_size' (input 'x')",
     ),
     "binary data without a header": (
         pack(binary_input("INT8", [1], 1))[0],
-        "inputs[0]: must specify valid 'Inference-Header-Content-Length' in request header and 'binary_data_size'",
+        "inputs[0].parameters.binary_data_size: must specify valid 'Infer-Header-Content-Length' in request header and",
     ),
     "parameters are a list": (pack({**X, "parameters": []})[0], "inputs[0].parameters: expected `object | null`, got"),
+    "an integer beyond 64 bits for a parameter": (
+        pack(X, parameters={"a": 1 << 64})[0],
+        "parameters.a: expected an integer of 64 bits, got one of 65",
+    ),
     "a list for a parameter": (pack(X, parameters={"a": []})[0], "parameters.a: expected a string, number or boolean"),
     "a list for a parameter of an input": (
         pack(X, {**X, "parameters": {"b": 1, "a": []}})[0],
@@ -293,7 +312,7 @@ def test_a_body_that_is_no_request_is_an_error_that_names_the_place(body: bytes,
 
 BAD_TAILS: dict[str, tuple[dict[str, Any], bytes, str]] = {
     "too short": (binary_input("INT8", [4], 4), b"123", "inputs[0].parameters.binary_data_size: unexpected size for"),
-    "too long": (binary_input("INT8", [2], 2), b"123", "unexpected additional input data: 1 bytes behind the last"),
+    "too long": (binary_input("INT8", [2], 2), b"123", "unexpected additional input data for model 'm': 1 bytes"),
     "not of the shape": (binary_input("INT8", [2], 3), b"123", "inputs[0].data: expected 2 bytes for INT8 of shape"),
     "negative": (binary_input("INT8", [2], -1), b"", "inputs[0].parameters.binary_data_size: expected an"),
     "a fraction": (
@@ -304,14 +323,14 @@ BAD_TAILS: dict[str, tuple[dict[str, Any], bytes, str]] = {
     "a flag": (binary_input("INT8", [1], True), b"1", "inputs[0].parameters.binary_data_size: expected an"),
     "text": (binary_input("INT8", [2], "2"), b"12", "inputs[0].parameters.binary_data_size: expected an"),
     "huge": (binary_input("INT8", [2], 1 << 62), b"12", "inputs[0].parameters.binary_data_size: unexpected size for"),
-    "nobody's": (X, b"1", "unexpected additional input data: 1 bytes behind the last binary input"),
+    "nobody's": (X, b"1", "unexpected additional input data for model 'm': 1 bytes behind the last binary input"),
 }
 
 
 @pytest.mark.parametrize(("tensor", "tail", "text"), BAD_TAILS.values(), ids=BAD_TAILS)
 def test_a_tail_that_does_not_fit_is_an_error(tensor: dict[str, Any], tail: bytes, text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        decode_request(*pack(tensor, tail=tail))
+        decode_request(*pack(tensor, tail=tail), model="m")
     assert str(caught.value).startswith(text)
 
 

@@ -78,5 +78,6 @@ def test_kinds() -> None:
         "ModelNotReady": ErrorKind.UNAVAILABLE,
         "InferenceError": ErrorKind.INTERNAL,
         "Unsupported": ErrorKind.UNSUPPORTED,
+        "UnsupportedEncoding": ErrorKind.UNSUPPORTED,
     }
     assert issubclass(WireError, InvalidInput)

@@ -247,11 +247,19 @@ def test_choice_of_nothing() -> None:
     assert bytes(request) == bytes.fromhex("22 05 0a 01 6b 12 00")
 
 
-@pytest.mark.parametrize("value", [1 << 64, -(1 << 63) - 1, b"bytes"])
-def test_choice_out_of_range(value: Any) -> None:
+def test_choice_of_another_kind() -> None:
     """A value that no member carries is an error that names the parameter."""
     with pytest.raises(WireError, match=r"ModelInferRequest\.parameters\['k'\]: expected a value that fits one of"):
-        bytes(ModelInferRequest(parameters={"k": value}))
+        bytes(ModelInferRequest(parameters=Parameters({"k": b"bytes"})))
+
+
+@pytest.mark.parametrize(("value", "bits"), [(1 << 64, 65), (-(1 << 63) - 1, 64), (10**400, 1329)])
+def test_integers_have_64_bits(value: int, bits: int) -> None:
+    """One that no member carries is refused on its way in, wherever it comes from."""
+    with pytest.raises(WireError, match=rf"^parameters\.k: expected an integer of 64 bits, got one of {bits}$"):
+        Parameters({"k": value})
+    with pytest.raises(WireError, match="expected a value that fits one of"):
+        InferParameter.from_wrapped(value)
 
 
 def test_bytes_belong_to_load_requests() -> None:

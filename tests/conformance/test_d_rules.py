@@ -1,15 +1,19 @@
-"""What REST clients of other projects rely on, beyond what tritonclient shows."""
+"""D1 to D18: what is done where the readers of the protocol disagree; test_grpc_messages.py has more of gRPC."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
-from serving import Rest
-from tensors import SAMPLES, binary_body, json_body, rest_outputs, same
+from grpc_client import Grpc
+from serving import MODELS
+from tensors import SAMPLES, binary_body, json_body, pb, rest_outputs, same
 
 if TYPE_CHECKING:
-    from serving import Server
+    from serving import Serve, Server
+
+INFER = "/v2/models/identity/infer"
 
 
 @pytest.mark.parametrize("path", ["/v2/health/live", "/v2/health/ready"])
@@ -40,8 +44,8 @@ def test_d6_every_post_succeeds_with_200(server: Server) -> None:
         ("DELETE", "/v2", 405),
         ("POST", "/v2/health/live", 405),
         ("GET", "/v2/repository/index", 405),
-        ("POST", "/v2/models/a%2Fb/infer", 404),
-        ("POST", "/v2/models/..%2f..%2fetc/infer", 404),
+        ("POST", "/v2/models/a%2Fb/infer", 400),
+        ("POST", "/v2/models/..%2f..%2fetc/infer", 400),
         ("POST", "/v2/models/infer", 405),
     ],
 )
@@ -103,6 +107,32 @@ def test_d14_json_outputs_have_no_parameters_and_nothing_is_null(server: Server)
     assert b"null" not in answer.body
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+def test_d15_words_that_are_no_json_are_understood_and_never_sent(server: Server, value: str) -> None:
+    """Tritonclient's JSON writer makes them; a binary output has every bit of them, and a JSON one is an error."""
+    tensor = f'{{"name":"x","datatype":"FP32","shape":[2],"data":[1,{value}]}}'
+    wanted = '"outputs":[{"name":"x","parameters":{"binary_data":true}}]'
+    answer = server.post(INFER, f'{{"inputs":[{tensor}],{wanted}}}'.encode())
+    assert same(rest_outputs(answer)["x"], np.array([1, float(value)], np.float32))
+    answer = server.post(INFER, f'{{"inputs":[{tensor}]}}'.encode())
+    assert (answer.status, "has no JSON form" in answer.error()) == (400, True)
+
+
+def test_d15_null_is_nan_and_goes_out_as_null_on_request(serve: Serve) -> None:
+    """What numpy's and MLServer's encoders send for it, and what a setting makes of NaN and of infinity."""
+    server = serve(MODELS / "shared", json_nonfinite="null").wait_started()
+    body = b'{"inputs":[{"name":"x","datatype":"FP64","shape":[3],"data":[null,Infinity,1]}]}'
+    answer = server.post(INFER, body)
+    assert b'"data":[null,null,1.0]' in answer.body
+
+
+@pytest.mark.parametrize("datatype", ["INT32", "BOOL", "BYTES"])
+def test_d15_null_is_nothing_else(server: Server, datatype: str) -> None:
+    """No number, no flag and no text."""
+    tensor = {"name": "x", "datatype": datatype, "shape": [1], "data": [None]}
+    assert server.post(INFER, {"inputs": [tensor]}).status == 400
+
+
 def test_d17_a_slash_behind_the_root_and_the_list_of_models(server: Server) -> None:
     """Both spellings of the server's metadata, and KServe's list."""
     assert server.get("/v2/").json() == server.get("/v2").json()
@@ -112,35 +142,31 @@ def test_d17_a_slash_behind_the_root_and_the_list_of_models(server: Server) -> N
     assert found["models"].count("versions") == 1
 
 
-def test_unknown_members_and_query_strings_are_ignored(server: Server) -> None:
-    """KServe's client sends ``model_name``, tritonclient query parameters."""
-    body = json_body({"x:INT32": SAMPLES["INT32"]}, model_name="other", request_id="7", id="kept")
-    answer = server.post("/v2/models/identity/infer?a=1&b=%FF", body)
+@pytest.mark.parametrize("version", ["1", "2", "10"])
+def test_d18_a_version_is_the_text_of_the_path(server: Server, version: str) -> None:
+    """Whatever a body or a query says; the answer names it."""
+    answer = server.post(
+        f"/v2/models/versions/versions/{version}/infer?version=2", {"inputs": [], "model_version": "2"}
+    )
     content = answer.json()
     assert isinstance(content, dict)
-    assert content["model_name"] == "identity"
-    assert content["id"] == "kept"
+    assert content["model_version"] == version
 
 
-def test_null_data_beside_an_empty_binary_tensor_counts_as_none(server: Server) -> None:
-    """KServe's client sends it."""
-    tensor = {"name": "x", "datatype": "INT32", "shape": [0], "data": None, "parameters": {"binary_data_size": 0}}
-    found = rest_outputs(server.post("/v2/models/identity/infer", {"inputs": [tensor]}))
-    assert found["x"].shape == (0,)
+def test_d18_the_default_version_is_the_highest_number(server: Server) -> None:
+    """10 is above 2, which it is not as text; a version that is not there is 404."""
+    content = server.post("/v2/models/versions/infer", {"inputs": []}).json()
+    assert isinstance(content, dict)
+    assert content["model_version"] == "10"
+    answer = server.get("/v2/models/versions/versions/v10")
+    assert answer.error() == "Request for unknown model: 'versions' version v10 is not found"
 
 
-def test_a_header_length_of_the_whole_body_is_plain_json(server: Server) -> None:
-    """The C++ client always sends the header."""
-    body = json_body({"x:INT32": SAMPLES["INT32"]})
-    headers = {"Inference-Header-Content-Length": str(len(body))}
-    assert same(rest_outputs(server.post("/v2/models/identity/infer", body, headers))["x"], SAMPLES["INT32"])
-
-
-def test_http_1_0_and_expect_100_continue_are_served(server: Server) -> None:
-    """Curl asks before it sends a large body."""
-    body = json_body({"x:INT32": SAMPLES["INT32"]})
-    headers = {"Expect": "100-continue"}
-    assert server.post("/v2/models/identity/infer", body, headers).status == 200
-    with Rest(server.http_port) as rest:
-        rest.connection._http_vsn, rest.connection._http_vsn_str = 10, "HTTP/1.0"  # type: ignore[attr-defined]
-        assert rest.request("POST", "/v2/models/identity/infer", body).status == 200
+def test_d13_field_six_of_the_model_metadata_is_empty(server: Server) -> None:
+    """OIP and MLServer have given it two types; MLServer's client fails on the other's."""
+    with Grpc(server) as client:
+        data = client.call("ModelMetadata", b"\n\x08declared")
+    answer = pb.ModelMetadataResponse.FromString(data)
+    assert {field.number for field, _ in answer.ListFields()} == {1, 3, 4, 5}
+    answer.DiscardUnknownFields()
+    assert answer.SerializeToString() == data
