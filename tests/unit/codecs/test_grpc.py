@@ -24,7 +24,6 @@ from srv_protocol.inference import (
     InferTensorContents,
     ModelInferRequest,
     ModelInferResponse,
-    Parameters,
 )
 
 PLACE = input_place(0, "x")
