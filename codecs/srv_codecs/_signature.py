@@ -74,30 +74,21 @@ class Signature:
         parts: arguments that are a part of the request itself.
         rest: the argument that takes every other input.
         result: what becomes of the function's result.
+        implied_inputs: what the signature says of the inputs that have an argument of their own.
+        takes_rest: whether inputs of any other name are welcome: a table takes them, or the function reads the request.
     """
 
     inputs: tuple[Argument[TensorHint], ...]
     parts: tuple[Argument[PartHint], ...]
     rest: Argument[TableHint] | None
     result: Result
+    implied_inputs: tuple[ImpliedInput, ...]
+    takes_rest: bool
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """The names of the inputs that have an argument of their own."""
         return tuple(argument.name for argument in self.inputs)
-
-    @property
-    def implied_inputs(self) -> tuple[ImpliedInput, ...]:
-        """What the signature says of the inputs that have an argument of their own."""
-        return tuple(
-            ImpliedInput(each.name, each.hint.implied_datatypes, each.default is not Default.REQUIRED)
-            for each in self.inputs
-        )
-
-    @property
-    def takes_rest(self) -> bool:
-        """Whether inputs of any other name are welcome: a table takes them, or the function reads the request."""
-        return self.rest is not None or any(part.hint is PARTS[ModelInferRequest] for part in self.parts)
 
     def bind(self, request: ModelInferRequest) -> dict[str, object]:
         """Return the arguments for a request, by name.
@@ -179,7 +170,11 @@ def compile_signature(function: Callable[..., object]) -> Signature:
             raise CodecNotFound(f"{where}: every input without an argument goes to '{rest.name}' already")
     where = f"{function.__qualname__}(): the return hint"
     result = find_result(hints["return"], where) if "return" in hints else UnhintedResult()
-    return Signature(tuple(inputs), tuple(parts), rest, result)
+    implied = tuple(
+        ImpliedInput(each.name, each.hint.implied_datatypes, each.default is not Default.REQUIRED) for each in inputs
+    )
+    takes_rest = rest is not None or any(part.hint is PARTS[ModelInferRequest] for part in parts)
+    return Signature(tuple(inputs), tuple(parts), rest, result, implied, takes_rest)
 
 
 def _bind_rest(rest: Argument[TableHint], tensors: list[InferInputTensor], request: ModelInferRequest) -> object:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from srv._timeline import Timeline
     from srv._trace import Tracer
     from srv_codecs.generate import ExpectedInput
+    from srv_codecs.hints import Signature
     from srv_protocol.inference import ModelInferRequest, ModelStatistics, TensorMetadata
     from srv_protocol.model_config import ModelConfig
 
@@ -219,7 +220,7 @@ class DataPlane:
         times.mark_queued()
         with model.use(), self._record(model, request, times) as recording:
             options = take_options(request.parameters)
-            wanted = self._prepare(model, request, headers)
+            wanted = self._prepare(model, request, headers, signature_of(type(model.runtime).predict))
             ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
             answering = model.answer(request, options, ticket)
             response = await _blamed(self._deadline(options, times).hold(answering, times))
@@ -299,9 +300,15 @@ class DataPlane:
         trace = RequestTrace(self._tracer, levels, request, version, times) if levels else None
         return Recording(metrics, model.statistics, times, batch_size(request, model.runtime), trace)
 
-    def _prepare(self, model: LoadedModel, request: ModelInferRequest, headers: Headers) -> Wanted:
+    def _prepare(
+        self,
+        model: LoadedModel,
+        request: ModelInferRequest,
+        headers: Headers,
+        signature: Signature | None = None,
+    ) -> Wanted:
         request.parameters.headers = headers
-        check_inputs(request, model.runtime)
+        check_inputs(request, model.runtime, signature)
         check_requested(request)
         check_outputs(request, model.runtime.outputs)
         # The runtime may write into the request.

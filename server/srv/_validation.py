@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from srv_codecs.arrays import as_single_string, output_place
 from srv_codecs.classification import classify, take_classification
-from srv_codecs.hints import signature_of
+from srv_codecs.hints import ImpliedInput, signature_of
 from srv_protocol.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound
 from srv_protocol.inference import InferOutputTensor, ModelInferResponse
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from srv._model import MLModel
+    from srv_codecs.hints import Signature
     from srv_protocol.inference import (
         InferInputTensor,
         InferRequestedOutputTensor,
@@ -26,46 +27,67 @@ OPTIONAL: Final = "optional"
 """The parameter of an input's metadata that says that requests may leave it out."""
 
 
-def check_inputs(request: ModelInferRequest, runtime: MLModel) -> None:
-    """Check a request's inputs: no name twice, and where the model declares inputs, those; optional ones may miss.
+def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signature | None) -> None:
+    """Check a request's inputs against those of the model: what it declares, else what `signature` implies.
+
+    That is the one of the method that answers, if it is under ``decode_args``. No name comes twice; a model that says
+    nothing of its inputs takes any. Optional ones may miss.
 
     Raises:
         InputsNotFound: an input is missing, or unexpected.
         InvalidInput: a name comes twice; a datatype or shape is not the declared one, or the batch is too large.
     """
-    model, declared = request.model_name, runtime.inputs
-    given: dict[str, InferInputTensor] = {}
+    model = request.model_name
+    given: set[str] = set()
     for index, tensor in enumerate(request.inputs):
         if tensor.name in given:
             raise InvalidInput(f"inputs[{index}]: input '{tensor.name}' already exists in request")
-        given[tensor.name] = tensor
-    if not declared:
+        given.add(tensor.name)
+    declared = runtime.inputs
+    if not declared and signature is None:
         return
-    known = {tensor.name: tensor for tensor in declared}
-    for index, (name, tensor) in enumerate(given.items()):
-        metadata = known.get(name)
-        if metadata is None:
-            raise InputsNotFound(f"inputs[{index}]: unexpected inference input '{name}' for model '{model}'")
-        if tensor.datatype != metadata.datatype:
-            raise InvalidInput(
-                f"inputs[{index}].datatype: inference input '{name}' data-type is '{tensor.datatype}', "
-                f"but model '{model}' expects '{metadata.datatype}'"
-            )
-        if not _fits(tensor.shape, metadata.shape):
-            raise InvalidInput(
-                f"inputs[{index}].shape: unexpected shape for input '{name}' for model '{model}'. "
-                f"Expected {_show(metadata.shape)}, got {_show(tensor.shape)}."
-            )
+    known: dict[str, TensorMetadata | ImpliedInput] = {each.name: each for each in declared}
+    if not declared and signature is not None:
+        known = {each.name: each for each in signature.implied_inputs}
+    takes_rest = not declared and signature is not None and signature.takes_rest
+    # Too few comes before a wrong name, as in Triton: it says more.
+    if len(given) < len(known):
+        _check_missing(request, runtime, list(known))
+    for index, tensor in enumerate(request.inputs):
+        expected = known.get(tensor.name)
+        if expected is not None:
+            _check_tensor(tensor, expected, index, model)
+        elif not takes_rest:
+            raise InputsNotFound(f"inputs[{index}]: unexpected inference input '{tensor.name}' for model '{model}'")
+    if not given.issuperset(known):
+        _check_missing(request, runtime, list(known))
+    if declared and runtime.settings.max_batch_size:
+        _check_batch(request, runtime)
+
+
+def _check_tensor(tensor: InferInputTensor, expected: TensorMetadata | ImpliedInput, index: int, model: str) -> None:
+    datatypes = expected.datatypes if isinstance(expected, ImpliedInput) else frozenset((expected.datatype,))
+    if datatypes is not None and tensor.datatype not in datatypes:
+        raise InvalidInput(
+            f"inputs[{index}].datatype: inference input '{tensor.name}' data-type is '{tensor.datatype}', "
+            f"but model '{model}' expects {' or '.join(map(repr, sorted(datatypes)))}"
+        )
+    if not isinstance(expected, ImpliedInput) and not _fits(tensor.shape, expected.shape):
+        raise InvalidInput(
+            f"inputs[{index}].shape: unexpected shape for input '{tensor.name}' for model '{model}'. "
+            f"Expected {_show(expected.shape)}, got {_show(tensor.shape)}."
+        )
+
+
+def _check_missing(request: ModelInferRequest, runtime: MLModel, known: Sequence[str]) -> None:
+    given = [tensor.name for tensor in request.inputs]
     optional = optional_inputs(runtime)
     missing = [name for name in known if name not in given and name not in optional]
     if missing:
         raise InputsNotFound(
-            f"expected {len(known)} inputs but got {len(given)} inputs for model '{model}'. Got input(s) "
-            f"{_names(list(given))}, but missing required input(s) {_names(missing)}. "
-            "Please provide all required input(s)."
+            f"expected {len(known)} inputs but got {len(given)} inputs for model '{request.model_name}'. Got input(s) "
+            f"{_names(given)}, but missing required input(s) {_names(missing)}. Please provide all required input(s)."
         )
-    if runtime.settings.max_batch_size:
-        _check_batch(request, runtime)
 
 
 def optional_inputs(runtime: MLModel) -> frozenset[str]:

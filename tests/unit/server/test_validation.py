@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np  # noqa: TC002  # decode_args resolves the hints
+import pyarrow as pa  # noqa: TC002  # as above
 import pytest
+from numpy.typing import NDArray  # noqa: TC002  # as above
 
 from srv import MLModel, ModelSettings, decode_args
 from srv._validation import Wanted, check_inputs, check_outputs, check_requested, finish_response
 from srv.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound, SrvError
 from srv.types import InferenceRequest, InferenceResponse, MetadataTensor, RequestInput, RequestOutput, ResponseOutput
+from srv_codecs.hints import signature_of
 
 DECLARED = [
     MetadataTensor(name="a", datatype="INT32", shape=[-1, 16]),
@@ -16,6 +21,10 @@ DECLARED = [
 
 def tensor(name: str, datatype: str, shape: list[int]) -> RequestInput:
     return RequestInput(name=name, datatype=datatype, shape=shape)
+
+
+def check(request: InferenceRequest, model: MLModel) -> None:
+    check_inputs(request, model, signature_of(type(model).predict))
 
 
 def declaring(inputs: list[MetadataTensor], size: int = 0, time: float = 0.0) -> MLModel:
@@ -38,7 +47,11 @@ A, B = tensor("a", "INT32", [3, 16]), tensor("b", "FP32", [2])
                 "['b']. Please provide all required input(s)."
             ),
         ),
-        ([A, B, tensor("c", "FP32", [1])], InputsNotFound, "inputs[2]: unexpected inference input 'c' for model 'm'"),
+        (
+            [A, B, tensor("c", "FP32", [1])],
+            InputsNotFound,
+            "inputs[2]: unexpected inference input 'c' for model 'm'",
+        ),
         (
             [tensor("a", "FP32", [3, 16]), B],
             InvalidInput,
@@ -63,17 +76,17 @@ def test_an_input_that_does_not_fit_the_metadata_is_named(
     request = InferenceRequest(model_name="m", inputs=inputs)
 
     with pytest.raises(error) as raised:
-        check_inputs(request, declaring(DECLARED))
+        check(request, declaring(DECLARED))
 
     assert str(raised.value) == text
 
 
 def test_inputs_that_fit_the_metadata_pass_in_any_order() -> None:
-    check_inputs(InferenceRequest(model_name="m", inputs=[B, A]), declaring(DECLARED))
+    check(InferenceRequest(model_name="m", inputs=[B, A]), declaring(DECLARED))
 
 
 def test_a_model_without_metadata_takes_any_inputs() -> None:
-    check_inputs(InferenceRequest(model_name="m", inputs=[tensor("x", "BYTES", [1])]), declaring([]))
+    check(InferenceRequest(model_name="m", inputs=[tensor("x", "BYTES", [1])]), declaring([]))
 
 
 BATCHED = [MetadataTensor(name="a", datatype="FP32", shape=[-1, 2]), MetadataTensor("b", "FP32", [-1, 3])]
@@ -83,18 +96,18 @@ def test_a_batch_is_no_larger_than_the_model_says_and_the_same_for_all_inputs() 
     def request(a: int, b: int) -> InferenceRequest:
         return InferenceRequest(model_name="m", inputs=[tensor("a", "FP32", [a, 2]), tensor("b", "FP32", [b, 3])])
 
-    check_inputs(request(8, 8), declaring(BATCHED, 8))
-    check_inputs(request(0, 0), declaring(BATCHED, 8))
+    check(request(8, 8), declaring(BATCHED, 8))
+    check(request(0, 0), declaring(BATCHED, 8))
     with pytest.raises(InvalidInput, match="inference request batch-size must be <= 8 for 'm', got 9"):
-        check_inputs(request(9, 9), declaring(BATCHED, 8))
+        check(request(9, 9), declaring(BATCHED, 8))
     with pytest.raises(InvalidInput, match="input 'b' batch size does not match other inputs for 'm': expected 8"):
-        check_inputs(request(8, 7), declaring(BATCHED, 8))
+        check(request(8, 7), declaring(BATCHED, 8))
 
 
 def test_a_model_that_gathers_batches_by_time_counts_requests_and_takes_any_batch() -> None:
     given = [tensor("a", "FP32", [9, 2]), tensor("b", "FP32", [9, 3])]
 
-    check_inputs(InferenceRequest(model_name="m", inputs=given), declaring(BATCHED, 8, 0.1))
+    check(InferenceRequest(model_name="m", inputs=given), declaring(BATCHED, 8, 0.1))
 
 
 class Optional(MLModel):
@@ -106,9 +119,47 @@ class Optional(MLModel):
 def test_an_input_that_the_signature_makes_optional_may_miss() -> None:
     model = Optional(ModelSettings(name="m", implementation=Optional, inputs=DECLARED))
 
-    check_inputs(InferenceRequest(model_name="m", inputs=[A]), model)
+    check(InferenceRequest(model_name="m", inputs=[A]), model)
     with pytest.raises(InputsNotFound, match=r"missing required input\(s\) \['a'\]"):
-        check_inputs(InferenceRequest(model_name="m", inputs=[B]), model)
+        check(InferenceRequest(model_name="m", inputs=[B]), model)
+
+
+class Typed(MLModel):
+    @decode_args
+    async def predict(self, a: NDArray[np.floating], text: list[str] | None) -> np.ndarray:
+        del text
+        return a
+
+
+class Rest(MLModel):
+    @decode_args
+    async def predict(self, a: np.ndarray, frame: pa.Table | None) -> np.ndarray:
+        del frame
+        return a
+
+
+@pytest.mark.parametrize(
+    ("inputs", "text"),
+    [
+        ([], "missing required input(s) ['a']"),
+        ([tensor("a", "INT8", [1])], "data-type is 'INT8', but model 'm' expects 'FP16' or 'FP32' or 'FP64'"),
+        ([B, A], "inputs[0]: unexpected inference input 'b' for model 'm'"),
+        ([tensor("a", "FP32", [1]), tensor("text", "FP32", [1])], "but model 'm' expects 'BYTES'"),
+    ],
+)
+def test_what_a_signature_implies_is_checked_like_metadata(inputs: list[RequestInput], text: str) -> None:
+    model = Typed(ModelSettings(name="m", implementation=Typed))
+
+    with pytest.raises(InvalidInput, match=re.escape(text)):
+        check(InferenceRequest(model_name="m", inputs=inputs), model)
+
+
+def test_a_signature_that_takes_the_rest_takes_any_other_input() -> None:
+    model = Rest(ModelSettings(name="m", implementation=Rest))
+
+    check(InferenceRequest(model_name="m", inputs=[A, B]), model)
+    with pytest.raises(InputsNotFound, match=r"missing required input\(s\) \['a'\]"):
+        check(InferenceRequest(model_name="m", inputs=[B]), model)
 
 
 def test_an_output_must_not_be_asked_for_twice() -> None:
