@@ -44,6 +44,7 @@ class Server:
         environ |= {"COLUMNS": "300", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         self.ports: dict[str, int] = {}
         self.faults_expected = False
+        self._told_to_stop = False
         self._lines: list[str] = []
         self._changed = threading.Condition()
         self._process = subprocess.Popen(
@@ -130,6 +131,7 @@ class Server:
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Send the process a signal."""
+        self._told_to_stop = self._told_to_stop or number in {signal.SIGTERM, signal.SIGINT}
         self._process.send_signal(number)
 
     def wait_exit(self) -> int:
@@ -154,7 +156,8 @@ class Server:
     def close(self) -> None:
         """End the process if it still runs; it must exit with 0, without a traceback in what it wrote."""
         if self._process.returncode is None:
-            if self._process.poll() is None:
+            # Not a second time: it would end the process without more, once it is about to exit.
+            if self._process.poll() is None and not self._told_to_stop:
                 self.signal()
             status = self.wait_exit()
             assert status == 0, f"the server's exit status is {status}:\n{self.log}"
