@@ -22,11 +22,13 @@ class Deadline:
     __slots__ = ("_by_client", "_when")
 
     def __init__(self, by_client: float | None, by_server: float | None, times: Timeline) -> None:
-        limits = [limit for limit in (by_client, by_server) if limit is not None]
-        self._by_client = by_client is not None and by_client == min(limits)
-        # The request's time began when its bytes were there.
-        spent = (now() - times.received) / 1e9
-        self._when = asyncio.get_running_loop().time() + min(limits) - spent if limits else None
+        self._by_client = by_client is not None and (by_server is None or by_client <= by_server)
+        limit = by_client if self._by_client else by_server
+        self._when: float | None = None
+        if limit is not None:
+            # The request's time began when its bytes were there.
+            spent = (now() - times.received) / 1e9
+            self._when = asyncio.get_running_loop().time() + limit - spent
 
     async def hold(self, work: Awaitable[_R], times: Timeline) -> _R:
         """Await a part of the request's work, and cancel it when the time is over.
