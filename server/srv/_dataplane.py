@@ -252,7 +252,15 @@ class DataPlane:
         """
         model = self._find(request)
         if not model.streams:
-            yield await self.infer(request, headers, times, partial(_encode_marked, encode, final=mark_final or None))
+            answer = await self.infer(
+                request, headers, times, partial(_encode_marked, encode, final=mark_final or None)
+            )
+            times.mark_sending()
+            try:
+                yield answer
+            finally:
+                # The front has written it, or never will.
+                times.finish()
             return
         times.mark_queued()
         with model.use(), self._record(model, request, times) as recording:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 from grpclib.exceptions import StreamTerminatedError
 from h2.exceptions import StreamClosedError
 
+from srv._options import FINAL
 from srv._status import describe_error
 from srv._timeline import GRPC, Timeline
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import requests, send
 from srv_codecs.grpc import lower_response
-from srv_protocol.inference import ModelInferResponse, ModelStreamInferResponse
+from srv_protocol.inference import ModelInferResponse, ModelStreamInferResponse, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -47,7 +48,7 @@ class TritonSession:
     Requests run side by side, :data:`MAX_RUNNING` of them. Models with one response to each request answer in the
     order of the requests, streaming ones as responses come. Each response says in ``triton_final_response`` whether
     it is the last one. An error is a message of the stream, which goes on; with ``triton_grpc_error: true`` in its
-    metadata, the first error is the status of the call, and ends it.
+    metadata, the first error is the status of the call, and ends it: at its place in that order.
     """
 
     reply_type: ClassVar[type[Message]] = ModelStreamInferResponse
@@ -101,13 +102,17 @@ class TritonSession:
                 await self._answer_or_fail(request, times, previous)
         finally:
             self._room.release()
-            if done is not None:
-                done.set()
+        # Not after an error that ends the call: the later ones wait until they are cancelled with it.
+        if done is not None:
+            done.set()
 
     async def _answer_or_fail(
         self, request: ModelInferRequest, times: Timeline, previous: asyncio.Event | None
     ) -> None:
-        request_id = request.id
+        # The runtime may write into the request. An error is the last response to it.
+        failed = ModelInferResponse(
+            request.model_name, request.model_version, request.id, parameters=Parameters({FINAL: True})
+        )
         try:
             encode = partial(lower_response, forms=self._bind(request), typed=False)
             responses = self._dataplane.infer_stream(request, self._headers, times, encode, mark_final=True)
@@ -118,9 +123,10 @@ class TritonSession:
             raise
         except Exception as error:
             if self._status_errors:
+                if previous is not None:
+                    await previous.wait()
                 raise
             message = describe_error(error, "ModelStreamInfer").message
-            failed = ModelInferResponse(id=request_id)
             await self._send(ModelStreamInferResponse(error_message=message, infer_response=failed), previous)
 
     async def _send(self, response: ModelStreamInferResponse, previous: asyncio.Event | None) -> None:
