@@ -264,11 +264,10 @@ def test_2_11_the_end_of_tritonclients_stream(server: Server) -> None:
     found = [results.get_nowait() for _ in range(104)]
     assert results.empty()
     assert [error for _, error in found] == [None] * 104
-    ids = [result.get_response().id for result, _ in found]
-    assert [each for each in ids if each != "s"] == [str(each) for each in range(100)]
-    assert [result.get_response().parameters[FINAL].bool_param for result, _ in found if result.get_response().id == "s"] == [
-        False, False, False, True,
-    ]  # fmt: skip
+    answers = [result.get_response() for result, _ in found]
+    assert [answer.id for answer in answers if answer.id != "s"] == [str(each) for each in range(100)]
+    marks = [answer.parameters[FINAL].bool_param for answer in answers if answer.id == "s"]
+    assert marks == [False, False, False, True]
 
 
 @pytest.mark.parametrize(("model", "name"), [("gate", "port"), ("stream", "port")])
@@ -276,7 +275,7 @@ def test_2_11_a_cancelled_stream_cancels_its_requests(server: Server, gate: Gate
     """The model's code is told."""
     inputs = [tensor(name, gate.port), *([tensor("count", 1_000_000)] if model == "stream" else [])]
     with triton.InferenceServerClient(server.grpc_address) as made:
-        made.start_stream(lambda result, error: None)
+        made.start_stream(lambda **_: None)
         made.async_stream_infer(model, inputs)
         visit = gate.wait()
         made.stop_stream(cancel_requests=True)
@@ -309,10 +308,8 @@ def test_2_11_the_asyncio_client_gets_results_and_errors(server: Server) -> None
 
     async def run() -> list[object]:
         async with triton_aio.InferenceServerClient(server.grpc_address) as made:
-            return [
-                result.get_response().id if error is None else error.message()
-                async for result, error in made.stream_infer(requests())
-            ]
+            results: Any = made.stream_infer(requests())
+            return [each.get_response().id if error is None else error.message() async for each, error in results]
 
     assert asyncio.run(run()) == ["1", "Request for unknown model: 'nobody' is not found", "3"]
 
