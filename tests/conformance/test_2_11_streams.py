@@ -363,16 +363,27 @@ def test_d11_mlservers_dialect_has_bare_responses(mlserver: Grpc) -> None:
 
 
 def test_d11_a_runtime_reads_the_whole_stream_in_mlservers_dialect(mlserver: Grpc) -> None:
-    """As the requests come: one is answered before the next is sent."""
+    """As the requests come, each with its id: one is answered before the next is sent."""
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
     call = bare(mlserver, iter(requests.get, None))
-    totals: list[int] = []
+    totals: list[tuple[str, int]] = []
     for value in (1, 2, 4):
-        requests.put(number("talk", "x", value))
-        totals += grpc_outputs(next(call))["total"].tolist()
+        requests.put(number("talk", "x", value, str(value)))
+        response = next(call)
+        totals.append((response.id, grpc_outputs(response)["total"][0]))
     requests.put(None)
     assert list(call) == []
-    assert totals == [1, 3, 7]
+    assert totals == [("1", 1), ("2", 3), ("4", 7)]
+
+
+def test_d11_each_request_of_a_stream_says_which_outputs_it_wants(mlserver: Grpc) -> None:
+    """A response is one to the request that the runtime has read last."""
+    second = number("talk", "x", 1)
+    second.outputs.add(name="nothing")
+    call = bare(mlserver, [number("talk", "x", 1), second])
+    assert grpc_outputs(next(call))["total"].tolist() == [1]
+    with pytest.raises(grpc.RpcError, match="unexpected inference output 'nothing'"):
+        next(call)
 
 
 def test_d11_requests_that_a_runtime_leaves_are_answered_too(mlserver: Grpc) -> None:
@@ -391,6 +402,34 @@ def test_d11_an_error_is_the_status_in_mlservers_dialect(mlserver: Grpc) -> None
         next(call)
     error: Any = caught.value
     assert (error.code(), error.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "the end is at 2")
+
+
+@pytest.mark.parametrize(
+    ("second", "text"),
+    [
+        (number("identity", "x", 2), "expected the model and version of the stream's first request, ('talk', '')"),
+        (grpc_request("talk", {"x:INT32": np.ones(1, np.int32)}, model_version="1"), "got ('talk', '1')"),
+    ],
+    ids=["model", "version"],
+)
+def test_d11_a_runtime_reads_no_requests_to_others(mlserver: Grpc, second: Any, text: str) -> None:
+    """Its answer to them would be wrong."""
+    call = bare(mlserver, [number("talk", "x", 1), second])
+    assert grpc_outputs(next(call))["total"].tolist() == [1]
+    with pytest.raises(grpc.RpcError) as caught:
+        next(call)
+    error: Any = caught.value
+    assert (error.code(), text in error.details()) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+
+
+def test_d11_the_parameters_of_every_request_are_checked(mlserver: Grpc) -> None:
+    """Those that are reserved too; the mark of the end is none of a runtime's business."""
+    second = number("talk", "x", 1)
+    second.parameters["triton_x"].bool_param = True
+    call = bare(mlserver, [number("talk", "x", 1), second])
+    next(call)
+    with pytest.raises(grpc.RpcError, match="are reserved for Triton usage"):
+        next(call)
 
 
 def test_d11_headers_are_trailing_metadata_in_mlservers_dialect(mlserver: Grpc) -> None:

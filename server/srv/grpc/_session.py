@@ -19,7 +19,7 @@ from srv._status import describe_error
 from srv._timeline import GRPC, Timeline
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import requests, send
-from srv_codecs.grpc import lower_response
+from srv_codecs.grpc import OutputForms, lower_response
 from srv_protocol.inference import ModelInferResponse, ModelStreamInferResponse, Parameters
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from grpclib.server import Stream
 
     from srv._dataplane import DataPlane
-    from srv_codecs.grpc import OutputForms
     from srv_protocol.inference import ModelInferRequest
     from srv_protocol.message import Message
 
@@ -156,6 +155,8 @@ class MLServerSession:
         self._dataplane = dataplane
         self._bind = bind
         self._draining = draining
+        # Those of the request that the runtime has read last.
+        self._forms = OutputForms()
 
     async def run(self) -> None:
         """Answer the requests; the trailing metadata is that of the last response.
@@ -169,9 +170,9 @@ class MLServerSession:
             async for request in coming:
                 times = Timeline(GRPC)
                 times.mark_received()
-                encode = partial(lower_response, forms=self._bind(request), typed=False)
+                self._forms = self._bind(request)
                 more = self._bind_all(coming)
-                responses = self._dataplane.infer_stream(request, headers, times, encode, more=more)
+                responses = self._dataplane.infer_stream(request, headers, times, self._encode, more=more)
                 async with aclosing(responses):
                     async for response in responses:
                         metadata = response_metadata(response.parameters.headers, response.model_name)
@@ -180,8 +181,11 @@ class MLServerSession:
 
     async def _bind_all(self, coming: AsyncGenerator[ModelInferRequest]) -> AsyncGenerator[ModelInferRequest]:
         async for request in coming:
-            self._bind(request)
+            self._forms = self._bind(request)
             yield request
+
+    def _encode(self, response: ModelInferResponse) -> ModelInferResponse:
+        return lower_response(response, self._forms, typed=False)
 
 
 SESSIONS: Final[Mapping[str, type[TritonSession | MLServerSession]]] = {
