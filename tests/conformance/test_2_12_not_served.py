@@ -18,8 +18,8 @@ ONE = {"x:INT32": np.ones(1, np.int32)}
 @pytest.mark.parametrize("value", ["", "secret"])
 def test_2_12_no_api_is_restricted(server: Server, value: str) -> None:
     """The headers that Triton's restricted APIs want are headers like any other: there is no 403."""
-    names: tuple[str, ...] = ("inference", "model-repository", "statistics")
-    headers = dict.fromkeys(names, value)
+    names = ("inference", "model-repository", "statistics")
+    headers: dict[str, str] = dict.fromkeys(names, value)
     assert server.post("/v2/models/identity/infer", json_body(ONE), headers).status == 200
     assert server.post("/v2/repository/index", b"", headers).status == 200
     with Grpc(server) as client:

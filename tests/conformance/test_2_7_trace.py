@@ -13,7 +13,7 @@ import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 from grpc_client import Grpc
 from serving import MODELS, eventually
-from tensors import grpc_request, json_body
+from tensors import NOT_IN_JSON, SAMPLES, binary_body, grpc_request, json_body, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ class Traced:
     def __init__(self, server: Server, file: Path) -> None:
         self.server = server
         self.file = file
-        self.seen = 0
+        self.marks = 0
 
     def set(self, model: str = "", **settings: Any) -> None:
         """Change trace settings."""
@@ -56,17 +56,21 @@ class Traced:
 
     def trace(self, ask: Callable[[], object]) -> list[dict[str, Any]]:
         """Return what is traced of what `ask` does: for each request, its members, its stamps and its tensors."""
+        before = f"mark {self.marks}"
         ask()
         # The requests before are in the file when this one is.
-        mark = f"mark {self.seen}"
+        self.marks += 1
+        mark = f"mark {self.marks}"
         self.server.post("/v2/models/headers/infer", json_body({"x:INT32": np.zeros(1, np.int32)}, id=mark))
         eventually(lambda: mark in self._ids(), self._ids)
-        traces = group(self.file)
-        fresh, self.seen = traces[self.seen : -1], len(traces)
-        return fresh
+        traces, ids = group(self.file), self._ids()
+        return traces[ids.index(before) + 1 if before in ids else 0 : ids.index(mark)]
 
     def _ids(self) -> list[str]:
-        return [each.get("request_id", "") for each in group(self.file)]
+        try:
+            return [each.get("request_id", "") for each in group(self.file)]
+        except json.JSONDecodeError:
+            return []  # a trace is just being written
 
 
 def group(file: Path) -> list[dict[str, Any]]:
@@ -146,6 +150,30 @@ def test_2_7_tensors_are_traced_as_text(traced: Traced, way: str) -> None:
     tensor = {"name": "x", "data": "5,-1", "shape": "2", "dtype": "INT32"}
     assert trace["tensors"] == [("TENSOR_QUEUE_INPUT", tensor), ("TENSOR_BACKEND_OUTPUT", tensor)]
     assert trace["timestamps"] == []
+
+
+def test_2_7_tensors_of_every_datatype_are_traced(traced: Traced) -> None:
+    """Whatever they hold, on their way in and out, over both protocols."""
+    traced.set("identity", trace_level=["TENSORS"], trace_rate="1")
+
+    def ask() -> None:
+        with Grpc(traced.server) as client:
+            for datatype, array in SAMPLES.items():
+                client.infer(grpc_request("identity", {f"x:{datatype}": array}))
+                body, headers = binary_body({f"x:{datatype}": array})
+                assert traced.server.post("/v2/models/identity/infer", body, headers).status == 200
+                if datatype not in NOT_IN_JSON:
+                    body = json_body({f"x:{datatype}": array})
+                    assert traced.server.post("/v2/models/identity/infer", body).status == 200
+
+    for trace in traced.trace(ask):
+        (_, given), (_, answered) = trace["tensors"]
+        assert given == answered
+        assert given["shape"] == "2,3"
+        if given["dtype"] != "BYTES":
+            array = SAMPLES[given["dtype"]]
+            values = [array.dtype.type(int(each) if array.dtype == bool else each) for each in given["data"].split(",")]
+            assert same(np.array(values, array.dtype).reshape(array.shape), array)
 
 
 def test_2_7_a_stream_of_responses_is_one_trace(traced: Traced) -> None:

@@ -108,10 +108,8 @@ class TritonSession:
     async def _answer_or_fail(
         self, request: ModelInferRequest, times: Timeline, previous: asyncio.Event | None
     ) -> None:
-        # The runtime may write into the request. An error is the last response to it.
-        failed = ModelInferResponse(
-            request.model_name, request.model_version, request.id, parameters=Parameters({FINAL: True})
-        )
+        # The runtime may write into the request.
+        whose = request.model_name, request.model_version, request.id
         try:
             encode = partial(lower_response, forms=self._bind(request), typed=False)
             responses = self._dataplane.infer_stream(request, self._headers, times, encode, mark_final=True)
@@ -126,6 +124,7 @@ class TritonSession:
                     await previous.wait()
                 raise
             message = describe_error(error, "ModelStreamInfer").message
+            failed = ModelInferResponse(*whose, parameters=Parameters({FINAL: True}))
             await self._send(ModelStreamInferResponse(error_message=message, infer_response=failed), previous)
 
     async def _send(self, response: ModelStreamInferResponse, previous: asyncio.Event | None) -> None:
