@@ -263,3 +263,9 @@ def test_2_7_the_file_is_whole_after_each_trace(traced: Traced) -> None:
             request = grpc_request("identity", {"x:INT32": np.full(1000, number, np.int32)}, id=str(number))
             (trace,) = traced.trace(partial(client.infer, request))
             assert (trace["request_id"], len(trace["tensors"])) == (str(number), 2)
+
+
+def test_2_7_a_version_has_no_settings_of_its_own(traced: Traced) -> None:
+    """As in Triton, whose path has none."""
+    for path in ("/v2/models/versions/versions/1/trace/setting", "/v2/trace/settings"):
+        assert traced.server.get(path).status == 404
