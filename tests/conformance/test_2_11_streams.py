@@ -12,8 +12,9 @@ import pytest
 import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
 from grpc_client import SERVICE, Grpc
+from http2 import Http2, message
 from serving import Gate
-from tensors import grpc_outputs, grpc_request, json_body
+from tensors import grpc_outputs, grpc_request, json_body, pb
 from tritonclient.utils import InferenceServerException
 
 if TYPE_CHECKING:
@@ -238,6 +239,29 @@ def test_2_11_an_error_that_is_the_status_ends_what_else_runs(client: Grpc, gate
 def test_2_11_other_values_of_that_metadata_ask_for_nothing(client: Grpc, value: str) -> None:
     (response,) = client.stream([number("nobody", "x", 1)], metadata=(("triton_grpc_error", value),))
     assert "unknown model" in response.error_message
+
+
+def test_2_11_what_came_before_a_message_that_cannot_be_read_is_answered(server: Server, gate: Gate) -> None:
+    """Then the stream ends with its status: nobody could say which request it was."""
+    with Http2(server.ports["gRPC"]) as http2:
+        stream = http2.open(SERVICE + "ModelStreamInfer")
+        http2.send(stream, message(number("gate", "port", gate.port, "1").SerializeToString()) + message(b"\xff"))
+        http2.flush()
+        gate.wait().release()
+        status, text = http2.status(stream)
+    (response,) = framed_messages(bytes(http2.data[stream]))
+    assert response.infer_response.id == "1"
+    assert (status, text) == (grpc.StatusCode.INVALID_ARGUMENT.value[0], "protobuf: the message is truncated at byte 1")
+
+
+def framed_messages(data: bytes) -> list[Any]:
+    """Return the messages behind their prefixes."""
+    messages: list[Any] = []
+    while data:
+        size = int.from_bytes(data[1:5], "big")
+        messages.append(pb.ModelStreamInferResponse.FromString(data[5 : 5 + size]))
+        data = data[5 + size :]
+    return messages
 
 
 # ---- The end of a stream

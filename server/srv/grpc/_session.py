@@ -20,6 +20,7 @@ from srv._timeline import GRPC, Timeline
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import requests, send
 from srv_codecs.grpc import OutputForms, lower_response
+from srv_protocol.errors import SrvError
 from srv_protocol.inference import ModelInferResponse, ModelStreamInferResponse, Parameters
 
 if TYPE_CHECKING:
@@ -75,10 +76,23 @@ class TritonSession:
         Raises:
             SrvError: a message cannot be read, or any error where the client wants errors as statuses.
         """
+        try:
+            async with asyncio.TaskGroup() as group:
+                unreadable = await self._begin(group)
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        if unreadable is not None:
+            raise unreadable
+
+    async def _begin(self, group: asyncio.TaskGroup) -> SrvError | None:
+        """Begin to answer each request that comes; return the error of one that cannot be read, the last to come.
+
+        Those before it are answered.
+        """
         previous = asyncio.Event()
         previous.set()
         try:
-            async with asyncio.TaskGroup() as group, aclosing(requests(self._stream, self._draining)) as coming:
+            async with aclosing(requests(self._stream, self._draining)) as coming:
                 async for request in coming:
                     times = Timeline(GRPC)
                     times.mark_received()
@@ -89,8 +103,9 @@ class TritonSession:
                     done = asyncio.Event()
                     group.create_task(self._answer(request, times, previous, done))
                     previous = done
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+        except SrvError as error:
+            return error
+        return None
 
     async def _answer(
         self, request: ModelInferRequest, times: Timeline, previous: asyncio.Event | None, done: asyncio.Event | None
