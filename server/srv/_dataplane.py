@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
@@ -59,6 +60,13 @@ EXTENSIONS: Final = (
     "logging",
 )
 """The extensions of the protocol that this server has, in Triton's names."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What the request says that a runtime has read last."""
+
+    wanted: Wanted
 
 
 class DataPlane:
@@ -242,7 +250,8 @@ class DataPlane:
     ) -> AsyncGenerator[_R]:
         """Yield the responses to one request: all that ``predict_stream`` gives, or the one of ``predict``.
 
-        `more` are requests that ``predict_stream``, if it is an asynchronous generator, may read behind the first.
+        `more` are requests to the same model that ``predict_stream``, if it is an asynchronous generator, may read
+        behind the first; a response is one to the request that it has read last.
 
         With `mark_final` each of them says in ``triton_final_response`` whether it is the last one. The end of a
         model's own stream is not known before it is there: it is a response without outputs, for clients that ask
@@ -253,15 +262,24 @@ class DataPlane:
         """
         model = self._find(request)
         if not model.streams:
-            yield await self.infer(request, headers, times, partial(_encode_marked, encode, final=mark_final or None))
+            answer = await self.infer(
+                request, headers, times, partial(_encode_marked, encode, final=mark_final or None)
+            )
+            times.mark_sending()
+            try:
+                yield answer
+            finally:
+                # The front has written it, or never will.
+                times.finish()
             return
         times.mark_queued()
+        named = request.model_name, request.model_version
         with model.use(), self._record(model, request, times) as recording:
             options = take_options(request.parameters)
-            wanted = self._prepare(model, request, headers)
+            reading = _Reading(self._prepare(model, request, headers))
             ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
             deadline = self._deadline(options, times)
-            further = None if more is None else self._prepare_all(model, more, headers)
+            further = None if more is None else self._prepare_all(model, named, more, headers, reading)
             wants_end = mark_final and options.empty_final
             asked = now()
             try:
@@ -269,7 +287,7 @@ class DataPlane:
                 async with aclosing(model.answer_stream(request, options, ticket, further)) as responses:
                     while (response := await _blamed(deadline.hold(anext(responses, _END), times))) is not _END:
                         times.mark_computed()
-                        finished = finish_response(model.runtime, wanted, response)
+                        finished = finish_response(model.runtime, reading.wanted, response)
                         # The runtime may know which one is the last.
                         final = finished.parameters.get(FINAL) is True
                         if final and not finished.outputs:
@@ -285,7 +303,7 @@ class DataPlane:
                 raise
             recording.add_stream_end(asked)
             if wants_end:
-                last = ModelInferResponse(model.runtime.name, model.runtime.version or "", wanted.id)
+                last = ModelInferResponse(model.runtime.name, model.runtime.version or "", reading.wanted.id)
                 yield _encode_marked(encode, last, final=True)
 
     def _find(self, request: ModelInferRequest) -> LoadedModel:
@@ -315,10 +333,21 @@ class DataPlane:
         return Wanted(request.id, tuple(request.outputs))
 
     async def _prepare_all(
-        self, model: LoadedModel, requests: AsyncIterator[ModelInferRequest], headers: Headers
+        self,
+        model: LoadedModel,
+        first: tuple[str, str],
+        requests: AsyncIterator[ModelInferRequest],
+        headers: Headers,
+        reading: _Reading,
     ) -> AsyncGenerator[ModelInferRequest]:
         async for request in requests:
-            self._prepare(model, request, headers)
+            if (request.model_name, request.model_version) != first:
+                raise InvalidInput(
+                    f"model_name: expected the model and version of the stream's first request, {first}, "
+                    f"got {(request.model_name, request.model_version)}"
+                )
+            take_options(request.parameters)
+            reading.wanted = self._prepare(model, request, headers)
             yield request
 
     def _deadline(self, options: RequestOptions, times: Timeline) -> Deadline:

@@ -73,9 +73,10 @@ def take_options(parameters: Parameters) -> RequestOptions:
 def _sequence(value: ParameterValue) -> int | str | None:
     if isinstance(value, str):
         return value or None
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+    # Clients in C++ send an unsigned one beyond the range of int64 as a negative one.
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value or None
-    raise _wrong("sequence_id", "int64_param or string_param", "an unsigned integer or text", value)
+    raise _wrong("sequence_id", "int64_param or string_param", "an integer or text", value)
 
 
 def _unsigned(value: ParameterValue, name: str) -> int:

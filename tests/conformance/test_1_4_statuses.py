@@ -92,3 +92,30 @@ def test_1_4_an_unknown_version(server: Server) -> None:
     assert (answer.status, answer.error()) == (404, text)
     with Grpc(server) as client:
         assert client.fails(grpc_request("declared", BOTH, model_version="9")) == ("NOT_FOUND", text)
+
+
+def test_1_4_a_batch_that_is_too_large(triton_server: Server) -> None:
+    """In Triton's words, with the size that came."""
+    text = "inference request batch-size must be <= 8 for 'simple', got 9"
+    arrays = {f"INPUT{number}:INT32": np.zeros((9, 16), np.int32) for number in range(2)}
+    answer = triton_server.post("/v2/models/simple/infer", json_body(arrays))
+    assert (answer.status, answer.error()) == (400, text)
+    with Grpc(triton_server) as client:
+        assert client.fails(grpc_request("simple", arrays)) == ("INVALID_ARGUMENT", text)
+
+
+def test_1_4_inputs_of_different_batches(triton_server: Server) -> None:
+    """All inputs of a request have the same number of rows."""
+    arrays = {f"INPUT{number}:INT32": np.zeros((1 + number, 16), np.int32) for number in range(2)}
+    answer = triton_server.post("/v2/models/simple/infer", json_body(arrays))
+    text = "inputs[1].shape: input 'INPUT1' batch size does not match other inputs for 'simple': expected 1, got 2"
+    assert (answer.status, answer.error()) == (400, text)
+
+
+def test_1_4_an_input_that_may_be_missing(server: Server) -> None:
+    """A default in the signature of predict makes it optional; the others are not."""
+    prompt = {"text_input:BYTES": np.array([b"ho"], object)}
+    answer = server.post("/v2/models/llm/infer", json_body(prompt))
+    assert answer.status == 200, answer.body
+    answer = server.post("/v2/models/llm/infer", json_body({"times:INT64": np.ones(1, np.int64)}))
+    assert (answer.status, "'text_input'" in answer.error()) == (400, True)

@@ -89,7 +89,17 @@ CASES: Final = {
 }
 
 
+def framed(*messages: bytes) -> bytes:
+    """Return messages behind their prefixes."""
+    return b"".join(struct.pack(">?I", False, len(each)) + each for each in messages)
+
+
 def call(method: str, message: bytes, stream: int) -> bytes:
+    """Return the frames of a call with one message."""
+    return frames(method, framed(message), stream)
+
+
+def frames(method: str, data: bytes, stream: int) -> bytes:
     """Return the frames of a call: HEADERS, whose fields are literals without an index, and DATA."""
     path = SERVICE + method.encode()
     fields = b"".join(
@@ -103,7 +113,6 @@ def call(method: str, message: bytes, stream: int) -> bytes:
             (b"content-type", b"application/grpc"),
         )
     )
-    data = struct.pack(">?I", False, len(message)) + message
     return (
         struct.pack(">I", len(fields))[1:] + b"\x01\x04" + struct.pack(">I", stream) + fields
         + struct.pack(">I", len(data))[1:] + b"\x00\x01" + struct.pack(">I", stream) + data
@@ -142,7 +151,7 @@ def exchange(server: Server, pieces: list[bytes], calls: int) -> list[tuple[byte
 def check(answer: tuple[bytes, dict[bytes, bytes]], expected: bytes) -> None:
     """Compare an answer with the one that its call must get."""
     data, headers = answer
-    assert data == struct.pack(">?I", False, len(expected)) + expected
+    assert data == framed(expected)
     assert headers == {b":status": b"200", b"content-type": b"application/grpc+proto", b"grpc-status": b"0"}
 
 
@@ -183,3 +192,101 @@ def test_something_behind_the_message_is_refused(server: Server, method: str, re
     sent[at : at + 4] = struct.pack(">I", len(request_))
     ((data, headers),) = exchange(server, [bytes(sent)], 1)
     assert (data, headers[b"grpc-status"]) == (b"", b"12")
+
+
+# ModelStreamInfer: the requests, and the messages of the answer.
+STREAMS: Final = {
+    "no requests": ((), ()),
+    "a model with one response": (
+        (RAW_REQUEST,),
+        (
+            wire(
+                """12 44
+                     0a 08 6964656e74697479
+                     1a 01 37
+                     22 1b
+                        0a 15 747269746f6e5f66696e616c5f726573706f6e7365
+                        12 02 08 01
+                     2a 0e
+                        0a 01 78
+                        12 05 494e543332
+                        1a 02 01 02
+                     32 08 01000000 feffffff"""
+            ),
+        ),
+    ),
+    "responses, and the end that the client asks for": (
+        (
+            wire(
+                """0a 06 73747265616d
+                   1a 01 37
+                   22 28
+                      0a 22 747269746f6e5f656e61626c655f656d7074795f66696e616c5f726573706f6e7365
+                      12 02 08 01
+                   2a 11
+                      0a 05 636f756e74
+                      12 05 494e543332
+                      1a 01 01
+                   3a 04 01000000"""
+            ),
+        ),
+        (
+            wire(
+                """12 42
+                     0a 06 73747265616d
+                     1a 01 37
+                     22 1b
+                        0a 15 747269746f6e5f66696e616c5f726573706f6e7365
+                        12 02 08 00
+                     2a 12
+                        0a 06 6e756d626572
+                        12 05 494e543332
+                        1a 01 01
+                     32 04 00000000"""
+            ),
+            wire(
+                """12 28
+                     0a 06 73747265616d
+                     1a 01 37
+                     22 1b
+                        0a 15 747269746f6e5f66696e616c5f726573706f6e7365
+                        12 02 08 01"""
+            ),
+        ),
+    ),
+    "an error, and a request behind it": (
+        (wire("0a 04 6e6f7065 | 1a 01 38"), RAW_REQUEST),
+        (
+            wire("0a 2e")
+            + b"Request for unknown model: 'nope' is not found"
+            + wire("12 26 | 0a 04 6e6f7065 | 1a 01 38 | 22 1b")
+            + wire("0a 15 747269746f6e5f66696e616c5f726573706f6e7365 | 12 02 08 01"),
+            wire(
+                """12 44
+                     0a 08 6964656e74697479
+                     1a 01 37
+                     22 1b
+                        0a 15 747269746f6e5f66696e616c5f726573706f6e7365
+                        12 02 08 01
+                     2a 0e
+                        0a 01 78
+                        12 05 494e543332
+                        1a 02 01 02
+                     32 08 01000000 feffffff"""
+            ),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("piecewise", [False, True])
+@pytest.mark.parametrize(("requests", "expected"), STREAMS.values(), ids=STREAMS)
+def test_a_stream_gets_exactly_these_messages(
+    server: Server, requests: tuple[bytes, ...], expected: tuple[bytes, ...], piecewise: bool
+) -> None:
+    """Sent whole, or byte by byte."""
+    sent = PREFACE + frames("ModelStreamInfer", framed(*requests), 1)
+    pieces = [bytes((byte,)) for byte in sent] if piecewise else [sent]
+    ((data, headers),) = exchange(server, pieces, 1)
+    assert data == framed(*expected)
+    assert headers == {b":status": b"200", b"content-type": b"application/grpc+proto", b"grpc-status": b"0"}

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 from grpclib.exceptions import StreamTerminatedError
 from h2.exceptions import StreamClosedError
 
+from srv._options import FINAL
 from srv._status import describe_error
 from srv._timeline import GRPC, Timeline
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import requests, send
-from srv_codecs.grpc import lower_response
-from srv_protocol.inference import ModelInferResponse, ModelStreamInferResponse
+from srv_codecs.grpc import OutputForms, lower_response
+from srv_protocol.errors import SrvError
+from srv_protocol.inference import ModelInferResponse, ModelStreamInferResponse, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from grpclib.server import Stream
 
     from srv._dataplane import DataPlane
-    from srv_codecs.grpc import OutputForms
     from srv_protocol.inference import ModelInferRequest
     from srv_protocol.message import Message
 
@@ -47,7 +48,7 @@ class TritonSession:
     Requests run side by side, :data:`MAX_RUNNING` of them. Models with one response to each request answer in the
     order of the requests, streaming ones as responses come. Each response says in ``triton_final_response`` whether
     it is the last one. An error is a message of the stream, which goes on; with ``triton_grpc_error: true`` in its
-    metadata, the first error is the status of the call, and ends it.
+    metadata, the first error is the status of the call, and ends it: at its place in that order.
     """
 
     reply_type: ClassVar[type[Message]] = ModelStreamInferResponse
@@ -75,10 +76,23 @@ class TritonSession:
         Raises:
             SrvError: a message cannot be read, or any error where the client wants errors as statuses.
         """
+        try:
+            async with asyncio.TaskGroup() as group:
+                unreadable = await self._begin(group)
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        if unreadable is not None:
+            raise unreadable
+
+    async def _begin(self, group: asyncio.TaskGroup) -> SrvError | None:
+        """Begin to answer each request that comes; return the error of one that cannot be read, the last to come.
+
+        Those before it are answered.
+        """
         previous = asyncio.Event()
         previous.set()
         try:
-            async with asyncio.TaskGroup() as group, aclosing(requests(self._stream, self._draining)) as coming:
+            async with aclosing(requests(self._stream, self._draining)) as coming:
                 async for request in coming:
                     times = Timeline(GRPC)
                     times.mark_received()
@@ -89,8 +103,9 @@ class TritonSession:
                     done = asyncio.Event()
                     group.create_task(self._answer(request, times, previous, done))
                     previous = done
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+        except SrvError as error:
+            return error
+        return None
 
     async def _answer(
         self, request: ModelInferRequest, times: Timeline, previous: asyncio.Event | None, done: asyncio.Event | None
@@ -101,13 +116,15 @@ class TritonSession:
                 await self._answer_or_fail(request, times, previous)
         finally:
             self._room.release()
-            if done is not None:
-                done.set()
+        # Not after an error that ends the call: the later ones wait until they are cancelled with it.
+        if done is not None:
+            done.set()
 
     async def _answer_or_fail(
         self, request: ModelInferRequest, times: Timeline, previous: asyncio.Event | None
     ) -> None:
-        request_id = request.id
+        # The runtime may write into the request.
+        whose = request.model_name, request.model_version, request.id
         try:
             encode = partial(lower_response, forms=self._bind(request), typed=False)
             responses = self._dataplane.infer_stream(request, self._headers, times, encode, mark_final=True)
@@ -118,9 +135,11 @@ class TritonSession:
             raise
         except Exception as error:
             if self._status_errors:
+                if previous is not None:
+                    await previous.wait()
                 raise
             message = describe_error(error, "ModelStreamInfer").message
-            failed = ModelInferResponse(id=request_id)
+            failed = ModelInferResponse(*whose, parameters=Parameters({FINAL: True}))
             await self._send(ModelStreamInferResponse(error_message=message, infer_response=failed), previous)
 
     async def _send(self, response: ModelStreamInferResponse, previous: asyncio.Event | None) -> None:
@@ -150,6 +169,8 @@ class MLServerSession:
         self._dataplane = dataplane
         self._bind = bind
         self._draining = draining
+        # Those of the request that the runtime has read last.
+        self._forms = OutputForms()
 
     async def run(self) -> None:
         """Answer the requests; the trailing metadata is that of the last response.
@@ -163,9 +184,9 @@ class MLServerSession:
             async for request in coming:
                 times = Timeline(GRPC)
                 times.mark_received()
-                encode = partial(lower_response, forms=self._bind(request), typed=False)
+                self._forms = self._bind(request)
                 more = self._bind_all(coming)
-                responses = self._dataplane.infer_stream(request, headers, times, encode, more=more)
+                responses = self._dataplane.infer_stream(request, headers, times, self._encode, more=more)
                 async with aclosing(responses):
                     async for response in responses:
                         metadata = response_metadata(response.parameters.headers, response.model_name)
@@ -174,8 +195,11 @@ class MLServerSession:
 
     async def _bind_all(self, coming: AsyncGenerator[ModelInferRequest]) -> AsyncGenerator[ModelInferRequest]:
         async for request in coming:
-            self._bind(request)
+            self._forms = self._bind(request)
             yield request
+
+    def _encode(self, response: ModelInferResponse) -> ModelInferResponse:
+        return lower_response(response, self._forms, typed=False)
 
 
 SESSIONS: Final[Mapping[str, type[TritonSession | MLServerSession]]] = {

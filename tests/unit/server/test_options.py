@@ -23,6 +23,7 @@ from srv.types import Parameters
         ({"priority": (1 << 64) - 1}, RequestOptions(priority=LOWEST - 1)),
         ({"timeout": 1500}, RequestOptions(timeout=0.0015)),
         ({"sequence_id": 7, "sequence_start": True}, RequestOptions(sequence=7, sequence_start=True)),
+        ({"sequence_id": -1}, RequestOptions(sequence=-1)),
         ({"sequence_id": "a", "sequence_end": True}, RequestOptions(sequence="a", sequence_end=True)),
         ({"triton_enable_empty_final_response": True}, RequestOptions(empty_final=True)),
         ({"triton_enable_empty_final_response": False}, RequestOptions()),
@@ -42,7 +43,6 @@ def test_the_runtime_sees_the_sequence_and_not_what_is_between_client_and_server
 @pytest.mark.parametrize(
     ("name", "value", "member"),
     [
-        ("sequence_id", -1, "int64_param or string_param"),
         ("sequence_id", 1.5, "int64_param or string_param"),
         ("sequence_id", True, "int64_param or string_param"),
         ("sequence_start", 1, "bool_param"),
