@@ -96,18 +96,17 @@ class ControlPlane:
         if given.files and not self._allow_files:
             raise Unsupported(f"failed to load '{name}': files are not accepted; allow_file_override is false")
         override = None if given.config is None else ConfigOverride.parse(given.config, name)
-        await self._finish(self._load(name, override, given.files))
+        await self._in_turn(name, lambda: self._load(name, override, given.files))
 
     async def _load(self, name: str, override: ConfigOverride | None, contents: Mapping[str, bytes]) -> None:
-        async with self._lock(name):
-            if not contents:
-                await self._load_versions(name, override, await self._find(name), None)
-                return
-            files = await asyncio.to_thread(self._files.write, name, contents)
-            try:
-                await self._load_versions(name, override, await self._find_in(files, name), files)
-            finally:
-                await files.release()
+        if not contents:
+            await self._load_versions(name, override, await self._find(name), None)
+            return
+        files = await asyncio.to_thread(self._files.write, name, contents)
+        try:
+            await self._load_versions(name, override, await self._find_in(files, name), files)
+        finally:
+            await files.release()
 
     async def _load_versions(
         self, name: str, override: ConfigOverride | None, found: Sequence[ModelSettings], files: ModelFiles | None
@@ -159,11 +158,7 @@ class ControlPlane:
         """
         _check_name(name)
         check_unload_parameters(parameters)
-        await self._finish(self._unload(name))
-
-    async def _unload(self, name: str) -> None:
-        async with self._lock(name):
-            await self._registry.unload(name)
+        await self._in_turn(name, lambda: self._registry.unload(name))
 
     async def close(self) -> None:
         """Remove the files that load requests brought, once the models that they belong to are gone."""
@@ -173,14 +168,17 @@ class ControlPlane:
         """Return what keeps two loads of a model from mixing their versions."""
         return self._locks.setdefault(name, asyncio.Lock())
 
-    async def _finish(self, work: Coroutine[object, object, None]) -> None:
-        """Do something to the end, also when whoever asked for it goes away.
+    async def _in_turn(self, name: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Do something to a model, behind what is being done to it; to the end, also when whoever asked goes away.
 
-        Half of it would leave a model in between.
+        Half of it would leave a model in between. Whoever goes before their turn has come asks for nothing any more.
         """
-        task = asyncio.ensure_future(work)
+        lock = self._lock(name)
+        await lock.acquire()
+        task = asyncio.ensure_future(work())
         self._working.add(task)
         task.add_done_callback(self._done)
+        task.add_done_callback(lambda _: lock.release())
         await asyncio.shield(task)
 
     def _done(self, task: asyncio.Future[None]) -> None:

@@ -137,6 +137,26 @@ def test_loads_of_one_model_do_not_mix_their_versions(repository: Path) -> None:
     run(repository, test)
 
 
+def test_whoever_goes_before_their_turn_loads_nothing(repository: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What has begun goes on without them."""
+
+    async def test(control: ControlPlane, registry: ModelRegistry) -> None:
+        before = registry.find("m")
+        caplog.clear()
+        loads = [asyncio.ensure_future(control.load("m")) for _ in range(5)]
+        await asyncio.sleep(0)  # the first has begun, and the others wait
+        for load in loads:
+            load.cancel()
+        await asyncio.wait(loads)
+        await control.unload("m")
+
+        assert before.runtime.ready is False
+        assert [each.getMessage() for each in caplog.records].count("model 'm' is loaded") == 1
+
+    caplog.set_level("INFO", "srv")
+    run(repository, test)
+
+
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
