@@ -137,7 +137,7 @@ class ControlPlane:
         """Return the versions of a model that a request's files describe, or else its own settings for these files."""
         found, broken = await asyncio.to_thread(self._repository.scan_folder, files.folder)
         if broken:
-            raise LoadError(f"failed to load '{name}': {files.hide(broken[0].reason)}")
+            raise LoadError(f"failed to load '{name}': {broken[0].reason}")
         for settings in found:
             if settings.name != name:
                 place = files.hide(str(settings.source))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from srv._hiding import hide_folder
 from srv._model_settings import MODEL_SETTINGS_FILE
 from srv_protocol.errors import InvalidInput, LoadError
 
@@ -51,7 +52,7 @@ class ModelFiles:
 
     def hide(self, text: str) -> str:
         """Return a text for the client without the place of the folder."""
-        return text.replace(f"{self.folder}/", "").replace(str(self.folder), "the files of the request")
+        return hide_folder(text, self.folder, "the files of the request")
 
 
 class FileStore:

@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Final, cast
 
 from srv._calls import Caller
+from srv._hiding import hide_folder
 from srv._importer import ModelCode
 from srv._loaded import LoadedModel, model_scope, release
 from srv._model import MLModel
@@ -175,7 +176,7 @@ class ModelRegistry:
             try:
                 loaded = await self._start(settings, files)
             except BaseException as error:
-                reason = _reason(error) if files is None else files.hide(_reason(error))
+                reason = self._reason(error, files)
                 if previous is None:
                     entry.fail(reason)
                     self._changes.notify()
@@ -190,6 +191,12 @@ class ModelRegistry:
             self._changes.notify()
         if previous is not None:
             self._retire(previous.unload())
+
+    def _reason(self, error: BaseException, files: ModelFiles | None) -> str:
+        """Return what clients may know of a load's failure."""
+        text = error_text(error) if isinstance(error, SrvError) else f"{type(error).__name__}: {error_text(error)}"
+        text = text if files is None else files.hide(text)
+        return text if self._root is None else hide_folder(text, self._root, "the repository")
 
     async def _start(self, settings: ModelSettings, files: ModelFiles | None) -> LoadedModel:
         settings.log_warnings()
@@ -277,11 +284,6 @@ def version_key(version: str) -> tuple[bool, int, str]:
 
 def _constructor(runtime_class: type[MLModel]) -> Callable[[ModelSettings], MLModel]:
     return runtime_class
-
-
-def _reason(error: BaseException) -> str:
-    text = error_text(error)
-    return text if isinstance(error, SrvError) else f"{type(error).__name__}: {text}"
 
 
 def _check_runtime(runtime: MLModel) -> None:
