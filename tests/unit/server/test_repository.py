@@ -58,9 +58,7 @@ def test_a_second_folder_with_the_same_name_and_version_is_broken(tmp_path: Path
 
     assert [each.name for each in found] == ["m"]
     assert [each.name for each in broken] == ["b"]
-    assert broken[0].reason == (
-        "b/model-settings.json: a/model-settings.json has the same name and version already"
-    )
+    assert broken[0].reason == ("b/model-settings.json: a/model-settings.json has the same name and version already")
 
 
 def test_settings_that_cannot_be_read_break_that_model_alone(tmp_path: Path) -> None:
