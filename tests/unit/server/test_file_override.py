@@ -3,6 +3,9 @@ from __future__ import annotations
 import asyncio
 import stat
 import tempfile
+import threading
+from collections.abc import ItemsView
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,6 +116,34 @@ def test_files_that_cannot_be_written_leave_nothing_behind(root: Path, paths: li
         assert not [path for path in root.rglob("*") if path.is_file()]
     finally:
         store.close()
+
+
+def test_without_a_place_for_files_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(InvalidInput, match=r"^failed to load 'm': the files cannot be written: No such file or direc"):
+        FileStore().write("m", {"a": b""})
+
+
+def test_a_store_that_is_closed_while_files_are_written_leaves_none(root: Path) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    class Contents(dict[str, bytes]):
+        def items(self) -> ItemsView[str, bytes]:
+            entered.set()
+            leave.wait()
+            return super().items()
+
+    store = FileStore()
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(store.write, "m", Contents({"a/b": b"x"}))
+        entered.wait()
+        closing = pool.submit(store.close)
+        # Nothing says that it has come to the point where it must wait.
+        wait([closing], 0.05)
+        leave.set()
+        writing.result()
+        closing.result()
+    assert not list(root.iterdir())
 
 
 @given(st.text(st.sampled_from("./\\\0ab\n é%"), max_size=12))

@@ -160,8 +160,15 @@ def test_regions_leave_descriptors_to_others(
     memory: MemoryObject, monkeypatch: pytest.MonkeyPatch, descriptors: int, most: int
 ) -> None:
     """Whoever registers without end would leave none to connections."""
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (descriptors, descriptors))
-    monkeypatch.setattr("srv._shared_memory._Region", lambda name, *_: name)
+
+    def limits(_: int) -> tuple[int, int]:
+        return descriptors, descriptors
+
+    def region(*given: object) -> object:
+        return given
+
+    monkeypatch.setattr(resource, "getrlimit", limits)
+    monkeypatch.setattr("srv._shared_memory._Region", region)
     regions = SharedMemory(allowed=True)
     for number in range(most):
         regions.register(f"r{number}", memory.name, 0, 1)

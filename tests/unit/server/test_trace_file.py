@@ -226,8 +226,8 @@ def test_a_file_that_can_be_written_again_is_begun_then(tmp_path: Path) -> None:
 
 def test_a_tensor_without_text_costs_its_own_trace_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Mute(bytes):
-        def decode(self, *_: object) -> str:
-            message = "no text"
+        def decode(self, encoding: str = "", errors: str = "") -> str:
+            message = f"no text in {encoding}, {errors}"
             raise ValueError(message)
 
     mute = np.empty(1, object)
@@ -236,7 +236,7 @@ def test_a_tensor_without_text_costs_its_own_trace_alone(tmp_path: Path, caplog:
 
     assert [each["request_id"] for each in read(tmp_path / "t") if "model_name" in each] == ["a", "c"]
     assert [each.getMessage() for each in caplog.records] == [
-        f"{tmp_path / 't'}: traces cannot be written, and are lost: no text"
+        f"{tmp_path / 't'}: traces cannot be written, and are lost: no text in utf-8, backslashreplace"
     ]
 
 
