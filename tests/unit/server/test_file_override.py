@@ -4,7 +4,6 @@ import asyncio
 import stat
 import tempfile
 import threading
-from collections.abc import ItemsView
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,18 +123,22 @@ def test_without_a_place_for_files_there_are_none(tmp_path: Path, monkeypatch: p
         FileStore().write("m", {"a": b""})
 
 
-def test_a_store_that_is_closed_while_files_are_written_leaves_none(root: Path) -> None:
+def test_a_store_that_is_closed_while_files_are_written_leaves_none(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entered, leave = threading.Event(), threading.Event()
+    real = tempfile.mkdtemp
 
-    class Contents(dict[str, bytes]):
-        def items(self) -> ItemsView[str, bytes]:
+    def slow(**given: str) -> str:
+        if "dir" in given:
             entered.set()
             leave.wait()
-            return super().items()
+        return real(**given)
 
+    monkeypatch.setattr(tempfile, "mkdtemp", slow)
     store = FileStore()
     with ThreadPoolExecutor() as pool:
-        writing = pool.submit(store.write, "m", Contents({"a/b": b"x"}))
+        writing = pool.submit(store.write, "m", {"a/b": b"x"})
         entered.wait()
         closing = pool.submit(store.close)
         # Nothing says that it has come to the point where it must wait.
