@@ -112,10 +112,7 @@ class ControlPlane:
         self, name: str, override: ConfigOverride | None, found: Sequence[ModelSettings], files: ModelFiles | None
     ) -> None:
         wanted = found if override is None else [override.apply(each) for each in override.choose(found)]
-        outcomes = await asyncio.gather(*(self._registry.load(each, files) for each in wanted), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        await self._registry.load_versions(wanted, files)
         await self._registry.forget_other_versions(name, {each.version or "" for each in found})
         passed_over = {each.version or "" for each in found} - {each.version or "" for each in wanted}
         for entry in self._registry.entries():
