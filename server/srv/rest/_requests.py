@@ -64,6 +64,8 @@ async def read_plain_body(request: AnyRequest, limit: int) -> memoryview:
         InvalidInput: it is compressed, or as :func:`srv.rest._body.read_body`.
         RequestTooLarge, ClientDisconnectedError: as there.
     """
-    if request.headers.get("content-encoding", IDENTITY).strip().lower() not in {"", IDENTITY}:
+    body = await read_body(request, limit, request.headers.get("content-length"))
+    # Nothing has no encoding, whatever a client sends with all of its requests.
+    if body and request.headers.get("content-encoding", IDENTITY).strip().lower() not in {"", IDENTITY}:
         raise InvalidInput(f"Unsupported content-encoding, only '{IDENTITY}' is supported.")
-    return await read_body(request, limit, request.headers.get("content-length"))
+    return body
