@@ -211,9 +211,12 @@ def _read_double(value: object, place: str) -> object:
 
 def _read_float(value: object, place: str) -> object:
     number = cast("float", _read_double(value, place))
-    if math.isfinite(number) and abs(number) > float(np.finfo(np.float32).max):
+    with np.errstate(over="ignore"):
+        short = float(np.float32(number))
+    # Not compared with the largest one, whose shortest text is a little more than it is.
+    if math.isinf(short) and math.isfinite(number):
         raise _wrong(place, "a number of 32 bits", value)
-    return float(np.float32(number))
+    return short
 
 
 def _read_enum(target: type[betterproto2.Enum], value: object, place: str) -> object:

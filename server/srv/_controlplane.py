@@ -96,27 +96,23 @@ class ControlPlane:
         if given.files and not self._allow_files:
             raise Unsupported(f"failed to load '{name}': files are not accepted; allow_file_override is false")
         override = None if given.config is None else ConfigOverride.parse(given.config, name)
-        await self._finish(self._load(name, override, given.files))
+        await self._in_turn(name, lambda: self._load(name, override, given.files))
 
     async def _load(self, name: str, override: ConfigOverride | None, contents: Mapping[str, bytes]) -> None:
-        async with self._lock(name):
-            if not contents:
-                await self._load_versions(name, override, await self._find(name), None)
-                return
-            files = await asyncio.to_thread(self._files.write, name, contents)
-            try:
-                await self._load_versions(name, override, await self._find_in(files, name), files)
-            finally:
-                await files.release()
+        if not contents:
+            await self._load_versions(name, override, await self._find(name), None)
+            return
+        files = await asyncio.to_thread(self._files.write, name, contents)
+        try:
+            await self._load_versions(name, override, await self._find_in(files, name), files)
+        finally:
+            await files.release()
 
     async def _load_versions(
         self, name: str, override: ConfigOverride | None, found: Sequence[ModelSettings], files: ModelFiles | None
     ) -> None:
         wanted = found if override is None else [override.apply(each) for each in override.choose(found)]
-        outcomes = await asyncio.gather(*(self._registry.load(each, files) for each in wanted), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        await self._registry.load_versions(wanted, files)
         await self._registry.forget_other_versions(name, {each.version or "" for each in found})
         passed_over = {each.version or "" for each in found} - {each.version or "" for each in wanted}
         for entry in self._registry.entries():
@@ -138,7 +134,7 @@ class ControlPlane:
         """Return the versions of a model that a request's files describe, or else its own settings for these files."""
         found, broken = await asyncio.to_thread(self._repository.scan_folder, files.folder)
         if broken:
-            raise LoadError(f"failed to load '{name}': {files.hide(broken[0].reason)}")
+            raise LoadError(f"failed to load '{name}': {broken[0].reason}")
         for settings in found:
             if settings.name != name:
                 place = files.hide(str(settings.source))
@@ -159,11 +155,7 @@ class ControlPlane:
         """
         _check_name(name)
         check_unload_parameters(parameters)
-        await self._finish(self._unload(name))
-
-    async def _unload(self, name: str) -> None:
-        async with self._lock(name):
-            await self._registry.unload(name)
+        await self._in_turn(name, lambda: self._registry.unload(name))
 
     async def close(self) -> None:
         """Remove the files that load requests brought, once the models that they belong to are gone."""
@@ -173,14 +165,17 @@ class ControlPlane:
         """Return what keeps two loads of a model from mixing their versions."""
         return self._locks.setdefault(name, asyncio.Lock())
 
-    async def _finish(self, work: Coroutine[object, object, None]) -> None:
-        """Do something to the end, also when whoever asked for it goes away.
+    async def _in_turn(self, name: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Do something to a model, behind what is being done to it; to the end, also when whoever asked goes away.
 
-        Half of it would leave a model in between.
+        Half of it would leave a model in between. Whoever goes before their turn has come asks for nothing any more.
         """
-        task = asyncio.ensure_future(work)
+        lock = self._lock(name)
+        await lock.acquire()
+        task = asyncio.ensure_future(work())
         self._working.add(task)
         task.add_done_callback(self._done)
+        task.add_done_callback(lambda _: lock.release())
         await asyncio.shield(task)
 
     def _done(self, task: asyncio.Future[None]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from srv._hiding import hide_folder
 from srv._model_settings import MODEL_SETTINGS_FILE
 from srv_protocol.errors import InvalidInput, LoadError
 
@@ -51,7 +52,7 @@ class ModelFiles:
 
     def hide(self, text: str) -> str:
         """Return a text for the client without the place of the folder."""
-        return text.replace(f"{self.folder}/", "").replace(str(self.folder), "the files of the request")
+        return hide_folder(text, self.folder, "the files of the request")
 
 
 class FileStore:
@@ -71,12 +72,20 @@ class FileStore:
         """
         for path in contents:
             check_path(path)
+        # To the end of the writing: close() would leave what is written behind it.
         with self._lock:
             if self._closed:
                 raise LoadError(f"failed to load '{name}': the server is shutting down")
-            if self._root is None:
-                # Made with mode 0700, behind which the modes of all others do not matter.
-                self._root = Path(tempfile.mkdtemp(prefix="srv-")).resolve()
+            try:
+                return self._write(name, contents)
+            except OSError as error:
+                # Such as a file and a folder of one name. Its own text has the whole path.
+                raise InvalidInput(f"failed to load '{name}': the files cannot be written: {error.strerror}") from error
+
+    def _write(self, name: str, contents: Mapping[str, bytes]) -> ModelFiles:
+        if self._root is None:
+            # Made with mode 0700, behind which the modes of all others do not matter.
+            self._root = Path(tempfile.mkdtemp(prefix="srv-")).resolve()
         base = Path(tempfile.mkdtemp(dir=self._root))
         try:
             folder = base / name
@@ -87,18 +96,17 @@ class FileStore:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with target.open("xb") as file:
                     file.write(content)
-        except OSError as error:
+        except BaseException:
             _remove(base)
-            # Such as a file and a folder of one name. Its own text has the whole path.
-            raise InvalidInput(f"failed to load '{name}': the files cannot be written: {error.strerror}") from error
+            raise
         return ModelFiles(base, folder)
 
     def close(self) -> None:
         """Remove whatever is left, and take nothing more. Blocks."""
         with self._lock:
             self._closed = True
-        if self._root is not None:
-            _remove(self._root)
+            if self._root is not None:
+                _remove(self._root)
 
 
 def check_path(path: str) -> None:

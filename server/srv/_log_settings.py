@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     LogValue: TypeAlias = bool | int | str
 
+_logger: Final = logging.getLogger("srv")
+
 _LEVELS: Final[Mapping[str, int]] = MappingProxyType(
     {
         "log_info": logging.INFO,
@@ -57,6 +59,8 @@ class LogSettings:
         checked = {key: self._check(key, value) for key, value in changes.items() if self._is_given(key, value)}
         if not checked:
             return
+        if checked.get("log_error") is False and self._values["log_error"]:
+            _logger.error("log_error is switched off: errors are not logged from here on")
         self._values |= checked
         if not checked.keys().isdisjoint(_LEVELS):
             set_levels({level for key, level in _LEVELS.items() if self._values[key]})

@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Final, cast
 
 from srv._calls import Caller
+from srv._hiding import hide_folder
 from srv._importer import ModelCode
 from srv._loaded import LoadedModel, model_scope, release
 from srv._model import MLModel
@@ -158,38 +159,66 @@ class ModelRegistry:
         return {entry.name: {"": entry} for entry in self._broken.values()}
 
     async def load(self, settings: ModelSettings, files: ModelFiles | None = None) -> None:
-        """Load a model, or load it anew; `files` are kept for as long as the model's code.
+        """Load a model, or load it anew, as :meth:`load_versions` does."""
+        await self.load_versions([settings], files)
+
+    async def load_versions(self, versions: Sequence[ModelSettings], files: ModelFiles | None = None) -> None:
+        """Load versions of one model, or load them anew: all of them, or none.
+
+        `files` are kept for as long as the model's code.
 
         Raises:
-            LoadError: it could not be loaded; its entry says so, unless an earlier load of it goes on.
+            LoadError: one could not be loaded; the entries say so, unless what was loaded before goes on.
         """
+        name = versions[0].name
         if self._closed:
-            raise LoadError(f"failed to load '{settings.name}': the server is shutting down")
-        name, version = settings.name, settings.version or ""
-        versions = self._entries.setdefault(name, {})
-        entry = versions.setdefault(version, ModelEntry(name, version, ModelState.UNKNOWN))
+            raise LoadError(f"failed to load '{name}': the server is shutting down")
+        entries = [self._entry(name, settings.version or "") for settings in versions]
         async with self._lock(name):
-            previous = entry.loaded
-            if previous is None:
-                entry.state, entry.reason = ModelState.LOADING, ""
+            for entry in entries:
+                if entry.loaded is None:
+                    entry.state, entry.reason = ModelState.LOADING, ""
+            started: list[LoadedModel] = []
             try:
-                loaded = await self._start(settings, files)
+                for settings in versions:
+                    started.append(await self._start(settings, files))  # noqa: PERF401  # a failure leaves those before it
             except BaseException as error:
-                reason = _reason(error) if files is None else files.hide(_reason(error))
-                if previous is None:
-                    entry.fail(reason)
-                    self._changes.notify()
-                if not isinstance(error, Exception):
-                    raise
-                text = f"failed to load '{name}'{f' version {version}' if version else ''}: {reason}"
-                # Our own errors say all that there is to say; of others, which come from the model's code, all helps.
-                _logger.log(logging.ERROR, "%s", text, exc_info=None if isinstance(error, SrvError) else error)
-                raise LoadError(text) from error
-            entry.loaded, entry.state, entry.reason = loaded, ModelState.READY, ""
-            _logger.info("model '%s'%s is loaded", name, f" version {version}" if version else "")
+                for loaded in started:
+                    self._retire(loaded.unload())
+                self._fail(entries, entries[len(started)], error, files)
+                raise
+            replaced = [entry.loaded for entry in entries if entry.loaded is not None]
+            for entry, loaded in zip(entries, started, strict=True):
+                entry.loaded, entry.state, entry.reason = loaded, ModelState.READY, ""
+                _logger.info("model '%s'%s is loaded", name, _of_version(entry))
             self._changes.notify()
-        if previous is not None:
-            self._retire(previous.unload())
+        for loaded in replaced:
+            self._retire(loaded.unload())
+
+    def _entry(self, name: str, version: str) -> ModelEntry:
+        versions = self._entries.setdefault(name, {})
+        return versions.setdefault(version, ModelEntry(name, version, ModelState.UNKNOWN))
+
+    def _fail(
+        self, entries: Sequence[ModelEntry], failed: ModelEntry, error: BaseException, files: ModelFiles | None
+    ) -> None:
+        """Say in the entries of a load why it failed, and raise it; what was loaded before is left as it is."""
+        reason = self._reason(error, files)
+        for entry in entries:
+            if entry.loaded is None:
+                entry.fail(reason if entry is failed else f"not loaded without{_of_version(failed)}, which failed")
+        self._changes.notify()
+        if isinstance(error, Exception):
+            text = f"failed to load '{failed.name}'{_of_version(failed)}: {reason}"
+            # Our own errors say all that there is to say; of others, which come from the model's code, all helps.
+            _logger.log(logging.ERROR, "%s", text, exc_info=None if isinstance(error, SrvError) else error)
+            raise LoadError(text) from error
+
+    def _reason(self, error: BaseException, files: ModelFiles | None) -> str:
+        """Return what clients may know of a load's failure."""
+        text = error_text(error) if isinstance(error, SrvError) else f"{type(error).__name__}: {error_text(error)}"
+        text = text if files is None else files.hide(text)
+        return text if self._root is None else hide_folder(text, self._root, "the repository")
 
     async def _start(self, settings: ModelSettings, files: ModelFiles | None) -> LoadedModel:
         settings.log_warnings()
@@ -270,6 +299,10 @@ class ModelRegistry:
         return self._locks.setdefault(name, asyncio.Lock())
 
 
+def _of_version(entry: ModelEntry) -> str:
+    return f" version {entry.version}" if entry.version else ""
+
+
 def version_key(version: str) -> tuple[bool, int, str]:
     """Sort versions: words by letter, then numbers by value."""
     return (True, int(version), "") if version.isascii() and version.isdigit() else (False, 0, version)
@@ -277,11 +310,6 @@ def version_key(version: str) -> tuple[bool, int, str]:
 
 def _constructor(runtime_class: type[MLModel]) -> Callable[[ModelSettings], MLModel]:
     return runtime_class
-
-
-def _reason(error: BaseException) -> str:
-    text = error_text(error)
-    return text if isinstance(error, SrvError) else f"{type(error).__name__}: {text}"
 
 
 def _check_runtime(runtime: MLModel) -> None:

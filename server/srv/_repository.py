@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from srv._hiding import hide_folder
 from srv._model_settings import MODEL_SETTINGS_FILE, ModelSettings
 from srv._status import error_text
 from srv_protocol.errors import SettingsError
@@ -43,29 +44,33 @@ class ModelRepository:
         if not paths:
             sole = ModelSettings.from_environment(self._environ)
             return ([] if sole is None else [sole]), []
-        return self._read(paths, sole=len(paths) == 1)
+        return self._read(self.root, paths, sole=len(paths) == 1)
 
     def scan_folder(self, folder: Path) -> tuple[list[ModelSettings], list[BrokenModel]]:
         """Return what a folder beside the repository holds, as :meth:`scan` does.
 
         Environment variables count as they do where there are several models: they do not say which model it is.
         """
-        return self._read(sorted(_settings_files(folder)), sole=False)
+        return self._read(folder, sorted(_settings_files(folder)), sole=False)
 
-    def _read(self, paths: Sequence[Path], *, sole: bool) -> tuple[list[ModelSettings], list[BrokenModel]]:
+    def _read(self, root: Path, paths: Sequence[Path], *, sole: bool) -> tuple[list[ModelSettings], list[BrokenModel]]:
         found: dict[tuple[str, str | None], ModelSettings] = {}
         broken: list[BrokenModel] = []
         for path in paths:
             try:
                 settings = ModelSettings.parse_file(path, self._environ, sole=sole)
             except SettingsError as error:
-                broken.append(BrokenModel(_shown(path.parent.name), error_text(error)))
+                broken.append(_broken(path, error_text(error), root))
                 continue
             first = found.setdefault((settings.name, settings.version), settings)
             if first is not settings:
                 text = f"{path}: {first.source} has the same name and version already"
-                broken.append(BrokenModel(_shown(path.parent.name), text))
+                broken.append(_broken(path, text, root))
         return list(found.values()), broken
+
+
+def _broken(path: Path, reason: str, root: Path) -> BrokenModel:
+    return BrokenModel(_shown(path.parent.name), hide_folder(reason, root, "the folder"))
 
 
 def _settings_files(root: Path) -> list[Path]:

@@ -52,7 +52,9 @@ class RequestTrace:
     def write(self) -> None:
         """Hand on the trace, which ends now."""
         stamps = tuple(_stamps(self._times)) if TraceLevel.TIMESTAMPS in self._levels else ()
-        self._tracer.write(TraceRecord(*self._who, stamps, tuple(self._tensors)))
+        # Its timeline holds it, and it its timeline: the tensors would stay until the collector comes.
+        tensors, self._tensors = self._tensors, []
+        self._tracer.write(TraceRecord(*self._who, stamps, tuple(tensors)))
 
 
 def _stamps(times: Timeline) -> Iterator[tuple[str, int]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import _posixshmem  # type: ignore[import-not-found]  # the standard library's, which has no stubs
 import mmap
 import os
+import resource
 import sys
 import weakref
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ _DISABLED: Final = (
     "Client shared memory is disabled. Start the server with the setting 'allow_client_shm' "
     "(SRV_ALLOW_CLIENT_SHM=true) to enable."
 )
+
+
+# As many as no client needs; each is two file descriptors, of which the process has not many, and a mapping.
+_MOST_REGIONS: Final = 4096
+_DESCRIPTORS: Final = 2
 
 
 class _Region:
@@ -141,13 +147,19 @@ class SharedMemory:
         Raises:
             Unsupported: clients may not use shared memory.
             AlreadyExists: the name is taken.
-            InvalidInput: there is no such object, the server may not open it, or the region is not within it.
+            InvalidInput: there is no such object, the server may not open it, the region is not within it, or there
+                are too many regions.
         """
         self._check_allowed()
         if not name:
             raise InvalidInput("failed to register shared memory region: expected a name, got none")
         if name in self._regions:
             raise AlreadyExists(f"shared memory region '{name}' already in manager")
+        most = _most_regions()
+        if len(self._regions) >= most:
+            raise InvalidInput(
+                f"failed to register shared memory region '{name}': expected at most {most} regions; unregister others"
+            )
         self._regions[name] = _Region(name, key, offset, byte_size)
 
     def status(self, name: str = "") -> list[RegionStatus]:
@@ -227,6 +239,14 @@ class SharedMemory:
     def _check_allowed(self) -> None:
         if not self._allowed:
             raise Unsupported(_DISABLED)
+
+
+def _most_regions() -> int:
+    """Return how many regions there may be: half of the process's descriptors are left to connections and models."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return _MOST_REGIONS
+    return min(_MOST_REGIONS, descriptors // 2 // _DESCRIPTORS)
 
 
 def _path(key: str) -> str:

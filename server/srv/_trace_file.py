@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
 _logger: Final = logging.getLogger("srv")
 
-# Traces that may wait for the file; each may hold on to the tensors of its request.
+# Traces that may wait for the file, and bytes of tensors that these may hold.
 _BACKLOG: Final = 4096
+_BACKLOG_BYTES: Final = 1 << 26
+# Elements that are text at one time, before they are joined; each takes ten times what it is long.
+_AT_ONCE: Final = 1 << 16
 _END: Final = b"\n]\n"
 # What fits into Triton's model_version, an int64.
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
@@ -49,6 +52,13 @@ class TracedTensor:
     datatype: str
     shape: tuple[int, ...]
     array: NDArray[np.generic]
+
+    @property
+    def size(self) -> int:
+        """Bytes, those of elements that are objects included."""
+        if not self.array.dtype.hasobject:
+            return self.array.nbytes
+        return self.array.nbytes + sum(map(len, cast("Iterable[bytes]", self.array.ravel())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,7 @@ class _Job(NamedTuple):
     file: _File
     number: int
     record: TraceRecord
+    size: int
 
 
 class TraceWriter:
@@ -104,16 +115,23 @@ class TraceWriter:
         self._number = 0
         self._next_index = 0
         self._dropped = 0
+        # Bytes of tensors handed on, and bytes of those that are written; the writer's thread alone counts the latter.
+        self._given = 0
+        self._taken = 0
         # The writer's thread alone reads and writes it.
         self._failing = False
 
     def put(self, record: TraceRecord, rotation: Rotation) -> None:
-        """Hand on a trace; it is dropped, which is logged, where the file is too slow. For one thread alone."""
+        """Hand on a trace; it is dropped, which is logged, where too much waits for the file. For one thread alone."""
         if self._closed:
             return  # of a request that outlived the server
-        if self._queue.qsize() >= _BACKLOG:
+        size = sum(tensor.size for tensor in record.tensors)
+        if self._queue.qsize() >= _BACKLOG or self._given - self._taken + size > _BACKLOG_BYTES:
             if not self._dropped:
-                _logger.warning("%s: traces come faster than they can be written; some are dropped", self._file.path)
+                _logger.warning(
+                    "%s: traces come faster than they can be written, or are too large; some are dropped",
+                    self._file.path,
+                )
             self._dropped += 1
             return
         if self._dropped:
@@ -123,7 +141,8 @@ class TraceWriter:
             self._thread = threading.Thread(target=self._run, name="srv-trace", daemon=True)
             self._thread.start()
         self._number += 1
-        self._queue.put(_Job(self._next_file(rotation), self._number, record))
+        self._given += size
+        self._queue.put(_Job(self._next_file(rotation), self._number, record, size))
 
     def _next_file(self, rotation: Rotation) -> _File:
         if not rotation.frequency:
@@ -156,6 +175,7 @@ class TraceWriter:
                 if not self._failing:
                     _logger.error("%s: traces cannot be written, and are lost: %s", job.file.path, error)  # noqa: TRY400  # the text says it all
                 self._failing = True
+            self._taken += job.size
         self._done.set_result(None)
 
 
@@ -219,11 +239,12 @@ def encode_trace(number: int, record: TraceRecord) -> bytes:
 
 
 def _tensor(tensor: TracedTensor) -> dict[str, str]:
-    elements = cast("Iterable[object]", tensor.array.ravel())
+    elements = tensor.array.ravel()
     text = _ELEMENTS.get(tensor.datatype, str)
+    parts = (elements[start : start + _AT_ONCE] for start in range(0, len(elements), _AT_ONCE))
     return {
         "name": _encodable(tensor.name),
-        "data": ",".join(map(text, elements)),
+        "data": ",".join(",".join(map(text, cast("Iterable[object]", part))) for part in parts),
         "shape": ",".join(map(str, tensor.shape)),
         "dtype": tensor.datatype,
     }

@@ -147,7 +147,7 @@ def test_2_10_a_body_is_what_its_first_bytes_say(server: Server) -> None:
 
 @pytest.mark.parametrize("path", ["/v2/repository/index", "/v2/repository/models/same_two/load"])
 def test_2_10_other_routes_know_no_encodings(server: Server, path: str) -> None:
-    """The header of a request is ignored there, and the answer is as it is."""
+    """The header of a request without a body is ignored there, and the answer is as it is."""
     answer = server.post(path, b"", {"Content-Encoding": "br", "Accept-Encoding": "gzip"})
     assert (answer.status, answer.headers["Content-Encoding"]) == (200, None)
     assert answer.json()

@@ -266,6 +266,25 @@ def test_an_unknown_content_encoding_is_501(server: Server, encoding: str) -> No
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "/v2/repository/index",
+        "/v2/repository/models/identity/load",
+        "/v2/repository/models/identity/unload",
+        "/v2/trace/setting",
+        "/v2/logging",
+        "/v2/systemsharedmemory/region/r/register",
+        "/v2/systemsharedmemory/unregister",
+        "/v2/cudasharedmemory/unregister",
+    ],
+)
+def test_only_inference_may_be_compressed(server: Server, path: str) -> None:
+    """Rather than take the bytes for JSON, or not look at them."""
+    answer = server.post(path, gzip.compress(b"{}"), {"Content-Encoding": "gzip"})
+    assert (answer.status, answer.error()) == (400, "Unsupported content-encoding, only 'identity' is supported.")
+
+
+@pytest.mark.parametrize(
     ("path", "body"),
     [
         ("index", b"{"),

@@ -11,7 +11,7 @@ import pytest
 from grpclib.client import Channel
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
-from serving import MODELS
+from serving import MODELS, Rest
 
 from srv_protocol.inference import (
     LogSettingsRequest,
@@ -252,3 +252,14 @@ def test_a_server_that_was_started_to_debug_says_so(serve: Serve) -> None:
     server = serve(MODELS / "shared" / "identity", debug=True).wait_started()
 
     assert json.loads(server.get(LOGGING).body)["log_verbose_level"] == 1
+
+
+def test_a_server_that_was_started_to_debug_logs_each_rest_request(serve: Serve) -> None:
+    """But not whoever reads the metrics, again and again."""
+    server = serve(MODELS / "shared" / "identity", debug=True).wait_started()
+    with Rest(server.metrics_port) as metrics:
+        assert metrics.request("GET", "/metrics").status == 200
+    server.get("/v2/models/identity?%0a")
+
+    server.wait_for_line('"GET /v2/models/identity?%0a HTTP/1.1" 200')
+    assert "/metrics HTTP" not in server.log

@@ -14,11 +14,10 @@ from litestar.response.base import ASGIResponse
 from srv import _generate
 from srv._headers import response_headers
 from srv._timeline import HTTP, Timeline
-from srv.rest._body import BuffersResponse, read_body
+from srv.rest._body import BuffersResponse
 from srv.rest._errors import AnyRequest
-from srv.rest._requests import OK, json_event, path_model, request_headers
+from srv.rest._requests import OK, json_event, path_model, read_plain_body, request_headers
 from srv.rest._sse import Event, EventStream
-from srv_codecs.compression import IDENTITY
 from srv_codecs.generate import decode_generate, encode_generate, parse_generate
 from srv_codecs.rest import OutputForms, decode_request
 from srv_protocol.errors import InvalidInput
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
 
     from srv._backend import Backend
-    from srv_protocol.inference import Headers, ModelInferRequest, ModelInferResponse
+    from srv_protocol.inference import ModelInferRequest, ModelInferResponse
 
 
 def generate_routes(backend: Backend) -> list[HTTPRouteHandler]:
@@ -38,12 +37,10 @@ def generate_routes(backend: Backend) -> list[HTTPRouteHandler]:
     nonfinite_as_null = settings.json_nonfinite == "null"
 
     async def receive(
-        request: AnyRequest, headers: Headers, times: Timeline
+        request: AnyRequest, times: Timeline
     ) -> tuple[ModelInferRequest, Callable[[ModelInferResponse], Event]]:
         """Return the request, and what encodes its answers: they have its form."""
-        if (headers.get("content-encoding") or IDENTITY).strip().lower() != IDENTITY:
-            raise InvalidInput(f"Unsupported content-encoding, only '{IDENTITY}' is supported.")
-        body = await read_body(request, settings.max_request_size, headers.get("content-length"))
+        body = await read_plain_body(request, settings.max_request_size)
         times.mark_received()
         if not body:
             raise InvalidInput("the request body is empty; expected a JSON object")
@@ -66,7 +63,7 @@ def generate_routes(backend: Backend) -> list[HTTPRouteHandler]:
     )
     async def generate(request: AnyRequest) -> ASGIResponse:
         times, headers = Timeline(HTTP), request_headers(request)
-        message, encode = await receive(request, headers, times)
+        message, encode = await receive(request, times)
         body, sent = await _generate.generate(dataplane, message, headers, times, encode)
         return BuffersResponse([body], size=len(body), media_type="application/json", headers=sent, times=times)
 
@@ -77,7 +74,7 @@ def generate_routes(backend: Backend) -> list[HTTPRouteHandler]:
     )
     async def generate_stream(request: AnyRequest) -> EventStream:
         times, headers = Timeline(HTTP), request_headers(request)
-        message, encode = await receive(request, headers, times)
+        message, encode = await receive(request, times)
         return EventStream(dataplane.infer_stream(message, headers, times, encode), f"POST {request.url.path}")
 
     return [generate, generate_stream]

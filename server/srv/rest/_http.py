@@ -26,20 +26,20 @@ class HttpServer(uvicorn.Server):
     """One uvicorn server on one socket."""
 
     def __init__(self, app: ASGIApp, listener: socket.socket, *, root_path: str = "", access_log: bool = False) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=Http1Protocol,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=access_log,
-                server_header=False,
-                date_header=False,
-                root_path=root_path,
-                timeout_keep_alive=KEEP_ALIVE,
-            )
+        config = uvicorn.Config(
+            app,
+            http=Http1Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            server_header=False,
+            date_header=False,
+            root_path=root_path,
+            timeout_keep_alive=KEEP_ALIVE,
         )
+        # Not as an argument, by which one server would switch the logger off for all.
+        config.access_log = access_log
+        super().__init__(config)
         self._listener = listener
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

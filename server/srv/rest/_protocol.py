@@ -67,6 +67,8 @@ class Http1Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin with the head of a request."""
         super().connection_made(transport)
+        # uvicorn goes by the logger alone.
+        self.access_log = self.config.access_log
         self._in_head = True
         self._head_size = 0
         self._refusal = b""

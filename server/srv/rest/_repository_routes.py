@@ -9,7 +9,7 @@ from litestar import Response, post
 
 from srv._load_parameters import from_json
 from srv.rest._errors import AnyRequest
-from srv.rest._requests import OK, json_response, read_control_body
+from srv.rest._requests import OK, json_response, read_plain_body
 from srv_codecs.json import parse_json
 from srv_protocol.errors import InvalidInput, Unsupported
 from srv_protocol.inference_json import ModelIndexView
@@ -42,12 +42,12 @@ def repository_routes(backend: Backend) -> list[HTTPRouteHandler]:
     limit = backend.settings.max_request_size
 
     async def read_parameters(request: AnyRequest) -> dict[str, object]:
-        body = await read_control_body(request, limit)
+        body = await read_plain_body(request, limit)
         return (parse_json(_load_decoder, body).parameters if body else None) or {}
 
     @post("/v2/repository/index", status_code=OK, summary="The models of the repository and their states")
     async def index(request: AnyRequest) -> Response[bytes]:
-        body = await read_control_body(request, limit)
+        body = await read_plain_body(request, limit)
         ready = parse_json(_index_decoder, body).ready if body else None
         if not isinstance(ready, bool | None):
             raise InvalidInput("Invalid value for 'ready': expected a boolean")

@@ -13,7 +13,9 @@ from litestar import Response
 from srv._headers import response_headers
 from srv.rest._body import read_body
 from srv.rest._sse import Event
+from srv_codecs.compression import IDENTITY
 from srv_codecs.rest import OutputForms, encode_response
+from srv_protocol.errors import InvalidInput
 from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
@@ -55,6 +57,15 @@ def json_event(response: ModelInferResponse, *, forms: OutputForms = _PLAIN, non
     return Event(bytes(body.parts[0]), sent)
 
 
-async def read_control_body(request: AnyRequest, limit: int) -> memoryview:
-    """Return the body of a request other than inference; it may be empty."""
-    return await read_body(request, limit, request.headers.get("content-length"))
+async def read_plain_body(request: AnyRequest, limit: int) -> memoryview:
+    """Return the body of a request that may not be compressed, as inference may; it may be empty.
+
+    Raises:
+        InvalidInput: it is compressed, or as :func:`srv.rest._body.read_body`.
+        RequestTooLarge, ClientDisconnectedError: as there.
+    """
+    body = await read_body(request, limit, request.headers.get("content-length"))
+    # Nothing has no encoding, whatever a client sends with all of its requests.
+    if body and request.headers.get("content-encoding", IDENTITY).strip().lower() not in {"", IDENTITY}:
+        raise InvalidInput(f"Unsupported content-encoding, only '{IDENTITY}' is supported.")
+    return body

@@ -8,7 +8,7 @@ import msgspec
 from litestar import Response, get, post
 
 from srv.rest._errors import AnyRequest
-from srv.rest._requests import OK, json_response, read_control_body
+from srv.rest._requests import OK, json_response, read_plain_body
 from srv_codecs.json import parse_json
 from srv_protocol.errors import InvalidInput
 
@@ -31,7 +31,7 @@ def settings_routes(backend: Backend) -> list[HTTPRouteHandler]:
     limit = backend.settings.max_request_size
 
     async def changes(request: AnyRequest) -> dict[str, object]:
-        body = await read_control_body(request, limit)
+        body = await read_plain_body(request, limit)
         return parse_json(_decoder, body) if body else {}
 
     @get(_TRACE, summary="The trace settings, of a model or of all")

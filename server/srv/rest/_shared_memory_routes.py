@@ -8,7 +8,7 @@ import msgspec
 from litestar import Response, get, post
 
 from srv.rest._errors import AnyRequest
-from srv.rest._requests import OK, json_response, read_control_body
+from srv.rest._requests import OK, json_response, read_plain_body
 from srv_codecs.json import parse_json
 from srv_protocol.inference_json import (
     SystemSharedMemoryRegisterRequestView,
@@ -40,7 +40,7 @@ def _system_routes(memory: SharedMemory, limit: int) -> list[HTTPRouteHandler]:
 
     @post(f"{_SYSTEM}/region/{{name:str}}/register", status_code=OK, summary="Map shared memory of a client")
     async def register(request: AnyRequest) -> Response[bytes]:
-        wanted = parse_json(_register_decoder, await read_control_body(request, limit)).to_message()
+        wanted = parse_json(_register_decoder, await read_plain_body(request, limit)).to_message()
         memory.register(_region(request), wanted.key, wanted.offset, wanted.byte_size)
         return json_response({})
 
@@ -50,7 +50,7 @@ def _system_routes(memory: SharedMemory, limit: int) -> list[HTTPRouteHandler]:
         summary="Forget shared memory; requests that use it keep it until they end",
     )
     async def unregister(request: AnyRequest) -> Response[bytes]:
-        await read_control_body(request, limit)
+        await read_plain_body(request, limit)
         memory.unregister(_region(request))
         return json_response({})
 
@@ -65,7 +65,7 @@ def _cuda_routes(memory: SharedMemory, limit: int) -> list[HTTPRouteHandler]:
 
     @post(f"{_CUDA}/region/{{name:str}}/register", status_code=OK, summary="Refused: there is no support for GPUs")
     async def cuda_register(request: AnyRequest) -> Response[bytes]:
-        await read_control_body(request, limit)
+        await read_plain_body(request, limit)
         memory.register_cuda(_region(request))
         return json_response({})
 
@@ -75,7 +75,7 @@ def _cuda_routes(memory: SharedMemory, limit: int) -> list[HTTPRouteHandler]:
         summary="Forget CUDA memory, of which there is none",
     )
     async def cuda_unregister(request: AnyRequest) -> Response[bytes]:
-        await read_control_body(request, limit)
+        await read_plain_body(request, limit)
         memory.unregister_cuda()
         return json_response({})
 

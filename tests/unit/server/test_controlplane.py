@@ -137,6 +137,50 @@ def test_loads_of_one_model_do_not_mix_their_versions(repository: Path) -> None:
     run(repository, test)
 
 
+def test_versions_are_loaded_together_or_not_at_all(repository: Path) -> None:
+    """Those that are loaded stay as they are, and of those that are not the state says why."""
+    (repository / "v2" / "models.py").write_text("import no_such_package", encoding="utf-8")
+
+    async def test(control: ControlPlane, registry: ModelRegistry) -> None:
+        await control.unload("v")
+        await control.load("v", config(version_policy={"specific": {"versions": [1]}}))
+        before = registry.find("v", "1")
+        with pytest.raises(LoadError, match="failed to load 'v' version 2: "):
+            await control.load("v", config(max_batch_size=16))
+
+        assert registry.find("v", "1") is before
+        found = states(registry, "v")
+        assert found["10"] == ("UNAVAILABLE", "not loaded without version 2, which failed")
+        assert "no_such_package" in found["2"][1]
+
+        (repository / "v2" / "models.py").write_text(CODE, encoding="utf-8")
+        await control.load("v", config(max_batch_size=16))
+        sizes = [registry.find("v", version).runtime.settings.max_batch_size for version in ("1", "2", "10")]
+        assert sizes == [16, 16, 16]
+
+    run(repository, test)
+
+
+def test_whoever_goes_before_their_turn_loads_nothing(repository: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What has begun goes on without them."""
+
+    async def test(control: ControlPlane, registry: ModelRegistry) -> None:
+        before = registry.find("m")
+        caplog.clear()
+        loads = [asyncio.ensure_future(control.load("m")) for _ in range(5)]
+        await asyncio.sleep(0)  # the first has begun, and the others wait
+        for load in loads:
+            load.cancel()
+        await asyncio.wait(loads)
+        await control.unload("m")
+
+        assert before.runtime.ready is False
+        assert [each.getMessage() for each in caplog.records].count("model 'm' is loaded") == 1
+
+    caplog.set_level("INFO", "srv")
+    run(repository, test)
+
+
 @pytest.mark.parametrize(
     ("fields", "error"),
     [

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import stat
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,6 +115,38 @@ def test_files_that_cannot_be_written_leave_nothing_behind(root: Path, paths: li
         assert not [path for path in root.rglob("*") if path.is_file()]
     finally:
         store.close()
+
+
+def test_without_a_place_for_files_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(InvalidInput, match=r"^failed to load 'm': the files cannot be written: No such file or direc"):
+        FileStore().write("m", {"a": b""})
+
+
+def test_a_store_that_is_closed_while_files_are_written_leaves_none(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, leave = threading.Event(), threading.Event()
+    real = tempfile.mkdtemp
+
+    def slow(**given: str) -> str:
+        if "dir" in given:
+            entered.set()
+            leave.wait()
+        return real(**given)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", slow)
+    store = FileStore()
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(store.write, "m", {"a/b": b"x"})
+        entered.wait()
+        closing = pool.submit(store.close)
+        # Nothing says that it has come to the point where it must wait.
+        wait([closing], 0.05)
+        leave.set()
+        writing.result()
+        closing.result()
+    assert not list(root.iterdir())
 
 
 @given(st.text(st.sampled_from("./\\\0ab\n é%"), max_size=12))

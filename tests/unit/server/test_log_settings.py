@@ -97,6 +97,7 @@ def test_each_level_is_on_or_off_for_itself(info: bool, warning: bool, error: bo
 
     logging.getLogger().addHandler(Kept())
     LogSettings().update({"log_info": info, "log_warning": warning, "log_error": error, "log_verbose_level": verbose})
+    records.clear()
     for name in ("srv", "srv.rest", "srv_models.m_1.models"):
         log_all(name)
 
@@ -108,10 +109,22 @@ def test_other_loggers_are_not_concerned(capsys: pytest.CaptureFixture[str]) -> 
     """Theirs are not the server's records; a name that begins alike is another one."""
     settings = started()
     settings.update({"log_info": False, "log_warning": False, "log_error": False})
+    shown(capsys)
     for name in ("uvicorn", "srvx", "srv_modelsx"):
         log_all(name)
 
     assert shown(capsys) == ["warning", "error", "critical"] * 3
+
+
+def test_nobody_switches_errors_off_unseen(capsys: pytest.CaptureFixture[str]) -> None:
+    """The log itself says why there are none any more, once."""
+    settings = started()
+    for error in (True, False, False, True):
+        settings.update({"log_error": error})
+    log_all()
+
+    line = "log_error is switched off: errors are not logged from here on"
+    assert shown(capsys) == [line, "info", "warning", "error", "critical"]
 
 
 def test_a_level_can_be_switched_on_again(capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,6 +163,7 @@ def test_handlers_of_the_operators_obey_too(tmp_path: Path) -> None:
 def test_setting_logging_up_anew_begins_anew(capsys: pytest.CaptureFixture[str]) -> None:
     settings = started()
     settings.update({"log_info": False, "log_error": False})
+    shown(capsys)
     configure_logging(Settings())
     log_all()
 

@@ -58,7 +58,7 @@ def test_a_second_folder_with_the_same_name_and_version_is_broken(tmp_path: Path
 
     assert [each.name for each in found] == ["m"]
     assert [each.name for each in broken] == ["b"]
-    assert "has the same name and version already" in broken[0].reason
+    assert broken[0].reason == ("b/model-settings.json: a/model-settings.json has the same name and version already")
 
 
 def test_settings_that_cannot_be_read_break_that_model_alone(tmp_path: Path) -> None:
@@ -67,6 +67,8 @@ def test_settings_that_cannot_be_read_break_that_model_alone(tmp_path: Path) -> 
     (tmp_path / "bad" / "model-settings.json").write_text('{"implementation": 3}')
 
     assert scan(tmp_path) == ([("good", None)], ["bad"])
+    (_, broken) = ModelRepository(tmp_path, {}).scan()
+    assert broken[0].reason == "bad/model-settings.json: $.implementation: expected `str`, got `int`"
 
 
 def test_without_a_file_variables_describe_the_model(tmp_path: Path) -> None:

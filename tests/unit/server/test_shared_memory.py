@@ -6,6 +6,7 @@ import errno
 import gc
 import mmap
 import os
+import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,6 +153,29 @@ def test_a_name_is_given_once(memory: MemoryObject) -> None:
     regions.register("r", memory.name, 1, 1)
     with pytest.raises(InvalidInput, match="expected a name"):
         regions.register("", memory.name, 0, 1)
+
+
+@pytest.mark.parametrize(("descriptors", "most"), [(16, 4), (1 << 20, 4096), (resource.RLIM_INFINITY, 4096)])
+def test_regions_leave_descriptors_to_others(
+    memory: MemoryObject, monkeypatch: pytest.MonkeyPatch, descriptors: int, most: int
+) -> None:
+    """Whoever registers without end would leave none to connections."""
+
+    def limits(_: int) -> tuple[int, int]:
+        return descriptors, descriptors
+
+    def region(*given: object) -> object:
+        return given
+
+    monkeypatch.setattr(resource, "getrlimit", limits)
+    monkeypatch.setattr("srv._shared_memory._Region", region)
+    regions = SharedMemory(allowed=True)
+    for number in range(most):
+        regions.register(f"r{number}", memory.name, 0, 1)
+    with pytest.raises(InvalidInput, match=rf"^failed to register .* 'one': expected at most {most} regions"):
+        regions.register("one", memory.name, 0, 1)
+    regions.unregister("r0")
+    regions.register("one", memory.name, 0, 1)
 
 
 @pytest.mark.parametrize("key", ["", "/", "//", "///", "//x", "/x/y", "x/y", "../x", "/../x", "x/", "x\0", "/x\0y"])

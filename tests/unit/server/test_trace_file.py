@@ -225,9 +225,9 @@ def test_a_file_that_can_be_written_again_is_begun_then(tmp_path: Path) -> None:
 
 
 def test_a_tensor_without_text_costs_its_own_trace_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    class Mute:
-        def __str__(self) -> str:
-            message = "no text"
+    class Mute(bytes):
+        def decode(self, encoding: str = "", errors: str = "") -> str:
+            message = f"no text in {encoding}, {errors}"
             raise ValueError(message)
 
     mute = np.empty(1, object)
@@ -236,7 +236,7 @@ def test_a_tensor_without_text_costs_its_own_trace_alone(tmp_path: Path, caplog:
 
     assert [each["request_id"] for each in read(tmp_path / "t") if "model_name" in each] == ["a", "c"]
     assert [each.getMessage() for each in caplog.records] == [
-        f"{tmp_path / 't'}: traces cannot be written, and are lost: no text"
+        f"{tmp_path / 't'}: traces cannot be written, and are lost: no text in utf-8, backslashreplace"
     ]
 
 
@@ -270,9 +270,48 @@ def test_traces_that_come_too_fast_are_dropped_and_counted(
     asyncio.run(run())
     assert [each["request_id"] for each in read(tmp_path / "t") if "model_name" in each] == ["0", "1", "2", "6"]
     assert [each.getMessage() for each in caplog.records] == [
-        f"{tmp_path / 't'}: traces come faster than they can be written; some are dropped",
+        f"{tmp_path / 't'}: traces come faster than they can be written, or are too large; some are dropped",
         f"{tmp_path / 't'}: 3 traces were dropped",
     ]
+
+
+def test_few_bytes_of_tensors_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traces are few where their tensors are large; one that is too large alone is dropped whatever waits."""
+    monkeypatch.setattr(_trace_file, "_BACKLOG_BYTES", 100)
+    entered, leave = threading.Event(), threading.Event()
+    real = _trace_file._append
+
+    def slow(traces: Any, items: bytes) -> None:
+        entered.set()
+        leave.wait()
+        real(traces, items)
+
+    monkeypatch.setattr(_trace_file, "_append", slow)
+    numbers, words = tensor("UINT8", np.zeros(60, np.uint8)), tensor("BYTES", np.array([b"x" * 32], object))
+
+    async def run() -> None:
+        writer, rotation = TraceWriter(tmp_path / "t"), Rotation(0)
+        writer.put(record("large", numbers, numbers), rotation)
+        writer.put(record("first", numbers), rotation)
+        await asyncio.to_thread(entered.wait)
+        for name, each in {"too much": numbers, "fits": words, "no more": words}.items():
+            writer.put(record(name, each), rotation)
+        writer.put(record("empty"), rotation)
+        leave.set()
+        while writer._taken < writer._given:
+            await asyncio.sleep(0)
+        writer.put(record("last", numbers), rotation)
+        await asyncio.wrap_future(writer.close())
+
+    asyncio.run(run())
+    written = [each["request_id"] for each in read(tmp_path / "t") if "model_name" in each]
+    assert written == ["first", "fits", "empty", "last"]
+
+
+def test_an_array_of_many_parts_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_trace_file, "_AT_ONCE", 2)
+    for count in range(6):
+        assert data("INT32", np.arange(count, dtype="<i4")) == ",".join(map(str, range(count)))
 
 
 def test_tritons_reader_finds_what_it_looks_for(tmp_path: Path) -> None:
