@@ -8,7 +8,8 @@ from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from grpclib.const import Cardinality, Handler, Status
-from grpclib.exceptions import GRPCError
+from grpclib.exceptions import GRPCError, StreamTerminatedError
+from h2.exceptions import StreamClosedError
 
 from srv._headers import response_headers
 from srv._status import describe_error
@@ -114,6 +115,10 @@ class Calls:
                 expired = stream.deadline is not None and not stream.deadline.time_remaining()
                 status = Status.DEADLINE_EXCEEDED if expired else Status.CANCELLED
                 raise
+            except (StreamClosedError, StreamTerminatedError) as error:
+                # The client has gone, and the model's code went on although it was cancelled.
+                status = Status.CANCELLED
+                raise asyncio.CancelledError from error
             except Exception as error:
                 described = describe_error(error, path)
                 status = described.grpc
