@@ -6,8 +6,9 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import grpc
 import numpy as np
 import pytest
 from grpc_client import Grpc
@@ -128,6 +129,11 @@ class Late(MLModel):
             except asyncio.CancelledError:
                 return InferenceResponse(outputs=[ResponseOutput("late", "INT32", [1], data=[1])])
 
+class Own(MLModel):
+    async def predict(self, payload):
+        asyncio.current_task().cancel()
+        await asyncio.sleep(3600)
+
 class Step(MLModel):
     def predict_stream(self, payloads):
         (payload,) = payloads
@@ -139,7 +145,7 @@ class Step(MLModel):
 
 def write_models(root: Path) -> None:
     """Write models that are slow, or do not want to end."""
-    for name in ("Stubborn", "Slow", "Late", "Step"):
+    for name in ("Stubborn", "Slow", "Late", "Own", "Step"):
         folder = root / name
         folder.mkdir()
         (folder / "model-settings.json").write_text(f'{{"implementation": "models.{name}"}}', encoding="utf-8")
@@ -214,3 +220,16 @@ def test_a_plain_stream_is_answered_in_time_whatever_its_step_takes(
     assert text == "Request timeout expired: the request took longer than its timeout parameter says"
     gate.wait().release()
     assert server.post("/v2/repository/models/Step/unload").status == 200
+
+
+def test_a_model_that_cancels_its_own_task_is_told_of(serve: Serve, tmp_path: Path) -> None:
+    """A call or a stream that just ended would look as if nothing had been asked."""
+    write_models(tmp_path)
+    server = serve(tmp_path).wait_started()
+    assert server.post("/v2/models/Own/infer", json_body({})).status == 500
+    with Grpc(server) as client:
+        assert client.fails(grpc_request("Own", {})) == ("INTERNAL", "the request was cancelled")
+        with pytest.raises(grpc.RpcError) as caught:
+            list(client.stream([grpc_request("Own", {})]))
+    error: Any = caught.value
+    assert (error.code(), error.details()) == (grpc.StatusCode.INTERNAL, "a request of the stream was cancelled")
