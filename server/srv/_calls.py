@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import contextvars
 import inspect
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ _A = TypeVar("_A")
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _END: Final = object()
+
+_logger: Final = logging.getLogger("srv")
 
 
 def _nothing() -> None:
@@ -41,6 +44,8 @@ class Ticket:
 
 
 _PLAIN: Final = Ticket()
+# Before all requests: a stream that is left holds something.
+_FIRST: Final = Ticket(priority=0)
 
 
 class Caller:
@@ -55,6 +60,7 @@ class Caller:
     def __init__(self, label: str, limit: int | None = None) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"srv-{label}")
         self._turns = Turns(limit)
+        self._closing: set[asyncio.Task[object]] = set()
         self.limit = limit
 
     @overload
@@ -91,7 +97,8 @@ class Caller:
         """Yield what an ``async`` or a plain generator function yields.
 
         A plain one runs on the model's thread. Each of its steps waits for its turn, the first as `ticket` says; the
-        later ones are never too many.
+        later ones are never too many. One that is left before its end is closed there, and nobody waits for it: a
+        step may be running that takes as long as it likes.
 
         Raises:
             QueueFull: too many wait already.
@@ -118,8 +125,8 @@ class Caller:
             while (item := await self._run(lambda: next(iterator, _END), ticket)) is not _END:
                 yield item
         finally:
-            if inspect.isgenerator(iterator):
-                await self._run(iterator.close)
+            if inspect.isgenerator(iterator) and inspect.getgeneratorstate(iterator) != inspect.GEN_CLOSED:
+                self._close_soon(iterator.close)
 
     async def _next(self, items: AsyncIterator[object]) -> object:
         with _Contained():
@@ -155,8 +162,21 @@ class Caller:
         running.add_done_callback(finish_on_loop)
         return await answer
 
+    def _close_soon(self, close: Callable[[], object]) -> None:
+        task = asyncio.create_task(self._run(close, _FIRST))
+        self._closing.add(task)
+        task.add_done_callback(self._closed)
+
+    def _closed(self, task: asyncio.Task[object]) -> None:
+        self._closing.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _logger.error("a stream that was left cannot be closed", exc_info=error)
+
     async def drain(self) -> None:
         """Return once the thread has done what it was given; a request that was cancelled may still run on it."""
+        if self._closing:
+            await asyncio.wait(self._closing)
         await self._run(lambda: None)
 
     def close(self) -> None:

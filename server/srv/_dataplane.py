@@ -295,7 +295,7 @@ class DataPlane:
                             break
                         wants_end = wants_end and not final
                         answer = _encode_marked(encode, finished, final=final if mark_final else None)
-                        recording.add_response(finished, max(asked, times.started))
+                        recording.add_response(finished, asked)
                         yield answer
                         asked = now()
             except BaseException as error:

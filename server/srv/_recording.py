@@ -73,7 +73,7 @@ class Recording:
         times.mark_ended()
         if self._trace is not None:
             self._trace.add_response(response)
-        infer_ns, output_ns = times.computed - asked, times.ended - times.computed
+        infer_ns, output_ns = times.computed - self._begun(asked), times.ended - times.computed
         self._statistics.add_response(self._position, infer_ns, output_ns)
         self._infer_ns += infer_ns
         self._output_ns += output_ns
@@ -81,14 +81,18 @@ class Recording:
 
     def add_stream_end(self, asked: int) -> None:
         """Take note of a stream that has ended of itself."""
-        infer_ns = now() - asked
+        infer_ns = now() - self._begun(asked)
         self._statistics.add_stream_end(self._position, infer_ns)
         self._infer_ns += infer_ns
 
     def add_stream_failure(self, asked: int, error: BaseException) -> None:
         """Take note of a stream that ends with an error, or with a client that goes away."""
         cancelled = isinstance(error, (asyncio.CancelledError, GeneratorExit))
-        self._statistics.add_stream_failure(self._position, now() - asked, cancelled=cancelled)
+        self._statistics.add_stream_failure(self._position, now() - self._begun(asked), cancelled=cancelled)
+
+    def _begun(self, asked: int) -> int:
+        """Return when the model began with what it was asked for: its wait for the first is counted elsewhere."""
+        return max(asked, self._times.started)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -26,13 +26,13 @@ class Turns:
         self.limit = limit
         self._taken = False
         self._count = 0
-        self._waiting: list[tuple[int, int, Future[None]]] = []
-        self._left = 0
+        self._queue: list[tuple[int, int, Future[None]]] = []
+        self._waiting = 0
 
     @property
     def waiting(self) -> int:
         """How many wait for their turn."""
-        return len(self._waiting) - self._left
+        return self._waiting
 
     async def take(self, priority: int = LOWEST, *, bounded: bool = False) -> None:
         """Return when it is the caller's turn, who calls :meth:`give_back` in the end.
@@ -42,11 +42,12 @@ class Turns:
         if not self._taken:
             self._taken = True
             return
-        if bounded and self.limit is not None and self.waiting >= self.limit:
+        if bounded and self.limit is not None and self._waiting >= self.limit:
             raise QueueFull(f"Exceeds maximum queue size: {self.limit} requests are waiting")
         turn: Future[None] = asyncio.get_running_loop().create_future()
         self._count += 1
-        heapq.heappush(self._waiting, (priority, self._count, turn))
+        heapq.heappush(self._queue, (priority, self._count, turn))
+        self._waiting += 1
         try:
             await turn
         except asyncio.CancelledError:
@@ -60,18 +61,17 @@ class Turns:
     def _forget(self, turn: Future[None]) -> None:
         """Leave the queue; entries of those who left are cleared away once they are most of it."""
         turn.cancel()
-        self._left += 1
-        if self._left > len(self._waiting) // 2:
-            self._waiting = [each for each in self._waiting if not each[2].cancelled()]
-            heapq.heapify(self._waiting)
-            self._left = 0
+        self._waiting -= 1
+        if len(self._queue) > 2 * self._waiting:
+            self._queue = [each for each in self._queue if not each[2].cancelled()]
+            heapq.heapify(self._queue)
 
     def give_back(self) -> None:
         """End a turn; the next one begins."""
-        while self._waiting:
-            _, _, turn = heapq.heappop(self._waiting)
+        while self._queue:
+            _, _, turn = heapq.heappop(self._queue)
             if not turn.done():
+                self._waiting -= 1
                 turn.set_result(None)
                 return
-            self._left -= 1
         self._taken = False

@@ -86,6 +86,19 @@ def test_http_clients_that_leave_in_the_middle_of_a_response_are_forgotten(
     eventually(lambda: quiet.open_files() <= files, lambda: f"{files} files became {quiet.open_files()}")
 
 
+def test_http_clients_that_leave_answers_behind_are_forgotten(quiet: Server, gate: Gate) -> None:
+    """Of three requests in one piece, while the first is answered; nothing of the others is a fault."""
+    before, files = tasks(quiet), quiet.open_files()
+    body = json_body({"port:INT32": np.array([gate.port], np.int32)})
+    head = f"POST /v2/models/gate/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection = send_raw(quiet.http_port, (head.encode() + body) * 3)
+    visit = gate.wait()
+    connection.close()
+    visit.release()
+    eventually(lambda: tasks(quiet) <= before, lambda: f"{before} tasks became {tasks(quiet)}")
+    eventually(lambda: quiet.open_files() <= files, lambda: f"{files} files became {quiet.open_files()}")
+
+
 def test_grpc_calls_that_are_cancelled_are_forgotten(quiet: Server, gate: Gate) -> None:
     """In the runtime's code, all at once; the connection goes on."""
     before = tasks(quiet)

@@ -6,8 +6,9 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import grpc
 import numpy as np
 import pytest
 from grpc_client import Grpc
@@ -102,6 +103,7 @@ def test_two_fronts_cannot_have_one_port(tmp_path: Path) -> None:
 RUNTIME = """
 import asyncio, socket
 from srv import MLModel
+from srv.types import InferenceResponse, ResponseOutput
 
 class Stubborn(MLModel):
     async def predict(self, payload):
@@ -118,12 +120,32 @@ class Slow(MLModel):
             with socket.create_connection(("127.0.0.1", int(payload.inputs[0].data[0]))):
                 await asyncio.sleep(3600)
                 yield
+
+class Late(MLModel):
+    async def predict(self, payload):
+        with socket.create_connection(("127.0.0.1", int(payload.inputs[0].data[0]))):
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                return InferenceResponse(outputs=[ResponseOutput("late", "INT32", [1], data=[1])])
+
+class Own(MLModel):
+    async def predict(self, payload):
+        asyncio.current_task().cancel()
+        await asyncio.sleep(3600)
+
+class Step(MLModel):
+    def predict_stream(self, payloads):
+        (payload,) = payloads
+        with socket.create_connection(("127.0.0.1", int(payload.inputs[0].data[0]))) as connection:
+            connection.recv(1)
+            yield
 """
 
 
 def write_models(root: Path) -> None:
     """Write models that are slow, or do not want to end."""
-    for name in ("Stubborn", "Slow"):
+    for name in ("Stubborn", "Slow", "Late", "Own", "Step"):
         folder = root / name
         folder.mkdir()
         (folder / "model-settings.json").write_text(f'{{"implementation": "models.{name}"}}', encoding="utf-8")
@@ -163,3 +185,51 @@ def test_a_stream_that_is_left_before_its_first_event_ends(serve: Serve, tmp_pat
     connection.close()
     visit.wait_closed()
     assert server.post("/v2/repository/models/Slow/unload").status == 200
+
+
+def test_an_answer_to_a_client_that_has_gone_is_dropped(serve: Serve, tmp_path: Path, gate: Gate) -> None:
+    """The model did not want to be cancelled, which is no fault of the server."""
+    write_models(tmp_path)
+    server = serve(tmp_path).wait_started()
+    with Grpc(server) as client:
+        call = client.start(grpc_request("Late", {"port:INT32": np.array([gate.port], np.int32)}))
+        visit = gate.wait()
+        call.cancel()
+        visit.wait_closed()
+    assert "ERROR" not in server.log
+
+
+@pytest.mark.parametrize("front", ["rest", "grpc"])
+def test_a_plain_stream_is_answered_in_time_whatever_its_step_takes(
+    serve: Serve, tmp_path: Path, gate: Gate, front: str
+) -> None:
+    """The thread keeps its turn until the step ends; the client knows before."""
+    write_models(tmp_path)
+    server = serve(tmp_path).wait_started()
+    port = {"port:INT32": np.array([gate.port], np.int32)}
+    if front == "rest":
+        answer = server.post("/v2/models/Step/infer_stream", json_body(port, parameters={"timeout": 200_000}))
+        assert answer.status == 504
+        text = answer.error()
+    else:
+        request = grpc_request("Step", port)
+        request.parameters["timeout"].int64_param = 200_000
+        with Grpc(server) as client:
+            (response,) = client.stream([request])
+        text = response.error_message
+    assert text == "Request timeout expired: the request took longer than its timeout parameter says"
+    gate.wait().release()
+    assert server.post("/v2/repository/models/Step/unload").status == 200
+
+
+def test_a_model_that_cancels_its_own_task_is_told_of(serve: Serve, tmp_path: Path) -> None:
+    """A call or a stream that just ended would look as if nothing had been asked."""
+    write_models(tmp_path)
+    server = serve(tmp_path).wait_started()
+    assert server.post("/v2/models/Own/infer", json_body({})).status == 500
+    with Grpc(server) as client:
+        assert client.fails(grpc_request("Own", {})) == ("INTERNAL", "the request was cancelled")
+        with pytest.raises(grpc.RpcError) as caught:
+            list(client.stream([grpc_request("Own", {})]))
+    error: Any = caught.value
+    assert (error.code(), error.details()) == (grpc.StatusCode.INTERNAL, "a request of the stream was cancelled")

@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 import pytest
 from grpc_client import Grpc
-from serving import MODELS, Gate, send_raw
+from serving import MODELS, Gate, receive_all, send_raw
 from tensors import grpc_request, json_body
 
 if TYPE_CHECKING:
@@ -95,7 +95,25 @@ def test_shutdown_timeout_bounds_the_wait(serve: Serve, gate: Gate, model: str, 
             assert answer.status == 503
             assert answer.error()
         if over_grpc is not None:
-            assert over_grpc.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+            assert over_grpc.code() is grpc.StatusCode.UNAVAILABLE
+            assert over_grpc.details() == "the server is shutting down"
+
+
+@pytest.mark.parametrize("model", ["stream", "stream_plain"])
+def test_a_stream_of_events_that_is_cut_short_says_so(serve: Serve, gate: Gate, model: str) -> None:
+    """Its last event is the error; it would look whole otherwise."""
+    server = serve(MODELS / "shared", shutdown_timeout=0.3).wait_started()
+    body = json_body(
+        {**port_of(gate), "count:INT32": np.array([1_000_000], np.int32)} if model == "stream" else port_of(gate)
+    )
+    head = f"POST /v2/models/{model}/infer_stream HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection = send_raw(server.http_port, head.encode() + body)
+    visit = gate.wait()
+    server.signal()
+    received = receive_all(connection)
+    visit.wait_closed()
+    assert received.endswith(b'data: {"error":"the server is shutting down"}\n\n\r\n0\r\n\r\n')
+    assert server.wait_exit() == 0
 
 
 @pytest.mark.parametrize("model", ["gate", "gate_plain"])

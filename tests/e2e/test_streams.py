@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from grpc_client import Grpc
 from serving import send_raw
-from tensors import grpc_outputs, grpc_request, json_body
+from tensors import grpc_outputs, grpc_request, json_body, pb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,6 +99,27 @@ def test_a_malformed_message_in_a_grpc_stream_ends_it(client: Grpc) -> None:
         list(call(iter([b"\xff"]), timeout=60))
     error: Any = caught.value
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_what_is_owed_comes_before_the_end_of_a_grpc_stream(client: Grpc, gate: Gate) -> None:
+    """By a message that nobody can read, and by an error where the client wants it as the status of the call."""
+    call: Any = client.channel.stream_stream(
+        "/inference.GRPCInferenceService/ModelStreamInfer",
+        response_deserializer=pb.ModelStreamInferResponse.FromString,
+    )
+    slow = grpc_request("gate", int32(port=gate.port), id="slow").SerializeToString()
+    wrong = grpc_request("nobody", int32(x=1)).SerializeToString()
+    for last, metadata, code in (
+        (b"\xff", (), grpc.StatusCode.INVALID_ARGUMENT),
+        (wrong, (("triton_grpc_error", "true"),), grpc.StatusCode.NOT_FOUND),
+    ):
+        responses = call(iter([slow, last]), timeout=60, metadata=metadata)
+        gate.wait().release()
+        assert next(responses).infer_response.id == "slow"
+        with pytest.raises(grpc.RpcError) as caught:
+            next(responses)
+        error: Any = caught.value
+        assert error.code() is code
 
 
 def test_a_cancelled_grpc_stream_closes_the_generator(client: Grpc, gate: Gate) -> None:

@@ -8,7 +8,8 @@ from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from grpclib.const import Cardinality, Handler, Status
-from grpclib.exceptions import GRPCError
+from grpclib.exceptions import GRPCError, StreamTerminatedError
+from h2.exceptions import StreamClosedError
 
 from srv._headers import response_headers
 from srv._status import describe_error
@@ -111,9 +112,18 @@ class Calls:
                 status = error.status
                 raise
             except asyncio.CancelledError:
-                expired = stream.deadline is not None and not stream.deadline.time_remaining()
-                status = Status.DEADLINE_EXCEEDED if expired else Status.CANCELLED
-                raise
+                if _has_left(stream):
+                    expired = stream.deadline is not None and not stream.deadline.time_remaining()
+                    status = Status.DEADLINE_EXCEEDED if expired else Status.CANCELLED
+                    raise
+                # grpclib would send nothing, and the client would wait.
+                cut = _cut(stopping=self.refusing)
+                status = cut.status
+                raise cut from None
+            except (StreamClosedError, StreamTerminatedError) as error:
+                # The client has gone, and the model's code went on although it was cancelled.
+                status = Status.CANCELLED
+                raise asyncio.CancelledError from error
             except Exception as error:
                 described = describe_error(error, path)
                 status = described.grpc
@@ -133,8 +143,21 @@ def _short(message: str) -> str:
     return message if len(message) <= limit else f"{message[:limit]}..."
 
 
+def _has_left(stream: Stream[object, object]) -> bool:
+    """Whether the client has reset the call, or its deadline is over: grpclib then says why it cancels."""
+    wrapper = stream._stream.wrapper  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # grpclib has no other way to it
+    return wrapper is not None and bool(wrapper.cancelled)
+
+
 async def _refuse() -> None:
-    raise GRPCError(Status.UNAVAILABLE, "the server is shutting down")
+    raise _cut(stopping=True)
+
+
+def _cut(*, stopping: bool) -> GRPCError:
+    """Return the error of a call that is cancelled although its client waits."""
+    if stopping:
+        return GRPCError(Status.UNAVAILABLE, "the server is shutting down")
+    return GRPCError(Status.INTERNAL, "the request was cancelled")
 
 
 class _Service:

@@ -20,7 +20,7 @@ from srv._timeline import GRPC, Timeline
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import requests, send
 from srv_codecs.grpc import OutputForms, lower_response
-from srv_protocol.errors import SrvError
+from srv_protocol.errors import InferenceError, SrvError
 from srv_protocol.inference import ModelInferResponse, ModelStreamInferResponse, Parameters
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class TritonSession:
     Requests run side by side, :data:`MAX_RUNNING` of them. Models with one response to each request answer in the
     order of the requests, streaming ones as responses come. Each response says in ``triton_final_response`` whether
     it is the last one. An error is a message of the stream, which goes on; with ``triton_grpc_error: true`` in its
-    metadata, the first error is the status of the call, and ends it: at its place in that order.
+    metadata, the first error is the status of the call, and ends it: at its place in that order. So does a message that
+    cannot be read; the requests before it are answered first.
     """
 
     reply_type: ClassVar[type[Message]] = ModelStreamInferResponse
@@ -69,6 +70,7 @@ class TritonSession:
         self._room = asyncio.Semaphore(MAX_RUNNING)
         # Messages are longer than frames, and must not mix.
         self._sending = asyncio.Lock()
+        self._problem: SrvError | None = None
 
     async def run(self) -> None:
         """Answer the requests.
@@ -78,34 +80,34 @@ class TritonSession:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                unreadable = await self._begin(group)
+                await self._begin_all(group)
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        if unreadable is not None:
-            raise unreadable
+        if self._problem is not None:
+            raise self._problem
 
-    async def _begin(self, group: asyncio.TaskGroup) -> SrvError | None:
-        """Begin to answer each request that comes; return the error of one that cannot be read, the last to come.
-
-        Those before it are answered.
-        """
+    async def _begin_all(self, group: asyncio.TaskGroup) -> None:
         previous = asyncio.Event()
         previous.set()
+        async with aclosing(requests(self._stream, self._draining)) as coming:
+            while (request := await self._next(coming)) is not None:
+                times = Timeline(GRPC)
+                times.mark_received()
+                await self._room.acquire()
+                if self._dataplane.streams(request.model_name, request.model_version):
+                    group.create_task(self._answer(request, times, None, None))
+                    continue
+                done = asyncio.Event()
+                group.create_task(self._answer(request, times, previous, done))
+                previous = done
+
+    async def _next(self, coming: AsyncGenerator[ModelInferRequest]) -> ModelInferRequest | None:
         try:
-            async with aclosing(requests(self._stream, self._draining)) as coming:
-                async for request in coming:
-                    times = Timeline(GRPC)
-                    times.mark_received()
-                    await self._room.acquire()
-                    if self._dataplane.streams(request.model_name, request.model_version):
-                        group.create_task(self._answer(request, times, None, None))
-                        continue
-                    done = asyncio.Event()
-                    group.create_task(self._answer(request, times, previous, done))
-                    previous = done
+            return await anext(coming, None)
         except SrvError as error:
-            return error
-        return None
+            # An answer that is owed comes before a refusal.
+            self._problem = error
+            return None
 
     async def _answer(
         self, request: ModelInferRequest, times: Timeline, previous: asyncio.Event | None, done: asyncio.Event | None
@@ -114,11 +116,15 @@ class TritonSession:
             # A client that resets its stream cancels the call, and thereby this task, but a moment later.
             with contextlib.suppress(StreamClosedError, StreamTerminatedError):
                 await self._answer_or_fail(request, times, previous)
+        except asyncio.CancelledError:
+            # Nobody hears of it where the call itself is cancelled; a model may cancel its own task too.
+            self._problem = InferenceError("a request of the stream was cancelled")
+            _set(done)
+            raise
         finally:
             self._room.release()
         # Not after an error that ends the call: the later ones wait until they are cancelled with it.
-        if done is not None:
-            done.set()
+        _set(done)
 
     async def _answer_or_fail(
         self, request: ModelInferRequest, times: Timeline, previous: asyncio.Event | None
@@ -147,6 +153,11 @@ class TritonSession:
             await previous.wait()
         async with self._sending:
             await send(self._stream, response)
+
+
+def _set(done: asyncio.Event | None) -> None:
+    if done is not None:
+        done.set()
 
 
 class MLServerSession:

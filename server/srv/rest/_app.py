@@ -128,6 +128,8 @@ def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
             if running.lost:
                 status = _CLIENT_CLOSED
                 return
+            if status and isinstance(error, asyncio.CancelledError):
+                return  # within an answer that nobody reads; uvicorn closes the connection
             if status:
                 raise
             cut = _STOPPING if state.stopping else _CANCELLED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -73,10 +74,14 @@ class Http1Protocol(HttpToolsProtocol):
         self._head_size = 0
         self._refusal = b""
         self._running = Running()
+        # The requests that have no whole answer yet, the oldest first; uvicorn knows the last of them.
+        self._unanswered: deque[RequestResponseCycle] = deque()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End with all that runs: sending into a closed connection is no error to uvicorn, so nothing else would."""
         super().connection_lost(exc)
+        for cycle in self._unanswered:
+            cycle.disconnected = True
         self._running.lose()
 
     def on_message_begin(self) -> None:
@@ -99,6 +104,7 @@ class Http1Protocol(HttpToolsProtocol):
         """Go on with the body."""
         self._in_head = False
         super().on_headers_complete()
+        self._unanswered.append(self.cycle)
 
     def on_message_complete(self) -> None:
         """Go on with the next request."""
@@ -108,6 +114,7 @@ class Http1Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with the request behind this one, or with its refusal."""
+        self._unanswered.popleft()
         # A request that is refused within its body is the last of those that wait.
         waiting = len(self.pipeline) - (not self._in_head)
         if self._refusal and waiting <= 0:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from litestar import MediaType
 from litestar.response.base import ASGIResponse
 
 from srv._status import describe_error
 from srv.rest._errors import error_body
+from srv_protocol.errors import ModelNotReady
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from litestar.types import Receive, Scope, Send
+
+
+_STOPPING: Final = ModelNotReady("the server is shutting down")
 
 
 class Event(NamedTuple):
@@ -27,8 +32,9 @@ class Event(NamedTuple):
 class EventStream:
     """An ASGI response that writes each event as ``data: {json}`` (WHATWG HTML, "Server-sent events").
 
-    An error before the first event has its own status; a later one is the last event. The headers are those of the
-    first event. The generator is closed when the request is cancelled, as it is when the client leaves.
+    An error before the first event has its own status; a later one is the last event, and so is the end of a server
+    that waits no longer. The headers are those of the first event. The generator is closed when the request is
+    cancelled, as it is when the client leaves.
     """
 
     def __init__(self, events: AsyncGenerator[Event], doing: str) -> None:
@@ -57,8 +63,10 @@ class EventStream:
         try:
             async for event in self._events:
                 await _send_event(send, event.data)
-        except Exception as error:  # noqa: BLE001  # the status is out; the table of errors gives the text
-            await _send_event(send, error_body(describe_error(error, self._doing).message))
+        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001  # the status is out; the table of errors gives the text
+            # Of those who cancel a request, only the server's stop leaves somebody to read it.
+            told = error if isinstance(error, Exception) else _STOPPING
+            await _send_event(send, error_body(describe_error(told, self._doing).message))
 
 
 async def _send_event(send: Send, data: bytes) -> None:

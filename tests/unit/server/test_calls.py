@@ -146,11 +146,66 @@ def test_a_stream_that_is_not_read_to_its_end_is_closed() -> None:
 
             assert await anext(stream) == 1
             await stream.aclose()
+        await caller.drain()
         caller.close()
 
     asyncio.run(run())
 
     assert closed == ["async", "plain"]
+
+
+def test_nobody_waits_for_a_step_of_a_stream_that_is_cancelled() -> None:
+    """It is closed when the step has ended, before any other call."""
+    events: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def steps(_: None) -> Iterator[int]:
+        try:
+            begun.set()
+            go_on.wait()
+            yield 1
+        finally:
+            events.append("closed")
+
+    async def run() -> None:
+        caller = Caller("m")
+        step = asyncio.ensure_future(anext(caller.iterate(steps, None)))
+        await asyncio.to_thread(begun.wait)
+        other = asyncio.ensure_future(caller.call(lambda: events.append("called")))
+        await asyncio.sleep(0)
+        step.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await step
+        events.append("cancelled")
+        go_on.set()
+        await other
+        caller.close()
+
+    asyncio.run(run())
+
+    assert events == ["cancelled", "closed", "called"]
+
+
+def test_what_a_stream_raises_when_it_is_closed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def stubborn(_: None) -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            message = "boom"
+            raise ValueError(message)
+
+    async def run() -> None:
+        caller = Caller("m")
+        stream = caller.iterate(stubborn, None)
+        await anext(stream)
+        await stream.aclose()
+        await caller.drain()
+        caller.close()
+
+    asyncio.run(run())
+
+    assert "a stream that was left cannot be closed" in caplog.text
+    assert "boom" in caplog.text
 
 
 def exits() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from srv import _statistics
+from srv._metrics import Metrics
+from srv._recording import Recording
 from srv._statistics import Statistics
-from srv._timeline import Timeline
+from srv._timeline import Timeline, now
 from srv_protocol.inference import StatisticDuration
 
 
@@ -63,6 +65,25 @@ def test_the_responses_of_streams_count_by_position() -> None:
     assert (found["0"].compute_infer, found["0"].success) == (duration(2, 30), duration(2, 33))
     assert (found["1"].fail, found["1"].cancel) == (duration(1, 5), duration(1, 6))
     assert (found["2"].empty_response, found["2"].success) == (duration(1, 4), duration(0, 0))
+
+
+def test_the_wait_for_a_model_is_no_part_of_what_it_takes() -> None:
+    statistics, metrics = Statistics(), Metrics("rest_server").inference("m", "")
+    made = times(now(), now(), 0, 0, 0)
+    asked = now() - 3_600_000_000_000
+    with Recording(metrics, statistics, made, 1, None) as recording:
+        made.mark_started()
+        recording.add_stream_end(asked)
+    with Recording(metrics, statistics, made, 1, None) as recording:
+        recording.add_stream_failure(asked, ValueError())
+    found = statistics.to_message("m", "")
+    first = found.response_stats["0"]
+
+    assert found.inference_stats is not None
+    for counted in (found.inference_stats.compute_infer, first.empty_response, first.fail):
+        assert counted is not None
+        assert counted.count
+        assert counted.ns < 3_600_000_000_000
 
 
 def test_what_clients_choose_does_not_grow_without_bound() -> None:

@@ -78,6 +78,25 @@ def test_a_turn_that_comes_in_the_moment_of_the_cancellation_goes_to_the_next() 
     asyncio.run(run())
 
 
+def test_those_who_leave_all_at_once_are_counted_once_each() -> None:
+    async def run() -> None:
+        turns = Turns(100)
+        await turns.take()
+        tasks = [asyncio.ensure_future(turns.take(bounded=True)) for _ in range(100)]
+        await asyncio.sleep(0)
+        for task in tasks[:60]:
+            task.cancel()
+        await asyncio.gather(*tasks[:60], return_exceptions=True)
+
+        assert turns.waiting == 40
+        for task in tasks[60:]:
+            turns.give_back()
+            await task
+        assert turns.waiting == 0
+
+    asyncio.run(run())
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("take"), st.sampled_from([1, 2, 3, LOWEST])),
