@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import tritonclient.grpc as triton
 from serving import PATIENCE
 from tensors import binary_body, rest_outputs, same
 
@@ -47,6 +48,14 @@ def test_3_4_perf_analyzer_measures_a_model(
     found = re.search(r"Request count: (\d+)", done.stdout)
     assert found is not None, done.stdout
     assert int(found[1]) >= 50
+
+
+def test_3_4_the_version_in_statistics_is_a_number(triton_server: Server) -> None:
+    """perf_analyzer ends at any other, also where the model has no version."""
+    found = json.loads(triton_server.get("/v2/models/simple/stats").body)["model_stats"]
+    assert [(each["name"], each["version"]) for each in found] == [("simple", "1")]
+    with triton.InferenceServerClient(triton_server.grpc_address) as client:
+        assert [each.version for each in client.get_inference_statistics("simple").model_stats] == ["1"]
 
 
 def test_3_4_the_header_is_always_there_and_the_id_may_be_empty(triton_server: Server) -> None:
