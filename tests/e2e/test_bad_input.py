@@ -125,9 +125,9 @@ REST_CASES: dict[str, tuple[object, str]] = {
         json.dumps(x(data="@")).encode().replace(b'"@"', b"[" * 10_000 + b"]" * 10_000),
         "nested too deeply",
     ),
-    "100 deep in data": (
-        json.dumps(x(data="@")).encode().replace(b'"@"', b"[" * 100 + b"]" * 100),
-        "inputs[0].data: expected at most",
+    "101 deep in data": (
+        json.dumps(x(data="@")).encode().replace(b'"@"', b"[" * 101 + b"]" * 101),
+        "inputs[0].data: JSON nesting depth exceeds maximum allowed limit (100)",
     ),
     "a million deep in data": (
         json.dumps(x(data="@")).encode().replace(b'"@"', b"[" * 10**6 + b"]" * 10**6),
