@@ -19,6 +19,7 @@ from srv._timeline import GRPC, Timeline
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import requests, send
 from srv_codecs.grpc import lower_response
+from srv_protocol.errors import ModelNotReady
 from srv_protocol.inference import ModelInferResponse, ModelStreamInferResponse
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class TritonSession:
     Requests run side by side, :data:`MAX_RUNNING` of them. Models with one response to each request answer in the
     order of the requests, streaming ones as responses come. Each response says in ``triton_final_response`` whether
     it is the last one. An error is a message of the stream, which goes on; with ``triton_grpc_error: true`` in its
-    metadata, the first error is the status of the call, and ends it.
+    metadata, the first error is the status of the call, and ends it. While the server drains, requests that are
+    running get their answers and further ones an error; then the stream ends.
     """
 
     reply_type: ClassVar[type[Message]] = ModelStreamInferResponse
@@ -66,6 +68,9 @@ class TritonSession:
         self._headers = request_headers(stream)
         self._status_errors = self._headers.get(_STATUS_ERRORS, "") == "true"
         self._room = asyncio.Semaphore(MAX_RUNNING)
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         # Messages are longer than frames, and must not mix.
         self._sending = asyncio.Lock()
 
@@ -78,11 +83,16 @@ class TritonSession:
         previous = asyncio.Event()
         previous.set()
         try:
-            async with asyncio.TaskGroup() as group, aclosing(requests(self._stream, self._draining)) as coming:
+            async with asyncio.TaskGroup() as group, aclosing(requests(self._stream, self._drained())) as coming:
                 async for request in coming:
+                    if self._draining.is_set():
+                        await self._fail(request.id, ModelNotReady("the server is shutting down"), previous)
+                        continue
                     times = Timeline(GRPC)
                     times.mark_received()
                     await self._room.acquire()
+                    self._running += 1
+                    self._idle.clear()
                     if self._dataplane.streams(request.model_name, request.model_version):
                         group.create_task(self._answer(request, times, None, None))
                         continue
@@ -91,6 +101,11 @@ class TritonSession:
                     previous = done
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
+
+    async def _drained(self) -> None:
+        """Wait until the server drains and no request is running."""
+        await self._draining.wait()
+        await self._idle.wait()
 
     async def _answer(
         self, request: ModelInferRequest, times: Timeline, previous: asyncio.Event | None, done: asyncio.Event | None
@@ -101,6 +116,9 @@ class TritonSession:
                 await self._answer_or_fail(request, times, previous)
         finally:
             self._room.release()
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
             if done is not None:
                 done.set()
 
@@ -116,12 +134,16 @@ class TritonSession:
                     await self._send(ModelStreamInferResponse(infer_response=response), previous)
         except (StreamClosedError, StreamTerminatedError):
             raise
-        except Exception as error:
-            if self._status_errors:
-                raise
-            message = describe_error(error, "ModelStreamInfer").message
-            failed = ModelInferResponse(id=request_id)
-            await self._send(ModelStreamInferResponse(error_message=message, infer_response=failed), previous)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is the answer
+            await self._fail(request_id, error, previous)
+
+    async def _fail(self, request_id: str, error: Exception, previous: asyncio.Event | None) -> None:
+        """Answer a request with an error, or raise it where the client wants errors as statuses."""
+        if self._status_errors:
+            raise error
+        message = describe_error(error, "ModelStreamInfer").message
+        failed = ModelInferResponse(id=request_id)
+        await self._send(ModelStreamInferResponse(error_message=message, infer_response=failed), previous)
 
     async def _send(self, response: ModelStreamInferResponse, previous: asyncio.Event | None) -> None:
         if previous is not None:
@@ -159,7 +181,7 @@ class MLServerSession:
         """
         headers = request_headers(self._stream)
         metadata: list[tuple[str, str | bytes]] = []
-        async with aclosing(requests(self._stream, self._draining)) as coming:
+        async with aclosing(requests(self._stream, self._draining.wait())) as coming:
             async for request in coming:
                 times = Timeline(GRPC)
                 times.mark_received()
