@@ -32,13 +32,14 @@ needs_perf_analyzer = pytest.mark.skipif(PERF_ANALYZER is None, reason="perf_ana
         ("simple", ["-b", "8"]),
         ("simple_string", ["--string-data", "12"]),
         ("identity_fp32", ["--shape", "INPUT0:7"]),
+        ("simple_sequence", ["--shape", "INPUT:1,1", "--async", "--sequence-length", "5"]),
     ],
-    ids=["simple", "batch", "strings", "variable"],
+    ids=["simple", "batch", "strings", "variable", "sequences"],
 )
 def test_3_4_perf_analyzer_measures_a_model(
     triton_server: Server, protocol: str, model: str, options: list[str]
 ) -> None:
-    """It reads metadata and configuration, and every one of its requests succeeds."""
+    """It reads metadata, configuration and statistics, and every one of its requests succeeds."""
     assert PERF_ANALYZER is not None
     address = triton_server.http_address if protocol == "http" else triton_server.grpc_address
     command = [PERF_ANALYZER, "-m", model, "-i", protocol, "-u", address, "--concurrency-range", "2", *options]
@@ -48,6 +49,7 @@ def test_3_4_perf_analyzer_measures_a_model(
     found = re.search(r"Request count: (\d+)", done.stdout)
     assert found is not None, done.stdout
     assert int(found[1]) >= 50
+    assert "Successful request count:" in done.stdout
 
 
 def test_3_4_the_version_in_statistics_is_a_number(triton_server: Server) -> None:
