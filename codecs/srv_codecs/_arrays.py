@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeGuard, cast
 import numpy as np
 
 from srv_codecs._raw import as_bytes
-from srv_codecs._shape import count_elements, find_datatype, with_shape
+from srv_codecs._shape import MAX_DEPTH, count_elements, find_datatype, with_shape
 from srv_protocol.datatypes import Datatype, JsonForm, datatype_of
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def flatten(values: Sequence[object], shape: Sequence[int], count: int, place: P
                 raise place.fail("data", f"is nested unevenly: item {index} at depth {len(dims)} differs in length")
             inner.extend(item)
         dims.append(width)
-        if len(dims) > 64:  # far beyond any shape
+        if len(dims) > MAX_DEPTH:
             raise place.fail("data", "is nested too deeply")
         level = inner
     if len(level) != count or _structure(dims) != _structure(shape):

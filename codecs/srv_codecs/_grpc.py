@@ -38,7 +38,7 @@ def bind_request(request: ModelInferRequest, regions: Regions | None = None) -> 
         Unsupported: a tensor lies in shared memory, which clients may not use.
     """
     raw = request.raw_input_contents
-    places = [input_place(index, tensor.name) for index, tensor in enumerate(request.inputs)]
+    places = [input_place(index, tensor.name, request.model_name) for index, tensor in enumerate(request.inputs)]
     # All of them first: how many raw entries there are to be depends on it.
     spans = [
         take_span(tensor.parameters, place.path, regions) for tensor, place in zip(request.inputs, places, strict=True)

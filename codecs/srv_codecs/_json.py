@@ -11,7 +11,7 @@ import numpy as np
 
 from srv_codecs._arrays import flatten, from_checked, from_values
 from srv_codecs._envelope import explain
-from srv_codecs._shape import MAX_DIMENSIONS, with_shape
+from srv_codecs._shape import MAX_DEPTH, with_shape
 from srv_codecs._single_string import is_single_string
 from srv_protocol.datatypes import Datatype, JsonForm
 from srv_protocol.errors import InvalidInput
@@ -56,8 +56,8 @@ def decode_json(data: object, spec: DatatypeSpec, shape: Sequence[int], count: i
         return _from_parsed(data, spec, shape, count, place)
     text = memoryview(data)
     depth = _depth(text)
-    if depth > MAX_DIMENSIONS:
-        raise place.fail("data", f"expected at most {MAX_DIMENSIONS} nested arrays, got {depth}")
+    if depth > MAX_DEPTH:
+        raise place.fail("data", f"JSON nesting depth exceeds maximum allowed limit ({MAX_DEPTH}), got {depth}")
     values, has_nulls = _decode_values(text, spec, depth, place)
     if spec.name is Datatype.BYTES:
         if isinstance(values, str):

@@ -12,11 +12,17 @@ _NOUNS: Final = {"inputs": "input", "outputs": "output"}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A tensor of a message: ``inputs[0]``, the name that it has, and whose fault an error there is."""
+    """A tensor of a message: ``inputs[0]``, the name that it has, whose fault an error there is, and of which model."""
 
     path: str
     name: str
     error: type[SrvError]
+    model: str = ""
+
+    @property
+    def of_model(self) -> str:
+        """What Triton calls an input: ``input 'x' for model 'm'``."""
+        return f"input '{self.name}' for model '{self.model}'"
 
     def fail(self, member: str, text: str) -> SrvError:
         """Return the error ``inputs[0].data: text (input 'x')``."""
@@ -25,9 +31,9 @@ class Place:
         return self.error(f"{where}: {text} ({noun} '{self.name}')")
 
 
-def input_place(index: int, name: str) -> Place:
+def input_place(index: int, name: str, model: str = "") -> Place:
     """Return the place of a request's tensor: the client is to blame."""
-    return Place(f"inputs[{index}]", name, InvalidInput)
+    return Place(f"inputs[{index}]", name, InvalidInput, model)
 
 
 def output_place(index: int, name: str) -> Place:

@@ -39,7 +39,9 @@ def decode_raw(
     size = len(buffer)
     if size != count * spec.itemsize:
         raise place.fail(
-            "data", f"expected {count * spec.itemsize} bytes for {spec.name} of shape {list(shape)}, got {size}"
+            "data",
+            f"input byte size mismatch for {place.of_model}. "
+            f"Expected {count * spec.itemsize}, got {size} bytes for {spec.name} of shape {list(shape)}",
         )
     if spec.name is Datatype.BOOL:
         flags = np.frombuffer(buffer, np.uint8)
@@ -52,27 +54,35 @@ def decode_raw(
 
 
 def _decode_bytes(buffer: memoryview, count: int, place: Place) -> NDArray[np.generic]:
-    """Return a flat array of `count` bytes objects; each is a copy."""
+    """Return a flat array of `count` bytes objects; each is a copy. The errors have Triton's words."""
     end = len(buffer)
-    # Checked before the array is made: a shape may claim any number of elements.
-    if count * _LENGTH.size > end:
-        raise place.fail(
-            "data", f"expected {count} BYTES elements with a length each ({count * 4} bytes), got {end} bytes"
-        )
-    array = np.empty(count, object)
+    # A list, which gets no longer than what is there: a shape may claim any number of elements.
+    elements: list[bytes] = []
     read_length = _LENGTH.unpack_from
     pos = 0
     for index in range(count):
         start = pos + 4
         if start > end:
-            raise place.fail(f"data[{index}]", f"incomplete string length indicator: {end - pos} of 4 bytes")
+            if pos == end:
+                text = f"expected {count} string elements for inference {place.of_model}, got {index}"
+                raise place.fail("data", text)
+            text = f"expecting 4 bytes but only {end - pos} bytes available"
+            raise place.fail(
+                f"data[{index}]", f"incomplete string length indicator for inference {place.of_model}, {text}"
+            )
         (length,) = read_length(buffer, pos)
         pos = start + length
         if pos > end:
-            raise place.fail(f"data[{index}]", f"expected {length} bytes, got {end - start}")
-        array[index] = bytes(buffer[start:pos])
+            text = f"expecting string of length {length} but only {end - start} bytes available"
+            raise place.fail(f"data[{index}]", f"incomplete string data for inference {place.of_model}, {text}")
+        elements.append(bytes(buffer[start:pos]))
     if pos != end:
-        raise place.fail("data", f"expected {count} BYTES elements, got {end - pos} bytes more")
+        text = f"expecting {count}, with {end - pos} bytes behind them"
+        raise place.fail(
+            "data", f"unexpected number of string elements {count + 1} for inference {place.of_model}, {text}"
+        )
+    array = np.empty(count, object)
+    array[:] = elements
     return array
 
 

@@ -38,7 +38,7 @@ def decode_raw_request(
             f"'{model}' model configuration"
         )
     metadata = inputs[0]
-    place = input_place(0, metadata.name)
+    place = input_place(0, metadata.name, model)
     spec = find_datatype(metadata.datatype, place)
     shape = [1, *metadata.shape[1:]] if batched else list(metadata.shape)
     if spec.name is Datatype.BYTES:

@@ -183,7 +183,7 @@ def _bind_inputs(
 ) -> None:
     pos = 0
     for index, (data, tensor) in enumerate(zip(given, request.inputs, strict=True)):
-        place = input_place(index, tensor.name)
+        place = input_place(index, tensor.name, request.model_name)
         span = take_span(tensor.parameters, place.path, regions)
         spec = find_datatype(tensor.datatype, place)
         count = count_elements(tensor.shape, place)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_DIMENSIONS: Final = 32
 """numpy 1 has at most 32 dimensions, numpy 2 has 64; no model needs either."""
+MAX_DEPTH: Final = 100
+"""Lists in lists around an element, as many as Triton takes: further ones of one item mean nothing."""
 MAX_ELEMENTS: Final = (1 << 63) - 1
 
 

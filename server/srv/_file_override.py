@@ -118,10 +118,10 @@ def check_path(path: str) -> None:
     components = path.split("/")
     if any(not each or each in {".", ".."} or set(each) & {"\\", "\0"} for each in components):
         raise InvalidInput(
-            f"load parameter 'file:{path:.80}': expected a relative path without '.', '..', '\\' and NUL in it"
+            f"Invalid file path 'file:{path:.80}': expected a relative path without '.', '..', '\\' and NUL in it"
         )
     if any(len(each.encode()) > _MAX_COMPONENT for each in components):
-        raise InvalidInput(f"load parameter 'file:{path:.80}': expected names of at most {_MAX_COMPONENT} bytes")
+        raise InvalidInput(f"Invalid file path 'file:{path:.80}': expected names of at most {_MAX_COMPONENT} bytes")
 
 
 def moved(settings: ModelSettings, folder: Path) -> ModelSettings:

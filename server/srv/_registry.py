@@ -124,7 +124,7 @@ class ModelRegistry:
         if any(each.state is ModelState.LOADING for each in waiting):
             raise ModelNotReady(f"model '{name}' is loading")
         if entry is None and version:
-            raise ModelNotFound(name, version)
+            raise _no_version(name, version)
         raise ModelNotFound(name, version, detail="has no available versions")
 
     def is_ready(self, name: str, version: str = "") -> bool:
@@ -135,7 +135,7 @@ class ModelRegistry:
         """
         versions = self._of(name)
         if version and version not in versions:
-            raise ModelNotFound(name, version)
+            raise _no_version(name, version)
         entries: Iterable[ModelEntry] = [versions[version]] if version else versions.values()
         return any(entry.loaded is not None for entry in entries)
 
@@ -263,7 +263,7 @@ class ModelRegistry:
         """
         versions = self._of(name)
         if version is not None and version not in versions:
-            raise ModelNotFound(name, version)
+            raise _no_version(name, version)
         async with self._lock(name):
             for entry in list(versions.values()) if version is None else [versions[version]]:
                 loaded, entry.loaded = entry.loaded, None
@@ -306,6 +306,15 @@ def _of_version(entry: ModelEntry) -> str:
 def version_key(version: str) -> tuple[bool, int, str]:
     """Sort versions: words by letter, then numbers by value."""
     return (True, int(version), "") if version.isascii() and version.isdigit() else (False, 0, version)
+
+
+def _no_version(name: str, version: str) -> ModelNotFound:
+    """Return the error for a version that a model does not have."""
+    if version.isascii() and version.isdigit():
+        return ModelNotFound(name, version)
+    # Triton's versions are numbers alone, and these are its words, which its example programs look for.
+    detail = f"is not found: failed to get model version from specified version string '{version}'"
+    return ModelNotFound(name, version, detail=detail)
 
 
 def _constructor(runtime_class: type[MLModel]) -> Callable[[ModelSettings], MLModel]:

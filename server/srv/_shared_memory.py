@@ -199,11 +199,12 @@ class SharedMemory:
         found = self._regions.get(region)
         if found is None:
             raise NotFound(f"Unable to find shared memory region: '{region}'")
-        for what, value in (("offset", offset), ("offset + byte size", offset + byte_size)):
+        # A tensor without bytes may begin at the end of the region.
+        for what, value in (("offset", offset + min(byte_size, 1)), ("offset + byte size", offset + byte_size)):
             if value > found.byte_size:
                 raise InvalidInput(
                     f"Invalid {what} for shared memory region: '{region}': "
-                    f"expected {found.byte_size} bytes at most, got {value}"
+                    f"expected at most {found.byte_size} bytes, got offset {offset} and byte size {byte_size}"
                 )
         return Span(found, offset, byte_size)
 

@@ -20,6 +20,8 @@ MAX_BATCH_SIZES: Final = 1000
 """Batch sizes that are counted one by one; clients choose them."""
 MAX_RESPONSES: Final = 1000
 """Positions in a stream that are counted one by one; streams may be endless."""
+# Triton's versions are numbers from 1. perf_analyzer reads a number here, and ends at anything else.
+_SOLE_VERSION: Final = "1"
 
 
 class _Duration:
@@ -148,10 +150,10 @@ class Statistics:
         return found
 
     def to_message(self, name: str, version: str) -> ModelStatistics:
-        """Return the counters as they are now."""
+        """Return the counters as they are now; those of a model without version say that it is version 1."""
         return ModelStatistics(
             name=name,
-            version=version,
+            version=version or _SOLE_VERSION,
             last_inference=self._last_inference_ms,
             inference_count=self._inferences,
             execution_count=self._executions,

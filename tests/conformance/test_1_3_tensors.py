@@ -38,9 +38,9 @@ def test_1_3_another_number_of_elements_is_400(server: Server, data: Any) -> Non
     assert answer.status == 400
 
 
-@pytest.mark.parametrize(("depth", "status"), [(1, 200), (32, 200), (33, 400), (100, 400), (101, 400), (DEEP, 400)])
-def test_1_3_data_is_nested_as_deeply_as_arrays_can_be(server: Server, depth: int, status: int) -> None:
-    """32 dimensions, which is less than Triton's 100."""
+@pytest.mark.parametrize(("depth", "status"), [(1, 200), (50, 200), (100, 200), (101, 400), (DEEP, 400)])
+def test_1_3_data_is_nested_up_to_a_hundred_deep(server: Server, depth: int, status: int) -> None:
+    """As deep as in Triton; arrays of one item add nothing to the shape."""
     assert infer(server, "INT32", [1], b"[" * depth + b"1" + b"]" * depth).status == status
 
 

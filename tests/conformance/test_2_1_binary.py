@@ -104,7 +104,7 @@ def test_2_1_null_data_beside_an_empty_binary_tensor_counts_as_none(server: Serv
             b"",
             f"inputs[0].data: {FIELDS} no field is set (input 'x')",
         ),
-        ([tensor("x", 4)], bytes(4), "inputs[0].data: expected 8 bytes for INT32 of shape [2], got 4 (input 'x')"),
+        ([tensor("x", 4)], bytes(4), "inputs[0].data: input byte size mismatch for input 'x' for model 'identity'. "),
         *(
             ([tensor("x", size)], bytes(8), "inputs[0].parameters.binary_data_size: expected an unsigned integer, got ")
             for size in (-1, "8", 8.0, True)

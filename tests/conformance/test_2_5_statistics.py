@@ -77,7 +77,7 @@ def test_2_5_a_model_that_was_never_asked_has_every_member(own: Server) -> None:
     (found,) = stats(own, "identity")
     assert found == {
         "name": "identity",
-        "version": "",
+        "version": "1",
         "last_inference": 0,
         "inference_count": 0,
         "execution_count": 0,

@@ -6,10 +6,11 @@ import json
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import tritonclient.grpc as triton
 from serving import PATIENCE
 from tensors import binary_body, rest_outputs, same
 
@@ -31,13 +32,14 @@ needs_perf_analyzer = pytest.mark.skipif(PERF_ANALYZER is None, reason="perf_ana
         ("simple", ["-b", "8"]),
         ("simple_string", ["--string-data", "12"]),
         ("identity_fp32", ["--shape", "INPUT0:7"]),
+        ("simple_sequence", ["--shape", "INPUT:1,1", "--async", "--sequence-length", "5"]),
     ],
-    ids=["simple", "batch", "strings", "variable"],
+    ids=["simple", "batch", "strings", "variable", "sequences"],
 )
 def test_3_4_perf_analyzer_measures_a_model(
     triton_server: Server, protocol: str, model: str, options: list[str]
 ) -> None:
-    """It reads metadata and configuration, and every one of its requests succeeds."""
+    """It reads metadata, configuration and statistics, and every one of its requests succeeds."""
     assert PERF_ANALYZER is not None
     address = triton_server.http_address if protocol == "http" else triton_server.grpc_address
     command = [PERF_ANALYZER, "-m", model, "-i", protocol, "-u", address, "--concurrency-range", "2", *options]
@@ -47,6 +49,16 @@ def test_3_4_perf_analyzer_measures_a_model(
     found = re.search(r"Request count: (\d+)", done.stdout)
     assert found is not None, done.stdout
     assert int(found[1]) >= 50
+    assert "Successful request count:" in done.stdout
+
+
+def test_3_4_the_version_in_statistics_is_a_number(triton_server: Server) -> None:
+    """perf_analyzer ends at any other, also where the model has no version."""
+    found = json.loads(triton_server.get("/v2/models/simple/stats").body)["model_stats"]
+    assert [(each["name"], each["version"]) for each in found] == [("simple", "1")]
+    with triton.InferenceServerClient(triton_server.grpc_address) as client:
+        answer: Any = client.get_inference_statistics("simple")
+    assert [each.version for each in answer.model_stats] == ["1"]
 
 
 def test_3_4_the_header_is_always_there_and_the_id_may_be_empty(triton_server: Server) -> None:

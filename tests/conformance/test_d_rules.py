@@ -159,7 +159,8 @@ def test_d18_the_default_version_is_the_highest_number(server: Server) -> None:
     assert isinstance(content, dict)
     assert content["model_version"] == "10"
     answer = server.get("/v2/models/versions/versions/v10")
-    assert answer.error() == "Request for unknown model: 'versions' version v10 is not found"
+    text = "is not found: failed to get model version from specified version string 'v10'"
+    assert (answer.status, answer.error()) == (404, f"Request for unknown model: 'versions' version v10 {text}")
 
 
 def test_d13_field_six_of_the_model_metadata_is_empty(server: Server) -> None:

@@ -231,6 +231,9 @@ def test_errors_have_the_words_of_triton(own: Server, triton: Any) -> None:
         beyond = [tensor(triton, "x", "INT32", [1], 4, 5)]
         text = f"{invalid} inputs[0].parameters.shared_memory_region: Invalid offset + byte size for shared memory"
         assert fails(client.infer, "identity", beyond).startswith(text)
+        behind = [tensor(triton, "x", "INT32", [1], 4, 8)]
+        text = f"{invalid} inputs[0].parameters.shared_memory_region: Invalid offset for shared memory region: 'r'"
+        assert fails(client.infer, "identity", behind).startswith(text)
         internal = "500" if http else "StatusCode.INTERNAL"
         text = "should be at least 4 bytes to hold the results"
         given = [tensor(triton, "x", "INT32", [1], 4)]

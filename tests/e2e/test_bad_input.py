@@ -125,9 +125,9 @@ REST_CASES: dict[str, tuple[object, str]] = {
         json.dumps(x(data="@")).encode().replace(b'"@"', b"[" * 10_000 + b"]" * 10_000),
         "nested too deeply",
     ),
-    "100 deep in data": (
-        json.dumps(x(data="@")).encode().replace(b'"@"', b"[" * 100 + b"]" * 100),
-        "inputs[0].data: expected at most",
+    "101 deep in data": (
+        json.dumps(x(data="@")).encode().replace(b'"@"', b"[" * 101 + b"]" * 101),
+        "inputs[0].data: JSON nesting depth exceeds maximum allowed limit (100)",
     ),
     "a million deep in data": (
         json.dumps(x(data="@")).encode().replace(b'"@"', b"[" * 10**6 + b"]" * 10**6),
@@ -204,8 +204,8 @@ def binary(tail: bytes, **members: object) -> tuple[bytes, dict[str, str]]:
 STRINGS = b"\x01\0\0\0a\x02\0\0\0bc"
 
 BINARY_CASES: dict[str, tuple[tuple[bytes, dict[str, str]], str]] = {
-    "too few bytes": (binary(bytes(4)), "inputs[0].data: expected 8 bytes for INT32 of shape [2], got 4"),
-    "too many bytes": (binary(bytes(12)), "inputs[0].data: expected 8 bytes"),
+    "too few bytes": (binary(bytes(4)), "Expected 8, got 4 bytes for INT32 of shape [2]"),
+    "too many bytes": (binary(bytes(12)), "inputs[0].data: input byte size mismatch for input 'x'"),
     "shorter than it says": (binary(bytes(8), parameters={"binary_data_size": 9}), "expecting 1 additional bytes"),
     "longer than it says": (binary(bytes(9), parameters={"binary_data_size": 8}), "unexpected additional input data"),
     "a size of 2^64": (binary(bytes(8), parameters={"binary_data_size": 2**64}), "binary_data_size"),
@@ -214,9 +214,9 @@ BINARY_CASES: dict[str, tuple[tuple[bytes, dict[str, str]], str]] = {
     "a size that is true": (binary(bytes(1), parameters={"binary_data_size": True}), "binary_data_size"),
     "data as well": (binary(bytes(8), data=[1, 2]), "Input must set only one of the following fields"),
     "a bool byte of 2": (binary(b"\x01\x02", datatype="BOOL"), "inputs[0].data[1]: expected a BOOL byte of 0 or 1"),
-    "strings cut short": (binary(STRINGS[:-1], datatype="BYTES"), "inputs[0].data[1]: expected 2 bytes, got 1"),
+    "strings cut short": (binary(STRINGS[:-1], datatype="BYTES"), "expecting string of length 2 but only 1"),
     "a length cut short": (binary(STRINGS[:7], datatype="BYTES"), "inputs[0].data"),
-    "a length of 4 GiB": (binary(b"\xff" * 8, datatype="BYTES"), "inputs[0].data[0]: expected 4294967295 bytes"),
+    "a length of 4 GiB": (binary(b"\xff" * 8, datatype="BYTES"), "expecting string of length 4294967295"),
     "a string too many": (binary(STRINGS, datatype="BYTES", shape=[1]), "inputs[0].data"),
     "a string too few": (binary(STRINGS, datatype="BYTES", shape=[3]), "inputs[0].data"),
     "a shape of 10^18 strings": (binary(STRINGS, datatype="BYTES", shape=[10**9, 10**9]), "inputs[0].data"),
@@ -311,11 +311,11 @@ def test_bad_requests_to_the_repository_are_400(server: Server, path: str, body:
 
 
 GRPC_CASES: dict[str, tuple[Callable[[Any], object], str]] = {
-    "too few bytes": (lambda r: r.raw_input_contents.__setitem__(0, bytes(4)), "inputs[0].data: expected 8 bytes"),
-    "too many bytes": (lambda r: r.raw_input_contents.__setitem__(1, bytes(16)), "inputs[1].data: expected 8 bytes"),
+    "too few bytes": (lambda r: r.raw_input_contents.__setitem__(0, bytes(4)), "Expected 8, got 4 bytes for"),
+    "too many bytes": (lambda r: r.raw_input_contents.__setitem__(1, bytes(16)), "Expected 8, got 16 bytes for"),
     "a shape of 2^61": (
         lambda r: r.inputs[0].shape.append(2**60),
-        "inputs[0].data: expected 9223372036854775808 bytes",
+        "Expected 9223372036854775808, got 8 bytes",
     ),
     "a product that wraps": (lambda r: r.inputs[0].shape.extend([2**32, 2**32]), "inputs[0].shape"),
     "a negative shape": (lambda r: r.inputs[0].shape.append(-1), "inputs[0].shape[2]"),

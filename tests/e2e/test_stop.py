@@ -204,6 +204,47 @@ def test_open_streams_that_wait_for_their_clients_delay_nothing(serve: Serve) ->
     assert server.wait_exit() == 0
 
 
+GATED = """
+import asyncio
+from srv import MLModel
+from srv.types import InferenceResponse, ResponseOutput
+
+class Gated(MLModel):
+    async def predict_stream(self, payloads):
+        payload = await anext(aiter(payloads))
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(payload.inputs[0].data[0]))
+        await reader.read(1)
+        writer.close()
+        yield InferenceResponse(outputs=[ResponseOutput("y", "INT32", [1], data=[1])])
+"""
+
+
+def test_requests_that_a_stream_gets_after_the_signal_are_errors(serve: Serve, tmp_path: Path, gate: Gate) -> None:
+    """None is lost: what was running gets its answer, and the stream ends after that."""
+    (tmp_path / "model-settings.json").write_text('{"name": "gated", "implementation": "models.Gated"}', "utf-8")
+    (tmp_path / "models.py").write_text(GATED, encoding="utf-8")
+    server = serve(tmp_path).wait_started()
+    stopping = threading.Event()
+
+    def requests() -> Iterator[Any]:
+        yield grpc_request("gated", port_of(gate), id="early")
+        stopping.wait(60)
+        yield grpc_request("gated", port_of(gate), id="late")
+
+    with Grpc(server) as client:
+        watch = client.channel.unary_stream("/grpc.health.v1.Health/Watch")(b"")
+        call = client.stream(requests())
+        visit = gate.wait()
+        server.signal()
+        assert list(watch)[-1] == b"\x08\x02"
+        stopping.set()
+        refused = next(call)
+        assert (refused.infer_response.id, refused.error_message) == ("late", "the server is shutting down")
+        visit.release()
+        assert [(each.infer_response.id, each.error_message) for each in call] == [("early", "")]
+    assert server.wait_exit() == 0
+
+
 STUCK = """
 import time
 from srv import MLModel

@@ -77,7 +77,7 @@ def test_errors_in_a_grpc_stream_are_messages(client: Grpc) -> None:
     errors = [response.error_message for response in responses]
     assert errors[:2] == ["", ""]
     assert "the end is at 2" in errors[2]
-    assert "inputs[0].data: expected 4 bytes" in errors[3]
+    assert "Expected 4, got 3 bytes" in errors[3]
     assert "unknown model: 'nobody'" in errors[4]
     assert errors[5] == ""
 

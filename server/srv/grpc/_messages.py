@@ -16,7 +16,7 @@ from srv_codecs.compression import ENCODINGS, IDENTITY, compress, decompress
 from srv_protocol.errors import InvalidInput, RequestTooLarge, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from grpclib.protocol import Stream as Http2Stream
     from grpclib.server import Stream
@@ -120,26 +120,26 @@ async def receive_one(stream: Stream[_Req, _Res], received: Callable[[], None] =
     return message
 
 
-async def requests(stream: Stream[_Req, _Res], draining: asyncio.Event) -> AsyncGenerator[_Req]:
-    """Yield the requests of a stream, until the client has sent all of them or the server drains.
+async def requests(stream: Stream[_Req, _Res], end: Coroutine[object, object, object]) -> AsyncGenerator[_Req]:
+    """Yield the requests of a stream, until the client has sent all of them or `end` returns, which is when to stop.
 
     Raises:
         What :func:`receive` raises.
     """
-    drained = asyncio.ensure_future(draining.wait())
+    ended = asyncio.ensure_future(end)
     receiving: set[asyncio.Future[_Req | None]] = set()
     try:
         while True:
             coming = receive(stream)
             task = asyncio.ensure_future(coming)
             receiving = {task}
-            await asyncio.wait({task, drained}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
             message = task.result() if task.done() else None
             if message is None:
                 return
             yield message
     finally:
-        drained.cancel()
+        ended.cancel()
         for each in receiving:
             each.cancel()
 

@@ -28,7 +28,7 @@ class ReflectionService(ServerReflectionBase):
     async def ServerReflectionInfo(
         self, stream: Stream[v1.ServerReflectionRequest, v1.ServerReflectionResponse]
     ) -> None:
-        async for request in requests(stream, self._draining):
+        async for request in requests(stream, self._draining.wait()):
             await stream.send_message(_answer(request))
 
 
@@ -41,7 +41,7 @@ class ReflectionAlphaService(ServerReflectionAlphaBase):
     async def ServerReflectionInfo(
         self, stream: Stream[v1alpha.ServerReflectionRequest, v1alpha.ServerReflectionResponse]
     ) -> None:
-        async for request in requests(stream, self._draining):
+        async for request in requests(stream, self._draining.wait()):
             answer = _answer(v1.ServerReflectionRequest.parse(bytes(request)))
             await stream.send_message(v1alpha.ServerReflectionResponse.parse(bytes(answer)))
 

@@ -20,7 +20,7 @@ from srv._timeline import GRPC, Timeline
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import requests, send
 from srv_codecs.grpc import OutputForms, lower_response
-from srv_protocol.errors import InferenceError, SrvError
+from srv_protocol.errors import InferenceError, ModelNotReady, SrvError
 from srv_protocol.inference import ModelInferResponse, ModelStreamInferResponse, Parameters
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class TritonSession:
     order of the requests, streaming ones as responses come. Each response says in ``triton_final_response`` whether
     it is the last one. An error is a message of the stream, which goes on; with ``triton_grpc_error: true`` in its
     metadata, the first error is the status of the call, and ends it: at its place in that order. So does a message that
-    cannot be read; the requests before it are answered first.
+    cannot be read; the requests before it are answered first. While the server drains,
+    requests that are running get their answers and further ones an error; then the stream ends.
     """
 
     reply_type: ClassVar[type[Message]] = ModelStreamInferResponse
@@ -68,6 +69,9 @@ class TritonSession:
         self._headers = request_headers(stream)
         self._status_errors = self._headers.get(_STATUS_ERRORS, "") == "true"
         self._room = asyncio.Semaphore(MAX_RUNNING)
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         # Messages are longer than frames, and must not mix.
         self._sending = asyncio.Lock()
         self._problem: SrvError | None = None
@@ -89,11 +93,22 @@ class TritonSession:
     async def _begin_all(self, group: asyncio.TaskGroup) -> None:
         previous = asyncio.Event()
         previous.set()
-        async with aclosing(requests(self._stream, self._draining)) as coming:
+        async with aclosing(requests(self._stream, self._drained())) as coming:
             while (request := await self._next(coming)) is not None:
+                if self._draining.is_set():
+                    stopping = ModelNotReady("the server is shutting down")
+                    if self._status_errors:
+                        self._problem = stopping
+                        return
+                    whose = request.model_name, request.model_version, request.id
+                    with contextlib.suppress(StreamClosedError, StreamTerminatedError):
+                        await self._fail(whose, stopping, previous)
+                    continue
                 times = Timeline(GRPC)
                 times.mark_received()
                 await self._room.acquire()
+                self._running += 1
+                self._idle.clear()
                 if self._dataplane.streams(request.model_name, request.model_version):
                     group.create_task(self._answer(request, times, None, None))
                     continue
@@ -109,6 +124,11 @@ class TritonSession:
             self._problem = error
             return None
 
+    async def _drained(self) -> None:
+        """Wait until the server drains and no request is running."""
+        await self._draining.wait()
+        await self._idle.wait()
+
     async def _answer(
         self, request: ModelInferRequest, times: Timeline, previous: asyncio.Event | None, done: asyncio.Event | None
     ) -> None:
@@ -123,6 +143,9 @@ class TritonSession:
             raise
         finally:
             self._room.release()
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
         # Not after an error that ends the call: the later ones wait until they are cancelled with it.
         _set(done)
 
@@ -139,14 +162,18 @@ class TritonSession:
                     await self._send(ModelStreamInferResponse(infer_response=response), previous)
         except (StreamClosedError, StreamTerminatedError):
             raise
-        except Exception as error:
-            if self._status_errors:
-                if previous is not None:
-                    await previous.wait()
-                raise
-            message = describe_error(error, "ModelStreamInfer").message
-            failed = ModelInferResponse(*whose, parameters=Parameters({FINAL: True}))
-            await self._send(ModelStreamInferResponse(error_message=message, infer_response=failed), previous)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is the answer
+            await self._fail(whose, error, previous)
+
+    async def _fail(self, whose: tuple[str, str, str], error: Exception, previous: asyncio.Event | None) -> None:
+        """Answer a request with an error, or raise it where the client wants errors as statuses."""
+        if self._status_errors:
+            if previous is not None:
+                await previous.wait()
+            raise error
+        message = describe_error(error, "ModelStreamInfer").message
+        failed = ModelInferResponse(*whose, parameters=Parameters({FINAL: True}))
+        await self._send(ModelStreamInferResponse(error_message=message, infer_response=failed), previous)
 
     async def _send(self, response: ModelStreamInferResponse, previous: asyncio.Event | None) -> None:
         if previous is not None:
@@ -191,7 +218,7 @@ class MLServerSession:
         """
         headers = request_headers(self._stream)
         metadata: list[tuple[str, str | bytes]] = []
-        async with aclosing(requests(self._stream, self._draining)) as coming:
+        async with aclosing(requests(self._stream, self._draining.wait())) as coming:
             async for request in coming:
                 times = Timeline(GRPC)
                 times.mark_received()

@@ -175,10 +175,13 @@ BAD: dict[str, tuple[ModelInferRequest, str]] = {
         "the number of inputs (1) does not match the expected number of raw input contents (2) for model 'm'.",
     ),
     "raw ones alone": (request_of(raw=[b"\1"]), "raw_input_contents: 1 entries, but there are no inputs"),
-    "raw size": (request_of(InferInputTensor("x", "INT8", [2]), raw=[b"\1"]), "inputs[0].data: expected 2 bytes for"),
+    "raw size": (
+        request_of(InferInputTensor("x", "INT8", [2]), raw=[b"\1"]),
+        "inputs[0].data: input byte size mismatch for",
+    ),
     "raw framing": (
         request_of(InferInputTensor("x", "BYTES", [1]), raw=[b"\2\0\0\0a"]),
-        "inputs[0].data[0]: expected 2 bytes, got 1 (input 'x')",
+        "inputs[0].data[0]: incomplete string data for inference input 'x' for model 'm', expecting string of length 2",
     ),
     "raw BOOL": (
         request_of(InferInputTensor("x", "BOOL", [1]), raw=[b"\2"]),
@@ -186,7 +189,7 @@ BAD: dict[str, tuple[ModelInferRequest, str]] = {
     ),
     "second input": (
         request_of(InferInputTensor("x", "INT8", [1]), InferInputTensor("z", "INT8", [1]), raw=[b"\1", b""]),
-        "inputs[1].data: expected 1 bytes for INT8 of shape [1], got 0 (input 'z')",
+        "inputs[1].data: input byte size mismatch for input 'z' for model 'm'. Expected 1, got 0 bytes for INT8 of",
     ),
 }
 

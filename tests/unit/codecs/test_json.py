@@ -104,7 +104,12 @@ BAD: dict[str, tuple[str, str, list[int], str]] = {
         [2, 3],
         "inputs[0].data: expected 6 elements for shape [2, 3]",
     ),
-    "nested too deeply": ("[" * 40 + "1" + "]" * 40, "INT8", [1], "inputs[0].data: expected at most 32 nested arrays"),
+    "nested too deeply": (
+        "[" * 101 + "1" + "]" * 101,
+        "INT8",
+        [1],
+        "inputs[0].data: JSON nesting depth exceeds maximum allowed limit (100)",
+    ),
     "nested text, too few": ('[["a"]]', "BYTES", [2], "inputs[0].data: expected 2 elements for shape [2], got nested"),
     "another length": ('"abc"', "BYTES", [4], "inputs[0].data: expected 4 elements for shape [4], got 1"),
     "huge and empty": ("[]", "FP32", [0, 1 << 62], "inputs[0].shape: [0, 4611686018427387904] cannot be represented"),

@@ -16,7 +16,7 @@ from srv_codecs._shape import count_elements
 from srv_protocol.datatypes import DATATYPES
 from srv_protocol.errors import InvalidInput
 
-PLACE = input_place(0, "x")
+PLACE = input_place(0, "x", "m")
 NUMERIC = [name for name in DATATYPES if name != "BYTES"]
 
 
@@ -86,24 +86,42 @@ def test_text_is_encoded_as_utf_8(array: Any) -> None:
     assert bytes(encode(array, "BYTES")) == b"\x02\0\0\0\xc3\xa4\0\0\0\0"
 
 
+SIZE = "inputs[0].data: input byte size mismatch for input 'x' for model 'm'."
+OF_X = "for inference input 'x' for model 'm'"
 SIZES: dict[str, tuple[str, list[int], bytes, str]] = {
-    "too short": ("FP32", [2], b"\0" * 7, "inputs[0].data: expected 8 bytes for FP32 of shape [2], got 7 (input 'x')"),
-    "too long": ("FP32", [2], b"\0" * 9, "inputs[0].data: expected 8 bytes for FP32 of shape [2], got 9 (input 'x')"),
-    "none": ("INT8", [1], b"", "inputs[0].data: expected 1 bytes for INT8 of shape [1], got 0 (input 'x')"),
-    "none expected": ("INT8", [0], b"\0", "inputs[0].data: expected 0 bytes for INT8 of shape [0], got 1 (input 'x')"),
-    "huge": ("FP64", [1 << 62], b"\0" * 8, "inputs[0].data: expected 36893488147419103232 bytes for FP64 of shape"),
+    "too short": ("FP32", [2], b"\0" * 7, f"{SIZE} Expected 8, got 7 bytes for FP32 of shape [2] (input 'x')"),
+    "too long": ("FP32", [2], b"\0" * 9, f"{SIZE} Expected 8, got 9 bytes for FP32 of shape [2] (input 'x')"),
+    "none": ("INT8", [1], b"", f"{SIZE} Expected 1, got 0 bytes for INT8 of shape [1] (input 'x')"),
+    "none expected": ("INT8", [0], b"\0", f"{SIZE} Expected 0, got 1 bytes for INT8 of shape [0] (input 'x')"),
+    "huge": ("FP64", [1 << 62], b"\0" * 8, f"{SIZE} Expected 36893488147419103232, got 8 bytes for FP64 of shape"),
     "huge and empty": ("FP64", [0, 1 << 62], b"", "inputs[0].shape: [0, 4611686018427387904] cannot be represented"),
     "no BOOL": ("BOOL", [3], b"\0\1\2", "inputs[0].data[2]: expected a BOOL byte of 0 or 1, got 2 (input 'x')"),
-    "no room for lengths": (
+    "no elements": ("BYTES", [1 << 40], b"", f"inputs[0].data: expected 1099511627776 string elements {OF_X}, got 0"),
+    "too few elements": ("BYTES", [16], b"\0" * 56, f"inputs[0].data: expected 16 string elements {OF_X}, got 14"),
+    "half a length": (
         "BYTES",
-        [1 << 40],
-        b"\0" * 64,
-        "inputs[0].data: expected 1099511627776 BYTES elements with a length each (4398046511104 bytes), got 64 bytes",
+        [2],
+        b"\2\0\0\0ab\0\0",
+        f"inputs[0].data[1]: incomplete string length indicator {OF_X}, expecting 4 bytes but only 2 bytes available",
     ),
-    "half a length": ("BYTES", [2], b"\2\0\0\0ab\0\0", "inputs[0].data[1]: incomplete string length indicator: 2 of 4"),
-    "half an element": ("BYTES", [1], b"\3\0\0\0ab", "inputs[0].data[0]: expected 3 bytes, got 2 (input 'x')"),
-    "a huge element": ("BYTES", [1], b"\xff\xff\xff\xff", "inputs[0].data[0]: expected 4294967295 bytes, got 0"),
-    "more elements": ("BYTES", [1], b"\0\0\0\0\0\0\0\0", "inputs[0].data: expected 1 BYTES elements, got 4 bytes more"),
+    "half an element": (
+        "BYTES",
+        [1],
+        b"\3\0\0\0ab",
+        f"inputs[0].data[0]: incomplete string data {OF_X}, expecting string of length 3 but only 2 bytes available",
+    ),
+    "a huge element": (
+        "BYTES",
+        [1],
+        b"\xff\xff\xff\xff",
+        f"inputs[0].data[0]: incomplete string data {OF_X}, expecting string of length 4294967295 but only 0 bytes",
+    ),
+    "more elements": (
+        "BYTES",
+        [1],
+        b"\0\0\0\0\0\0\0\0",
+        f"inputs[0].data: unexpected number of string elements 2 {OF_X}, expecting 1, with 4 bytes behind them",
+    ),
 }
 
 

@@ -48,7 +48,7 @@ def test_a_bytes_input_is_the_whole_body() -> None:
         (b"", [("FP32", [-1, -1])], "more than one variable-sized dimension"),
         (b"abc", [("FP32", [-1])], "expected a multiple of 4 bytes"),
         (b"abcd", [("FP32", [-1, 0])], "expected a multiple of 0 bytes"),
-        (b"abcd", [("FP32", [2])], "expected 8 bytes"),
+        (b"abcd", [("FP32", [2])], "Expected 8, got 4 bytes"),
         (b"abcd", [("BYTES", [2])], "For BYTE datatype raw input 'x0', the model must have input shape [1]"),
         (b"abcd", [("BYTES", [-1])], "must have input shape [1]"),
     ],

@@ -53,7 +53,7 @@ def by_rest(
         {"name": each.name, "datatype": each.datatype, "shape": each.shape, "parameters": dict(each.parameters)}
         for each in inputs
     ]
-    return decode_request(json.dumps({"inputs": tensors_, "outputs": wanted}).encode(), regions=regions)
+    return decode_request(json.dumps({"inputs": tensors_, "outputs": wanted}).encode(), model="m", regions=regions)
 
 
 def by_grpc(
@@ -115,6 +115,7 @@ def test_the_runtime_does_not_see_where_tensors_lie(
     assert {name: (span.size, span.view().obj) for name, span in forms.spans.items()} == {"y": (1, bytearray(2))}
 
 
+MISMATCH = "input byte size mismatch for input 'x' for model 'm'."
 REGION, SIZE, OFFSET = (f"inputs[0].parameters.shared_memory_{each}" for each in ("region", "byte_size", "offset"))
 WRONG: dict[str, tuple[dict[str, Any], type[SrvError], str]] = {
     "region": ({**inside(1), "shared_memory_region": 7}, InvalidInput, f"{REGION}: expected text, got 7"),
@@ -151,7 +152,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[SrvError], str]] = {
     "another size": (
         inside(2),
         InvalidInput,
-        "inputs[0].data: expected 1 bytes for INT8 of shape [1], got 2 (input 'x')",
+        f"inputs[0].data: {MISMATCH} Expected 1, got 2 bytes for INT8 of shape [1] (input 'x')",
     ),
 }
 

@@ -91,7 +91,7 @@ def test_a_path_that_leads_out_or_nowhere_is_refused(root: Path, path: str) -> N
 
 def test_a_name_that_no_file_system_takes_is_refused() -> None:
     check_path("é" * 127)
-    with pytest.raises(InvalidInput, match="at most 255 bytes"):
+    with pytest.raises(InvalidInput, match=r"^Invalid file path 'file:a/é+': expected names of at most 255 bytes"):
         check_path("a/" + "é" * 128)
 
 

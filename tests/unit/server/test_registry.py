@@ -202,6 +202,8 @@ def test_an_unknown_model_and_an_unknown_version_are_not_found() -> None:
             models.find("x")
         with pytest.raises(ModelNotFound, match="Request for unknown model: 'm' version 9 is not found"):
             models.find("m", "9")
+        with pytest.raises(ModelNotFound, match="failed to get model version from specified version string 'nine'"):
+            models.find("m", "nine")
         with pytest.raises(ModelNotFound):
             models.is_ready("m", "9")
         with pytest.raises(ModelNotFound):

@@ -84,7 +84,7 @@ def test_a_span_is_whatever_lies_within_the_region(memory: MemoryObject, start: 
         assert (len(view), view.readonly, span.size) == (size, True, size)
         assert view == memory.content[start + offset : start + offset + size]
     else:
-        what = "offset" if offset > region.byte_size else r"offset \+ byte size"
+        what = "offset" if offset >= region.byte_size else r"offset \+ byte size"
         with pytest.raises(InvalidInput, match=f"^Invalid {what} for shared memory region: 'r'"):
             regions.find("r", offset, size)
 

@@ -41,6 +41,10 @@ def test_a_success_counts_in_every_phase_and_in_its_batch_size() -> None:
     assert found.response_stats == {}
 
 
+def test_a_model_without_version_counts_as_version_1() -> None:
+    assert Statistics().to_message("m", "").version == "1"
+
+
 def test_a_failure_counts_with_its_duration_alone() -> None:
     statistics = Statistics()
     statistics.add_failure(times(100, 110, 0, 0, 250))
