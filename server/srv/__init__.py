@@ -10,10 +10,10 @@ fronts ``rest/`` and ``grpc/`` only move bytes.
 
 from __future__ import annotations
 
-from srv._model import MLModel
 from srv._model_settings import ModelParameters, ModelSettings
 from srv._settings import Settings
 from srv._version import __version__
+from srv.runtimes._model import MLModel
 from srv_codecs.hints import Output, decode_args
 from srv_protocol.inference import Headers
 

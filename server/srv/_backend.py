@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from srv._controlplane import ControlPlane
-    from srv._dataplane import DataPlane
     from srv._log_settings import LogSettings
     from srv._metrics import Metrics
     from srv._settings import Settings
     from srv._shared_memory import SharedMemory
     from srv._state import ServerState
-    from srv._trace import TraceChanges, Tracer
+    from srv.controlplane._controlplane import ControlPlane
+    from srv.dataplane._dataplane import DataPlane
+    from srv.tracing._trace import TraceChanges, Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Backend:
 
         Raises:
             ModelNotFound: there is no such model.
-            InvalidInput, Unsupported: as :meth:`srv._trace.Tracer.update`; nothing is changed.
+            InvalidInput, Unsupported: as :meth:`srv.tracing._trace.Tracer.update`; nothing is changed.
         """
         if model:
             self.dataplane.is_model_ready(model)  # raises; settings may be made before the model is loaded

@@ -17,9 +17,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from srv._environment import read_environment
 from srv._logging import configure_logging
 from srv._report import print_report
-from srv._repository import ModelRepository
 from srv._settings import load_settings
 from srv._version import __version__
+from srv.controlplane._repository import ModelRepository
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 import msgspec
 
 from srv._environment import read_object
-from srv._importer import PACKAGE
+from srv.runtimes._importer import PACKAGE
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -9,25 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from srv._backend import Backend
-from srv._controlplane import ControlPlane
-from srv._dataplane import DataPlane
 from srv._log_settings import LogSettings
 from srv._metrics import Metrics
-from srv._registry import ModelRegistry
 from srv._shared_memory import SharedMemory
 from srv._state import ServerState
-from srv._trace import Tracer
+from srv.controlplane._controlplane import ControlPlane
+from srv.controlplane._registry import ModelRegistry
+from srv.dataplane._dataplane import DataPlane
 from srv.grpc._server import GrpcServer
 from srv.rest._app import metrics_app, rest_app
 from srv.rest._http import HttpServer
+from srv.tracing._trace import Tracer
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from srv._model_settings import ModelSettings
-    from srv._repository import ModelRepository
     from srv._settings import Settings
+    from srv.controlplane._repository import ModelRepository
 
 _logger: Final = logging.getLogger("srv")
 

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from pages import ROOT, read_table
 
 from srv import Headers, settings
-from srv._config_override import ACCEPTED, APPLIED, CHECKED, REFUSED
 from srv._log_settings import LogSettings
 from srv._logging import LEVELS
 from srv._model_settings import UNSUPPORTED_MODEL_SETTINGS
 from srv._settings import UNSUPPORTED_SETTINGS
 from srv._status import _STATUS
-from srv._trace import Tracer
+from srv.controlplane._config_override import ACCEPTED, APPLIED, CHECKED, REFUSED
+from srv.tracing._trace import Tracer
 from srv.types import InferenceRequest, Parameters
 from srv_codecs._hints import PARTS, TensorHint, find_hint
 from srv_codecs._type_hints import canonical, take_apart

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from srv import MLModel, ModelSettings, Settings
-from srv._repository import ModelRepository
 from srv._server import Server
+from srv.controlplane._repository import ModelRepository
 from srv.errors import InvalidInput
 from srv.types import InferenceResponse, Parameters, ResponseOutput
 

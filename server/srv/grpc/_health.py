@@ -21,8 +21,8 @@ from srv_protocol.health import (
 if TYPE_CHECKING:
     from grpclib.server import Stream
 
-    from srv._dataplane import DataPlane
     from srv._state import ServerState
+    from srv.dataplane._dataplane import DataPlane
 
 _KNOWN: Final = frozenset(("", *SERVICES))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from grpclib.const import Handler
 
-from srv._timeline import GRPC, Timeline
+from srv.dataplane._timeline import GRPC, Timeline
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import receive_one, send
 from srv.grpc._session import SESSIONS

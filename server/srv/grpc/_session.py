@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 from grpclib.exceptions import StreamTerminatedError
 from h2.exceptions import StreamClosedError
 
-from srv._options import FINAL
 from srv._status import describe_error
-from srv._timeline import GRPC, Timeline
+from srv.dataplane._options import FINAL
+from srv.dataplane._timeline import GRPC, Timeline
 from srv.grpc._calls import request_headers, response_metadata
 from srv.grpc._messages import requests, send
 from srv_codecs.grpc import OutputForms, lower_response
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from grpclib.server import Stream
 
-    from srv._dataplane import DataPlane
+    from srv.dataplane._dataplane import DataPlane
     from srv_protocol.inference import ModelInferRequest
     from srv_protocol.message import Message
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from litestar.datastructures import State
     from litestar.types import HTTPResponseBodyEvent, Receive, Scope, Send
 
-    from srv._timeline import Timeline
+    from srv.dataplane._timeline import Timeline
 
 _EMPTY: Final = memoryview(b"")
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from litestar import post
 from litestar.response.base import ASGIResponse
 
-from srv import _generate
 from srv._headers import response_headers
-from srv._timeline import HTTP, Timeline
+from srv.dataplane import _generate
+from srv.dataplane._timeline import HTTP, Timeline
 from srv.rest._body import BuffersResponse
 from srv.rest._errors import AnyRequest
 from srv.rest._requests import OK, json_event, path_model, read_plain_body, request_headers

@@ -13,7 +13,7 @@ from litestar.response.base import ASGIResponse
 
 from srv._headers import response_headers
 from srv._offload import off_loop
-from srv._timeline import HTTP, Timeline
+from srv.dataplane._timeline import HTTP, Timeline
 from srv.rest._body import BuffersResponse, read_body
 from srv.rest._errors import AnyRequest
 from srv.rest._requests import OK, json_event, path_model, request_headers

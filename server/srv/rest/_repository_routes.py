@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from litestar import Response, post
 
-from srv._load_parameters import from_json
+from srv.controlplane._load_parameters import from_json
 from srv.rest._errors import AnyRequest
 from srv.rest._requests import OK, json_response, read_plain_body
 from srv_codecs.json import parse_json

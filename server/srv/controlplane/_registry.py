@@ -1,0 +1,337 @@
+"""The models that a server holds, by name and version, and the states that they go through."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from typing import TYPE_CHECKING, Final, cast
+
+from srv._status import error_text
+from srv.controlplane._hiding import hide_folder
+from srv.controlplane._model_config import check_config
+from srv.runtimes._calls import Caller
+from srv.runtimes._importer import ModelCode
+from srv.runtimes._loaded import LoadedModel, model_scope, release
+from srv.runtimes._model import MLModel
+from srv_protocol.datatypes import DATATYPES
+from srv_protocol.errors import LoadError, ModelNotFound, ModelNotReady, SrvError
+from srv_protocol.inference import TensorMetadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+    from pathlib import Path
+
+    from srv._model_settings import ModelSettings
+    from srv._state import Changes
+    from srv.controlplane._file_override import ModelFiles
+    from srv.controlplane._repository import BrokenModel
+
+_logger: Final = logging.getLogger("srv")
+# Triton's word for it.
+_UNLOADED: Final = "unloaded"
+
+
+class ModelState(enum.StrEnum):
+    """A model's state, in the words of Triton's repository index."""
+
+    UNKNOWN = "UNKNOWN"
+    LOADING = "LOADING"
+    READY = "READY"
+    UNLOADING = "UNLOADING"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+class ModelEntry:
+    """One version of a model: its state, and the runtime while there is one."""
+
+    def __init__(self, name: str, version: str, state: ModelState, reason: str = "") -> None:
+        self.name = name
+        self.version = version
+        self.state = state
+        self.reason = reason
+        self.loaded: LoadedModel | None = None
+        self._unloaded = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the model should be ready; one that somebody unloaded should not."""
+        return not self._unloaded
+
+    def fail(self, reason: str) -> None:
+        """Become unavailable for a reason."""
+        self.state, self.reason, self._unloaded = ModelState.UNAVAILABLE, reason, False
+
+    def set_unloaded(self) -> None:
+        """Become unavailable because somebody wanted it."""
+        self.state, self.reason, self._unloaded = ModelState.UNAVAILABLE, _UNLOADED, True
+
+
+class ModelRegistry:
+    """Entries by name and version.
+
+    A model that cannot be loaded stays in it, with the reason, and stops no other. Loading a version that is loaded
+    already replaces it: the old one answers until the new one is ready, and is unloaded after its last request.
+    """
+
+    def __init__(self, changes: Changes, root: Path | None = None, max_queue_size: int | None = None) -> None:
+        self._changes = changes
+        self._root = root
+        self._max_queue_size = max_queue_size
+        self._entries: dict[str, dict[str, ModelEntry]] = {}
+        self._broken: dict[BrokenModel, ModelEntry] = {}
+        self._closed = False
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    def entries(self) -> list[ModelEntry]:
+        """Return every entry, by name, then by version."""
+        return [
+            entry
+            for _, versions in sorted(self._entries.items())
+            for _, entry in sorted(versions.items(), key=lambda item: version_key(item[0]))
+        ] + sorted(self._broken.values(), key=lambda entry: entry.name)
+
+    def versions(self, name: str) -> list[str]:
+        """Return the versions of a model that are ready, oldest first; ``""`` is a model without versions.
+
+        Raises:
+            ModelNotFound: there is no such model.
+        """
+        ready = [version for version, entry in self._of(name).items() if entry.state is ModelState.READY]
+        return sorted(ready, key=version_key)
+
+    def find(self, name: str, version: str = "") -> LoadedModel:
+        """Return a loaded model; without a version the default one.
+
+        That is the one without version if there is such, else the highest, numbers before words.
+
+        Raises:
+            ModelNotFound: no such model, no such version, or none that is loaded.
+            ModelNotReady: it is being loaded.
+        """
+        versions = self._of(name)
+        if version:
+            entry = versions.get(version)
+        else:
+            ready = [key for key, entry in versions.items() if entry.loaded is not None]
+            entry = versions[max(ready, key=version_key)] if ready else None
+            if "" in ready:
+                entry = versions[""]
+        if entry is not None and entry.loaded is not None:
+            return entry.loaded
+        waiting = versions.values() if entry is None and not version else filter(None, (entry,))
+        if any(each.state is ModelState.LOADING for each in waiting):
+            raise ModelNotReady(f"model '{name}' is loading")
+        if entry is None and version:
+            raise _no_version(name, version)
+        raise ModelNotFound(name, version, detail="has no available versions")
+
+    def is_ready(self, name: str, version: str = "") -> bool:
+        """Whether a model can answer.
+
+        Raises:
+            ModelNotFound: there is no such model or version.
+        """
+        versions = self._of(name)
+        if version and version not in versions:
+            raise _no_version(name, version)
+        entries: Iterable[ModelEntry] = [versions[version]] if version else versions.values()
+        return any(entry.loaded is not None for entry in entries)
+
+    def report_broken(self, models: Sequence[BrokenModel]) -> None:
+        """Take note of all models whose settings cannot be read now; those of an earlier report are forgotten.
+
+        They are unavailable under their folders' names; a model that really has the name is found before them.
+        """
+        before = self._broken
+        self._broken = {}
+        for model in models:
+            # The same as before may have been unloaded meanwhile, and stays so.
+            entry = before.get(model)
+            if entry is None:
+                _logger.error("model '%s': %s", model.name, model.reason)
+                entry = ModelEntry(model.name, "", ModelState.UNAVAILABLE, model.reason)
+            self._broken[model] = entry
+        self._changes.notify()
+
+    def _broken_versions(self) -> dict[str, dict[str, ModelEntry]]:
+        return {entry.name: {"": entry} for entry in self._broken.values()}
+
+    async def load(self, settings: ModelSettings, files: ModelFiles | None = None) -> None:
+        """Load a model, or load it anew, as :meth:`load_versions` does."""
+        await self.load_versions([settings], files)
+
+    async def load_versions(self, versions: Sequence[ModelSettings], files: ModelFiles | None = None) -> None:
+        """Load versions of one model, or load them anew: all of them, or none.
+
+        `files` are kept for as long as the model's code.
+
+        Raises:
+            LoadError: one could not be loaded; the entries say so, unless what was loaded before goes on.
+        """
+        name = versions[0].name
+        if self._closed:
+            raise LoadError(f"failed to load '{name}': the server is shutting down")
+        entries = [self._entry(name, settings.version or "") for settings in versions]
+        async with self._lock(name):
+            for entry in entries:
+                if entry.loaded is None:
+                    entry.state, entry.reason = ModelState.LOADING, ""
+            started: list[LoadedModel] = []
+            try:
+                for settings in versions:
+                    started.append(await self._start(settings, files))  # noqa: PERF401  # a failure leaves those before it
+            except BaseException as error:
+                for loaded in started:
+                    self._retire(loaded.unload())
+                self._fail(entries, entries[len(started)], error, files)
+                raise
+            replaced = [entry.loaded for entry in entries if entry.loaded is not None]
+            for entry, loaded in zip(entries, started, strict=True):
+                entry.loaded, entry.state, entry.reason = loaded, ModelState.READY, ""
+                _logger.info("model '%s'%s is loaded", name, _of_version(entry))
+            self._changes.notify()
+        for loaded in replaced:
+            self._retire(loaded.unload())
+
+    def _entry(self, name: str, version: str) -> ModelEntry:
+        versions = self._entries.setdefault(name, {})
+        return versions.setdefault(version, ModelEntry(name, version, ModelState.UNKNOWN))
+
+    def _fail(
+        self, entries: Sequence[ModelEntry], failed: ModelEntry, error: BaseException, files: ModelFiles | None
+    ) -> None:
+        """Say in the entries of a load why it failed, and raise it; what was loaded before is left as it is."""
+        reason = self._reason(error, files)
+        for entry in entries:
+            if entry.loaded is None:
+                entry.fail(reason if entry is failed else f"not loaded without{_of_version(failed)}, which failed")
+        self._changes.notify()
+        if isinstance(error, Exception):
+            text = f"failed to load '{failed.name}'{_of_version(failed)}: {reason}"
+            # Our own errors say all that there is to say; of others, which come from the model's code, all helps.
+            _logger.log(logging.ERROR, "%s", text, exc_info=None if isinstance(error, SrvError) else error)
+            raise LoadError(text) from error
+
+    def _reason(self, error: BaseException, files: ModelFiles | None) -> str:
+        """Return what clients may know of a load's failure."""
+        text = error_text(error) if isinstance(error, SrvError) else f"{type(error).__name__}: {error_text(error)}"
+        text = text if files is None else files.hide(text)
+        return text if self._root is None else hide_folder(text, self._root, "the repository")
+
+    async def _start(self, settings: ModelSettings, files: ModelFiles | None) -> LoadedModel:
+        settings.log_warnings()
+        label = "-".join(filter(None, (settings.name, settings.version)))
+        limit = settings.parameters.max_queue_size
+        caller = Caller(label, self._max_queue_size if limit is None else limit)
+        code: ModelCode | None = None
+        try:
+            if isinstance(settings.implementation, str):
+                code = ModelCode(label, settings.folder, self._root, files)
+            with model_scope(settings.name, settings.version, code):
+                if code is not None and isinstance(settings.implementation, str):
+                    # Importing may take seconds: frameworks are large.
+                    runtime_class = await caller.call(code.load, settings.implementation, MLModel)
+                elif isinstance(settings.implementation, type) and issubclass(settings.implementation, MLModel):
+                    runtime_class = settings.implementation
+                else:
+                    raise LoadError(f"{settings.implementation_} is no subclass of srv.MLModel")  # noqa: TRY301
+                runtime = await caller.call(_constructor(runtime_class), settings)
+                if await caller.call(runtime.load) is False:
+                    raise LoadError("load() returned False")  # noqa: TRY301
+                _check_runtime(runtime)
+                loaded = LoadedModel(runtime, caller, code)
+                check_config(loaded)
+                runtime.ready = True
+                return loaded
+        except BaseException:
+            # A start that was cancelled may still run on its thread: close() waits for it.
+            self._retire(release(caller, code))
+            raise
+
+    def _retire(self, ending: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(ending)
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def unload(self, name: str, version: str | None = None) -> None:
+        """Unload all versions of a model, or one; returns when the last running request has its answer.
+
+        Raises:
+            ModelNotFound: there is no such model or version.
+        """
+        versions = self._of(name)
+        if version is not None and version not in versions:
+            raise _no_version(name, version)
+        async with self._lock(name):
+            for entry in list(versions.values()) if version is None else [versions[version]]:
+                loaded, entry.loaded = entry.loaded, None
+                if loaded is not None:
+                    entry.state = ModelState.UNLOADING
+                    self._changes.notify()
+                    await loaded.unload()
+                # One that failed to load no longer counts against the server's readiness either.
+                entry.set_unloaded()
+                self._changes.notify()
+
+    async def forget_other_versions(self, name: str, kept: Collection[str]) -> None:
+        """Unload the versions of a model that are not among `kept`, and drop their entries."""
+        for version in [each for each in self._of(name) if each not in kept]:
+            await self.unload(name, version)
+            self._entries[name].pop(version, None)
+        self._changes.notify()
+
+    async def close(self) -> None:
+        """Unload everything; nothing is loaded any more."""
+        self._closed = True
+        await asyncio.gather(*(self.unload(name) for name in list(self._entries)))
+        if self._retiring:
+            await asyncio.wait(self._retiring)
+
+    def _of(self, name: str) -> dict[str, ModelEntry]:
+        found = self._entries.get(name) or self._broken_versions().get(name)
+        if not found:
+            raise ModelNotFound(name)
+        return found
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
+
+
+def _of_version(entry: ModelEntry) -> str:
+    return f" version {entry.version}" if entry.version else ""
+
+
+def version_key(version: str) -> tuple[bool, int, str]:
+    """Sort versions: words by letter, then numbers by value."""
+    return (True, int(version), "") if version.isascii() and version.isdigit() else (False, 0, version)
+
+
+def _no_version(name: str, version: str) -> ModelNotFound:
+    """Return the error for a version that a model does not have."""
+    if version.isascii() and version.isdigit():
+        return ModelNotFound(name, version)
+    # Triton's versions are numbers alone, and these are its words, which its example programs look for.
+    detail = f"is not found: failed to get model version from specified version string '{version}'"
+    return ModelNotFound(name, version, detail=detail)
+
+
+def _constructor(runtime_class: type[MLModel]) -> Callable[[ModelSettings], MLModel]:
+    return runtime_class
+
+
+def _check_runtime(runtime: MLModel) -> None:
+    """Refuse what would fail at each request, or where the server lists its models."""
+    name = type(runtime).__name__
+    if not hasattr(runtime, "_settings"):
+        raise LoadError(f"{name}.__init__ does not call super().__init__(settings)")
+    if not callable(runtime.predict):
+        raise LoadError(f"{name}.predict: expected a method, got {type(runtime.predict).__name__}")
+    for member in ("inputs", "outputs"):
+        tensors: object = getattr(runtime, member)
+        if not isinstance(tensors, list) or not all(isinstance(each, TensorMetadata) for each in tensors):  # pyright: ignore[reportUnknownVariableType]  # whatever the model has put there
+            raise LoadError(f"{name}.{member}: expected a list of MetadataTensor, got {tensors!r:.80}")
+        unknown = [each.datatype for each in cast("list[TensorMetadata]", tensors) if each.datatype not in DATATYPES]
+        if unknown:
+            raise LoadError(f"{name}.{member}: expected one of {', '.join(DATATYPES)}, got {unknown[0]!r:.80}")

@@ -1,0 +1,180 @@
+"""What a model has done so far, in the terms of Triton's "Statistics Extension"."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from srv_protocol.inference import (
+    InferBatchStatistics,
+    InferResponseStatistics,
+    InferStatistics,
+    ModelStatistics,
+    StatisticDuration,
+)
+
+if TYPE_CHECKING:
+    from srv.dataplane._timeline import Timeline
+
+MAX_BATCH_SIZES: Final = 1000
+"""Batch sizes that are counted one by one; clients choose them."""
+MAX_RESPONSES: Final = 1000
+"""Positions in a stream that are counted one by one; streams may be endless."""
+# Triton's versions are numbers from 1. perf_analyzer reads a number here, and ends at anything else.
+_SOLE_VERSION: Final = "1"
+
+
+class _Duration:
+    """How often something happened, and the nanoseconds that it took in all."""
+
+    __slots__ = ("count", "ns")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.ns = 0
+
+    def add(self, ns: int) -> None:
+        self.count += 1
+        self.ns += ns
+
+    def to_message(self) -> StatisticDuration:
+        return StatisticDuration(count=self.count, ns=self.ns)
+
+
+class _Phases:
+    """The three phases of the executions that had one batch size."""
+
+    __slots__ = ("infer", "input", "output")
+
+    def __init__(self) -> None:
+        self.input = _Duration()
+        self.infer = _Duration()
+        self.output = _Duration()
+
+    def add(self, input_ns: int, infer_ns: int, output_ns: int) -> None:
+        self.input.add(input_ns)
+        self.infer.add(infer_ns)
+        self.output.add(output_ns)
+
+
+class _Response:
+    """The responses at one position of the model's streams."""
+
+    __slots__ = ("cancel", "empty", "fail", "infer", "output", "success")
+
+    def __init__(self) -> None:
+        self.infer = _Duration()
+        self.output = _Duration()
+        self.success = _Duration()
+        self.fail = _Duration()
+        self.empty = _Duration()
+        self.cancel = _Duration()
+
+    def to_message(self) -> InferResponseStatistics:
+        return InferResponseStatistics(
+            compute_infer=self.infer.to_message(),
+            compute_output=self.output.to_message(),
+            success=self.success.to_message(),
+            fail=self.fail.to_message(),
+            empty_response=self.empty.to_message(),
+            cancel=self.cancel.to_message(),
+        )
+
+
+class Statistics:
+    """Counters of one loaded model; they begin again when it is loaded anew."""
+
+    def __init__(self) -> None:
+        self._last_inference_ms = 0
+        self._inferences = 0
+        self._executions = 0
+        self._success = _Duration()
+        self._fail = _Duration()
+        self._queue = _Duration()
+        self._all = _Phases()
+        self._batches: dict[int, _Phases] = {}
+        self._responses: dict[int, _Response] = {}
+
+    def add_success(self, times: Timeline, batch_size: int, infer_ns: int, output_ns: int) -> None:
+        """Count a request that has its answer, or all of its answers.
+
+        Args:
+            times: of the request.
+            batch_size: 1 for a model without batches.
+            infer_ns: what the model took, in nanoseconds.
+            output_ns: what it took to encode the answers.
+        """
+        self._last_inference_ms = time.time_ns() // 1_000_000
+        self._inferences += batch_size
+        self._executions += 1
+        self._success.add(times.ended - times.received)
+        self._queue.add(times.started - times.queued)
+        self._all.add(times.queued - times.received, infer_ns, output_ns)
+        batch = self._batches.get(batch_size)
+        if batch is None:
+            if len(self._batches) >= MAX_BATCH_SIZES:
+                return
+            batch = self._batches[batch_size] = _Phases()
+        batch.add(times.queued - times.received, infer_ns, output_ns)
+
+    def add_failure(self, times: Timeline) -> None:
+        """Count a request that has an error for its answer, or none."""
+        self._fail.add(times.ended - (times.received or times.arrived))
+
+    def add_response(self, position: int, infer_ns: int, output_ns: int) -> None:
+        """Count a response of a stream: how long the model took since the one before, and its encoding."""
+        response = self._response(position)
+        if response is not None:
+            response.infer.add(infer_ns)
+            response.output.add(output_ns)
+            response.success.add(infer_ns + output_ns)
+
+    def add_stream_end(self, position: int, infer_ns: int) -> None:
+        """Count the end of a stream, which is an empty response."""
+        response = self._response(position)
+        if response is not None:
+            response.empty.add(infer_ns)
+
+    def add_stream_failure(self, position: int, infer_ns: int, *, cancelled: bool) -> None:
+        """Count the end of a stream by an error, or by a client that went away."""
+        response = self._response(position)
+        if response is not None:
+            (response.cancel if cancelled else response.fail).add(infer_ns)
+
+    def _response(self, position: int) -> _Response | None:
+        if position >= MAX_RESPONSES:
+            return None
+        found = self._responses.get(position)
+        if found is None:
+            found = self._responses[position] = _Response()
+        return found
+
+    def to_message(self, name: str, version: str) -> ModelStatistics:
+        """Return the counters as they are now; those of a model without version say that it is version 1."""
+        return ModelStatistics(
+            name=name,
+            version=version or _SOLE_VERSION,
+            last_inference=self._last_inference_ms,
+            inference_count=self._inferences,
+            execution_count=self._executions,
+            inference_stats=InferStatistics(
+                success=self._success.to_message(),
+                fail=self._fail.to_message(),
+                queue=self._queue.to_message(),
+                compute_input=self._all.input.to_message(),
+                compute_infer=self._all.infer.to_message(),
+                compute_output=self._all.output.to_message(),
+                cache_hit=StatisticDuration(),
+                cache_miss=StatisticDuration(),
+            ),
+            response_stats={str(position): each.to_message() for position, each in sorted(self._responses.items())},
+            batch_stats=[
+                InferBatchStatistics(
+                    batch_size=size,
+                    compute_input=each.input.to_message(),
+                    compute_infer=each.infer.to_message(),
+                    compute_output=each.output.to_message(),
+                )
+                for size, each in sorted(self._batches.items())
+            ],
+        )

@@ -1,0 +1,158 @@
+"""A model that has been loaded, and how its code is run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+from srv._logging import model_context
+from srv.dataplane._statistics import Statistics
+from srv.runtimes._model import MLModel
+from srv.runtimes._sequences import Sequences
+from srv_codecs.content_types import codec_scope
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator
+    from typing import Self
+
+    from srv.dataplane._options import RequestOptions
+    from srv.runtimes._calls import Caller, Ticket
+    from srv.runtimes._importer import ModelCode
+    from srv_protocol.inference import ModelInferRequest
+
+_logger: Final = logging.getLogger("srv")
+
+
+class LoadedModel:
+    """A runtime that has been loaded, with the code and the thread that belong to it.
+
+    Attributes:
+        streams: whether the runtime has a ``predict_stream`` of its own.
+        decoupled: whether that is all it has: any number of responses to each request.
+    """
+
+    def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None) -> None:
+        self.runtime = runtime
+        self.caller = caller
+        self.statistics = Statistics()
+        self.streams = type(runtime).predict_stream is not MLModel.predict_stream
+        self.decoupled = self.streams and type(runtime).predict is MLModel.predict
+        self._code = code
+        self._sequences = Sequences(runtime.name, caller.limit) if type(runtime).stateful else None
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @contextlib.contextmanager
+    def use(self) -> Generator[None]:
+        """Keep the model loaded, and its name in the logs, while a request runs."""
+        self._running += 1
+        self._idle.clear()
+        try:
+            with self._scope():
+                yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    def _scope(self) -> contextlib.AbstractContextManager[None]:
+        return model_scope(self.runtime.name, self.runtime.version, self._code)
+
+    async def answer(self, request: ModelInferRequest, options: RequestOptions, ticket: Ticket) -> object:
+        """Return what ``predict`` makes of a request.
+
+        Raises:
+            InvalidInput: the model is stateful, and the request belongs to no sequence.
+            QueueFull: too many wait already.
+            Exception: whatever the runtime raises.
+        """
+        if self._sequences is None:
+            return await self.caller.serve(self.runtime.predict, request, ticket)
+        async with self._sequences.turn(options):
+            return await self.caller.serve(self.runtime.predict, request, ticket)
+
+    def answer_stream(
+        self,
+        request: ModelInferRequest,
+        options: RequestOptions,
+        ticket: Ticket,
+        more: AsyncIterator[ModelInferRequest] | None = None,
+    ) -> AsyncGenerator[object]:
+        """Yield what ``predict_stream`` makes of a request, and of `more` that an asynchronous one reads behind it.
+
+        Raises:
+            As :meth:`answer`.
+        """
+        answers = self.caller.iterate(self.runtime.predict_stream, _Requests(request, more), ticket)
+        return answers if self._sequences is None else _in_turn(self._sequences, options, answers)
+
+    async def unload(self) -> None:
+        """Wait for the running requests, then let the runtime release what it took. Its errors are logged."""
+        await self._idle.wait()
+        await self.caller.drain()
+        self.runtime.ready = False
+        with self._scope():
+            try:
+                await self.caller.call(self.runtime.unload)
+            except Exception:
+                _logger.exception("model '%s': unload failed", self.runtime.name)
+        await release(self.caller, self._code)
+
+
+async def _in_turn(
+    sequences: Sequences, options: RequestOptions, answers: AsyncGenerator[object]
+) -> AsyncGenerator[object]:
+    async with sequences.turn(options), aclosing(answers):
+        async for each in answers:
+            yield each
+
+
+async def release(caller: Caller, code: ModelCode | None) -> None:
+    """Forget a model's code once none of it runs any more."""
+    await caller.drain()
+    caller.close()
+    if code is not None:
+        code.release()
+        if code.files is not None:
+            await code.files.release()
+
+
+@contextlib.contextmanager
+def model_scope(name: str, version: str | None, code: ModelCode | None) -> Generator[None]:
+    """Run a model's code: its name is in the logs, and its own codecs are found."""
+    codecs = contextlib.nullcontext() if code is None else codec_scope(code.package)
+    with model_context(name, version or ""), codecs:
+        yield
+
+
+class _Requests:
+    """A stream of requests, for ``predict_stream`` of either kind.
+
+    It is an iterator of the first one, and an asynchronous one of all.
+    """
+
+    def __init__(self, first: ModelInferRequest, more: AsyncIterator[ModelInferRequest] | None) -> None:
+        self._first = [first]
+        self._more = more
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ModelInferRequest:
+        if not self._first:
+            raise StopIteration
+        return self._first.pop()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ModelInferRequest:
+        if self._first:
+            return self._first.pop()
+        if self._more is None:
+            raise StopAsyncIteration
+        return await anext(self._more)

@@ -1,0 +1,1 @@
+"""Triton's "Trace Extension": which requests are traced, and the files that hold their traces."""
