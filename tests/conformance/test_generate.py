@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
-import requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,20 +17,20 @@ BOTH = pytest.mark.parametrize("route", ["generate", "generate_stream"])
 
 
 class Client:
-    """Posts with ``requests``."""
+    """Posts with ``httpx``."""
 
     def __init__(self, server: Server) -> None:
         self._address = f"http://{server.http_address}/v2/models/mock_llm"
-        self._session = requests.Session()
+        self._session = httpx.Client(timeout=60)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
-    def post(self, route: str, body: dict[str, Any] | str) -> requests.Response:
+    def post(self, route: str, body: dict[str, Any] | str) -> httpx.Response:
         """Return the response to a body: JSON text, or what becomes it."""
         text = body if isinstance(body, str) else json.dumps(body)
-        return self._session.post(f"{self._address}/{route}", data=text, headers={"Accept": "text/event-stream"})
+        return self._session.post(f"{self._address}/{route}", content=text, headers={"Accept": "text/event-stream"})
 
     def fails(self, route: str, body: dict[str, Any] | str, text: str, status: int = 400) -> None:
         """Check that a body is an error of this text."""
@@ -45,7 +45,7 @@ class Client:
         response.raise_for_status()
         assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
         lines = [line for line in response.iter_lines() if line]
-        assert all(line.startswith(b"data: ") for line in lines)
+        assert all(line.startswith("data: ") for line in lines)
         return [json.loads(line[6:]) for line in lines]
 
 
@@ -158,7 +158,6 @@ def test_the_server_lives_on_when_a_client_leaves(server: Server) -> None:
     """In the middle of a stream."""
     body: dict[str, Any] = {"PROMPT": "a", "STREAM": True, "REPETITION": 1_000_000}
     address = f"http://{server.http_address}"
-    with requests.post(f"{address}/v2/models/mock_llm/generate_stream", json=body, stream=True, timeout=60) as response:
-        assert next(response.iter_lines()).startswith(b"data: ")
-    with requests.get(f"{address}/v2/health/live", timeout=60) as response:
-        assert response.status_code == 200
+    with httpx.stream("POST", f"{address}/v2/models/mock_llm/generate_stream", json=body, timeout=60) as response:
+        assert next(response.iter_lines()).startswith("data: ")
+    assert httpx.get(f"{address}/v2/health/live", timeout=60).status_code == 200
