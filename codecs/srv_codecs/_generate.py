@@ -39,6 +39,9 @@ _NATURAL: Final = (
 )
 """Types of JSON's values -> the datatype of an input that says nothing itself; the first row that fits counts."""
 
+_SINGLE: Final[dict[str, tuple[type, str]]] = {Datatype.BOOL: (bool, "boolean"), Datatype.BYTES: (str, "string")}
+"""Datatypes whose values Triton's own tests send wrong -> the one type in JSON, and what its errors call it."""
+
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -177,6 +180,11 @@ def _decode_input(expected: ExpectedInput, value: object, *, batched: bool) -> I
     place = REQUEST.place(name)
     values = cast("list[object]", value) if isinstance(value, list) else [value]
     kinds = set(map(type, values))
+    single = _SINGLE.get(expected.datatype or "")
+    if single is not None and not kinds <= {single[0]}:
+        kind, noun = single
+        got = _kind(next(each for each in values if type(each) is not kind))
+        raise place.fail("", f"attempt to access JSON non-{noun} as {noun}: got {got}")
     # A lone null is no NaN: it says that there is no value.
     if value is None or kinds & _NESTED:
         got = "a nested list" if isinstance(value, list) else _kind(value)

@@ -49,7 +49,7 @@ def bind_request(request: ModelInferRequest, regions: Regions | None = None) -> 
     typed = False
     for tensor, place, span in zip(request.inputs, places, spans, strict=True):
         spec = find_datatype(tensor.datatype, place)
-        count = count_elements(tensor.shape, place)
+        count = count_elements(tensor.shape, place, spec.itemsize)
         if span is not None:
             if filled_fields(tensor.contents):
                 raise place.fail("contents", f"Input must set only one of the following fields: 'contents', '{REGION}'")

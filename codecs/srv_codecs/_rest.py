@@ -186,7 +186,7 @@ def _bind_inputs(
         place = input_place(index, tensor.name, request.model_name)
         span = take_span(tensor.parameters, place.path, regions)
         spec = find_datatype(tensor.datatype, place)
-        count = count_elements(tensor.shape, place)
+        count = count_elements(tensor.shape, place, spec.itemsize)
         size = _binary_size(tensor, place)
         if span is not None or size is not None:
             _check_alone({"data": data, "binary_data_size": size, REGION: span}, place)

@@ -31,8 +31,11 @@ def find_datatype(name: str, place: Place) -> DatatypeSpec:
     return found
 
 
-def count_elements(shape: Sequence[int], place: Place) -> int:
-    """Return the number of elements of a shape, 1 for the scalar shape ``[]``; fail at `place` when it is no shape."""
+def count_elements(shape: Sequence[int], place: Place, itemsize: int = 0) -> int:
+    """Return the number of elements of a shape, 1 for the scalar shape ``[]``; fail at `place` when it is no shape.
+
+    Nor may the elements have more bytes than can be counted, where each has `itemsize`.
+    """
     if len(shape) > MAX_DIMENSIONS:
         raise place.fail("shape", f"expected at most {MAX_DIMENSIONS} dimensions, got {len(shape)}")
     for index, dimension in enumerate(shape):
@@ -42,7 +45,11 @@ def count_elements(shape: Sequence[int], place: Place) -> int:
             raise place.fail(f"shape[{index}]", f"expected a 64-bit size, got {dimension}")
     count = math.prod(shape)
     if count > MAX_ELEMENTS:
-        raise place.fail("shape", f"{list(shape)} has more than 2^63 elements")
+        raise place.fail("shape", f"{list(shape)} causes total element count to exceed maximum size of {MAX_ELEMENTS}")
+    if count * itemsize > MAX_ELEMENTS:
+        raise place.fail(
+            "shape", f"byte size overflow for input '{place.name}': {list(shape)} of {itemsize} bytes each"
+        )
     return count
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tensors import binary_body, rest_outputs
+from grpc_client import Grpc
+from tensors import binary_body, grpc_request, rest_outputs
 
 if TYPE_CHECKING:
     from serving import Answer, Server
@@ -141,3 +142,22 @@ def test_1_3_what_is_no_shape_is_400(server: Server, shape: list[int]) -> None:
     answer = infer(server, "FP64", shape, [1])
     assert answer.error().startswith("inputs[0].shape")
     assert answer.status == 400
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        ([2**4, 2**60 + 2], "causes total element count to exceed maximum size of"),
+        ([2**2, 2**60 + 2], "byte size overflow for input 'x'"),
+    ],
+    ids=["elements", "bytes"],
+)
+def test_1_3_sizes_that_overflow_have_tritons_words(server: Server, shape: list[int], text: str) -> None:
+    """Of both kinds: these are what wraps to a few in 64 bits."""
+    answer = infer(server, "FP32", shape, [1.0])
+    assert (answer.status, text in answer.error()) == (400, True)
+    with Grpc(server) as client:
+        request = grpc_request("raw", {"x:FP32": np.ones(1, np.float32)})
+        request.inputs[0].shape[:] = shape
+        status, error = client.fails(request)
+    assert (status, text in error) == ("INVALID_ARGUMENT", True)

@@ -54,7 +54,7 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str], tuple[int, str], str]] = 
     ),
     "output twice": (
         "declared", BOTH, ["sum", "sum"], (400, "INVALID_ARGUMENT"),
-        "outputs[1]: output 'sum' already exists in request",
+        "outputs[1]: output 'sum' already exists in request. Duplicate output name 'sum' is not allowed in a request",
     ),
 }  # fmt: skip
 
@@ -118,4 +118,13 @@ def test_1_4_an_input_that_may_be_missing(server: Server) -> None:
     answer = server.post("/v2/models/llm/infer", json_body(prompt))
     assert answer.status == 200, answer.body
     answer = server.post("/v2/models/llm/infer", json_body({"times:INT64": np.ones(1, np.int64)}))
-    assert (answer.status, "'text_input'" in answer.error()) == (400, True)
+    text = (
+        "expected number of inputs between 1 and 2 but got 1 inputs for model 'llm'. Got input(s) ['times'], but "
+        "missing required input(s) ['text_input']. Please provide all required input(s)."
+    )
+    assert (answer.status, answer.error()) == (400, text)
+    with Grpc(server) as client:
+        empty = (
+            "expected number of inputs between 1 and 2 but got 0 inputs for model 'llm'. Got input(s) [], but missing"
+        )
+        assert client.fails(grpc_request("llm", {}))[1].startswith(empty)

@@ -63,7 +63,7 @@ def test_2_6_a_file_over_rest_is_base64(own: Server) -> None:
 def test_2_6_dots_are_letters_within_a_name(own: Server, name: str) -> None:
     """It is no path, and no model has it."""
     answer = own.post(f"{REPOSITORY}/{name}/load")
-    assert (answer.status, answer.error().startswith(f"failed to load '{name}': failed to poll")) == (400, True)
+    assert (answer.status, answer.error().startswith(f"failed to load '{name}', failed to poll")) == (400, True)
 
 
 @pytest.mark.parametrize("name", ["", " ", ".", "..", "../raw", "a/b", "a\\b"])

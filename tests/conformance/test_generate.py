@@ -125,10 +125,11 @@ def test_duplicate_inputs_are_an_error(client: Client, route: str, body: str, na
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        ({"PROMPT": 123, "STREAM": False}, "input 'PROMPT'"),
-        ({"PROMPT": "hello", "STREAM": "false"}, "input 'STREAM'"),
-        ({"STREAM": 123, "PROMPT": True}, "input 'STREAM'"),
-        ({"PROMPT": {"USER": "hello"}, "STREAM": True}, "input 'PROMPT'"),
+        ({"PROMPT": 123, "STREAM": False}, "'PROMPT': attempt to access JSON non-string as string"),
+        ({"PROMPT": "hello", "STREAM": "false"}, "'STREAM': attempt to access JSON non-boolean as boolean"),
+        ({"PROMPT": True, "STREAM": 123}, "'PROMPT': attempt to access JSON non-string as string"),
+        ({"STREAM": 123, "PROMPT": True}, "'STREAM': attempt to access JSON non-boolean as boolean"),
+        ({"PROMPT": {"USER": "hello"}, "STREAM": True}, "'PROMPT': attempt to access JSON non-string as string"),
         ({"PROMPT": ["a", "b"], "STREAM": True}, "The schema can not convert input 'PROMPT' to tensor with"),
         ({"PROMPT": "a", "STREAM": True, "PARAMS": {"PARAM_0": 0}}, "parameter 'PARAMS' has invalid type"),
         ({"PROMPT": "a", "STREAM": True, "PARAMS": [1]}, "parameter 'PARAMS' has invalid type"),

@@ -79,7 +79,9 @@ def test_unload_and_load_with_asyncio(own: Server, triton: Any) -> None:
 def test_what_cannot_be_loaded(own: Server, triton: Any) -> None:
     """The error has the words that Triton's own tests look for."""
     with triton.InferenceServerClient(_address(own, triton)) as client:
-        with pytest.raises(InferenceServerException, match="failed to load 'nobody'"):
+        with pytest.raises(
+            InferenceServerException, match="failed to load 'nobody', failed to poll from model repository"
+        ):
             client.load_model("nobody")
         with pytest.raises(InferenceServerException, match="Request for unknown model: 'nobody' is not found"):
             client.unload_model("nobody")
@@ -132,6 +134,7 @@ def test_a_configuration_that_cannot_be_honoured_is_an_error(own: Server, triton
         assert client.is_model_ready("identity")
 
 
+SETTINGS = b'{"implementation": "parts.main.Runtime"}'
 MODEL = b"""
 from srv import MLModel
 from srv.types import InferenceResponse, ResponseOutput
@@ -146,11 +149,15 @@ class Runtime(MLModel):
 @pytest.mark.parametrize("triton", [triton_http, triton_grpc], ids=["http", "grpc"])
 def test_a_model_that_comes_with_its_load_request(open_to_files: Server, triton: Any) -> None:
     """It answers, and goes with its unload."""
-    files = {"file:model-settings.json": b'{"implementation": "parts.main.Runtime"}', "file:parts/main.py": MODEL}
+    files = {"file:model-settings.json": SETTINGS, "file:parts/main.py": MODEL}
     name = f"new_{triton.__name__.rpartition('.')[2]}"
     with triton.InferenceServerClient(_address(open_to_files, triton)) as client:
-        with pytest.raises(InferenceServerException, match="must be specified for model file override"):
+        with pytest.raises(InferenceServerException, match=f"failed to load '{name}', failed to poll from model repos"):
             client.load_model(name, files=files)
+        with pytest.raises(InferenceServerException, match=f"failed to load '{name}'.*Invalid file path"):
+            client.load_model(name, config="{}", files={"file:../../escape/main.py": MODEL})
+        with pytest.raises(InferenceServerException, match=f"failed to load '{name}'.*load failed for model '{name}'"):
+            client.load_model(name, config="{}", files={"file:model-settings.json": SETTINGS})
         client.load_model(name, config="{}", files=files)
         tensor = triton.InferInput("x", [1], "INT32")
         tensor.set_data_from_numpy(np.zeros(1, np.int32))

@@ -148,7 +148,7 @@ def open_to_files(serve_module: Serve) -> Server:
 def test_a_file_cannot_leave_its_folder(open_to_files: Server, path: str) -> None:
     """Over either front; the model stays as it was."""
     status, error = load(open_to_files, "identity", {}, {"models.py": b"", path: b"x"})
-    assert (status, error.startswith("Invalid file path 'file:")) == (400, True)
+    assert (status, ": Invalid file path 'file:" in error) == (400, True)
     request = pb.RepositoryModelLoadRequest(model_name="identity")
     request.parameters["config"].string_param = "{}"
     request.parameters[f"file:{path}"].bytes_param = b"x"

@@ -93,6 +93,10 @@ class ControlPlane:
         """
         _check_name(name)
         given = read_load_parameters(parameters)
+        if given.files and given.config is None:
+            raise InvalidInput(
+                f"{_not_polled(name)}: load parameter 'config' must be specified for model file override"
+            )
         if given.files and not self._allow_files:
             raise Unsupported(f"failed to load '{name}': files are not accepted; allow_file_override is false")
         override = None if given.config is None else ConfigOverride.parse(given.config, name)
@@ -126,8 +130,8 @@ class ControlPlane:
         wanted = [settings for settings in found if settings.name == name]
         if not wanted:
             reasons = [each.reason for each in broken if each.name == name]
-            reason = "; ".join(reasons) or "failed to poll from model repository: there is no such model"
-            raise LoadError(f"failed to load '{name}': {reason}")
+            reason = "; ".join(reasons) or "there is no such model"
+            raise LoadError(f"{_not_polled(name)}: {reason}")
         return wanted
 
     async def _find_in(self, files: ModelFiles, name: str) -> list[ModelSettings]:
@@ -182,6 +186,11 @@ class ControlPlane:
         self._working.discard(task)
         if not task.cancelled():
             task.exception()  # the registry has logged it; nobody may be left to take it
+
+
+def _not_polled(name: str) -> str:
+    """Return how Triton begins the errors of a model that it does not find in a form that could be loaded."""
+    return f"failed to load '{name}', failed to poll from model repository"
 
 
 def _check_name(name: str) -> None:

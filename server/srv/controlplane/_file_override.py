@@ -70,8 +70,11 @@ class FileStore:
             InvalidInput: a path leads out of the folder, or cannot be one.
             LoadError: the store is closed.
         """
-        for path in contents:
-            check_path(path)
+        try:
+            for path in contents:
+                check_path(path)
+        except InvalidInput as error:
+            raise InvalidInput(f"failed to load '{name}': {error.message}") from None
         # To the end of the writing: close() would leave what is written behind it.
         with self._lock:
             if self._closed:

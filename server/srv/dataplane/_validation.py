@@ -84,8 +84,12 @@ def _check_missing(request: ModelInferRequest, runtime: MLModel, known: Sequence
     optional = optional_inputs(runtime)
     missing = [name for name in known if name not in given and name not in optional]
     if missing:
+        required = len(known) - len(optional.intersection(known))
+        numbers = (
+            f"{required} inputs" if required == len(known) else f"number of inputs between {required} and {len(known)}"
+        )
         raise InputsNotFound(
-            f"expected {len(known)} inputs but got {len(given)} inputs for model '{request.model_name}'. Got input(s) "
+            f"expected {numbers} but got {len(given)} inputs for model '{request.model_name}'. Got input(s) "
             f"{_names(given)}, but missing required input(s) {_names(missing)}. Please provide all required input(s)."
         )
 
@@ -147,7 +151,11 @@ def check_requested(request: ModelInferRequest) -> None:
     seen: set[str] = set()
     for index, output in enumerate(request.outputs):
         if output.name in seen:
-            raise InvalidInput(f"outputs[{index}]: output '{output.name}' already exists in request")
+            # In the words of Triton's core, and of its front.
+            raise InvalidInput(
+                f"outputs[{index}]: output '{output.name}' already exists in request. "
+                f"Duplicate output name '{output.name}' is not allowed in a request"
+            )
         seen.add(output.name)
         take_classification(output.parameters, f"outputs[{index}]")
 

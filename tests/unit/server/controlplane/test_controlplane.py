@@ -193,7 +193,7 @@ def test_what_the_configuration_says_of_the_runtime_must_be_so(
 ) -> None:
     async def test(control: ControlPlane, registry: ModelRegistry) -> None:
         before = registry.find("m")
-        with pytest.raises(LoadError, match=rf"failed to load 'm': config\..*{error}"):
+        with pytest.raises(LoadError, match=rf"load failed for model 'm': config\..*{error}"):
             await control.load("m", config(**fields))
 
         assert registry.find("m") is before
@@ -295,16 +295,16 @@ def test_files_may_bring_versions_in_folders_of_their_own(repository: Path) -> N
 @pytest.mark.parametrize(
     ("name", "files", "error"),
     [
-        ("m", {"models.py": FAILING}, "failed to load 'm': ValueError: no"),
+        ("m", {"models.py": FAILING}, "load failed for model 'm': ValueError: no"),
         (
             "m",
             {"other.py": b""},
-            "failed to load 'm': model 'm': implementation 'models.Runtime': no module 'models' in",
+            "load failed for model 'm': model 'm': implementation 'models.Runtime': no module 'models' in",
         ),
         ("m", {"model-settings.json": b"{"}, "failed to load 'm': model-settings.json: expected JSON"),
         ("m", {"model-settings.json": b'{"name": "x", "implementation": "a.B"}'}, "expected the same name, got 'x'"),
         ("new", {"models.py": OTHER}, "there is no such model, and no model-settings.json among the files"),
-        ("new", {"model-settings.json": SETTINGS, "models.py": FAILING}, "failed to load 'new': ValueError: no"),
+        ("new", {"model-settings.json": SETTINGS, "models.py": FAILING}, "load failed for model 'new': ValueError: no"),
     ],
     ids=["code fails", "no code", "no settings", "another name", "unknown model", "new code fails"],
 )
@@ -343,7 +343,7 @@ def test_files_are_refused_unless_the_settings_allow_them(repository: Path) -> N
     async def test(control: ControlPlane, registry: ModelRegistry) -> None:
         with pytest.raises(Unsupported, match="allow_file_override is false"):
             await control.load("m", {**config(), "file:models.py": OTHER})
-        with pytest.raises(InvalidInput, match="Load parameter 'config' must be specified for model file override"):
+        with pytest.raises(InvalidInput, match="load parameter 'config' must be specified for model file override"):
             await control.load("m", {"file:models.py": OTHER})
         assert source_of(registry) == "repository"
 

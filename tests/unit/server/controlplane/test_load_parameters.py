@@ -23,7 +23,6 @@ def test_a_configuration_and_files_are_taken_apart() -> None:
         ({"config": None}, "invalid value type for load parameter 'config', expected string_param."),
         ({"config": b"{}"}, "invalid value type for load parameter 'config', expected string_param."),
         ({"config": "{}", "file:a": "x"}, "invalid value type for load parameter 'file:a', expected bytes_param."),
-        ({"file:a": b""}, "Load parameter 'config' must be specified for model file override"),
     ],
 )
 def test_a_load_parameter_that_is_unknown_or_wrong_is_refused(given: dict[str, object], error: str) -> None:

@@ -92,7 +92,7 @@ def test_a_model_that_cannot_be_loaded_stays_with_its_reason(cls: type[MLModel],
         with pytest.raises(LoadError) as raised:
             await models.load(settings(cls))
 
-        assert str(raised.value) == f"failed to load 'm': {reason}"
+        assert str(raised.value) == f"failed to load 'm': load failed for model 'm': {reason}"
         (entry,) = models.entries()
         assert (entry.state, entry.reason) == (ModelState.UNAVAILABLE, reason)
         with pytest.raises(ModelNotFound, match="'m' has no available versions"):

@@ -136,7 +136,7 @@ def test_a_load_picks_up_new_models_changed_code_and_lost_versions(tmp_path: Pat
         (" ", InvalidInput, "Model name cannot be empty"),
         ("..", InvalidInput, "path traversal"),
         ("a/b", InvalidInput, "path traversal"),
-        ("nope", LoadError, "failed to load 'nope': failed to poll from model repository"),
+        ("nope", LoadError, "failed to load 'nope', failed to poll from model repository"),
         ("..x", LoadError, "failed to load '..x'"),
     ],
 )
