@@ -20,7 +20,7 @@ from srv.types import InferenceRequest, InferenceResponse, RequestInput
 from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 MESSAGE: Final = "none of this"
 
@@ -61,6 +61,12 @@ class AsyncStream(MLModel):
             raise ValueError(MESSAGE, len(payload.inputs))
 
 
+async def read(responses: AsyncGenerator[bytes]) -> None:
+    async with aclosing(responses):
+        async for _ in responses:
+            pass
+
+
 @pytest.mark.parametrize("timeout", [None, 60.0])
 @pytest.mark.parametrize("runtime", [Plain, Async, PlainStream, AsyncStream])
 def test_the_tensors_of_a_request_that_fails_go_at_once(runtime: type[MLModel], timeout: float | None) -> None:
@@ -76,9 +82,7 @@ def test_the_tensors_of_a_request_that_fails_go_at_once(runtime: type[MLModel], 
             times = Timeline()
             responses = server.backend.dataplane.infer_stream(request, Headers(), times, bytes)
             with pytest.raises(ValueError, match=MESSAGE):
-                async with aclosing(responses):
-                    async for _ in responses:
-                        pass
+                await read(responses)
             return weakref.ref(data)
 
         gc.collect()
