@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
@@ -11,7 +13,7 @@ from srv._model_settings import MODEL_SETTINGS_FILE
 from srv.controlplane._config_override import ConfigOverride
 from srv.controlplane._file_override import FileStore, moved
 from srv.controlplane._load_parameters import check_unload_parameters, read_load_parameters
-from srv_protocol.errors import InvalidInput, LoadError, Unsupported
+from srv_protocol.errors import InvalidInput, LoadError, SrvError, Unsupported
 from srv_protocol.inference import ModelIndex
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from srv.controlplane._registry import ModelRegistry
     from srv.controlplane._repository import ModelRepository
 
+_logger: Final = logging.getLogger("srv")
 _NONE: Final[Mapping[str, object]] = MappingProxyType({})
 
 
@@ -178,14 +181,20 @@ class ControlPlane:
         await lock.acquire()
         task = asyncio.ensure_future(work())
         self._working.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._working.discard)
         task.add_done_callback(lambda _: lock.release())
-        await asyncio.shield(task)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(partial(_log_fault, name))
+            raise
 
-    def _done(self, task: asyncio.Future[None]) -> None:
-        self._working.discard(task)
-        if not task.cancelled():
-            task.exception()  # the registry has logged it; nobody may be left to take it
+
+def _log_fault(name: str, task: asyncio.Future[None]) -> None:
+    """Log a fault of the server that no client is left to hear of; what a load says of a model, the registry logs."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, SrvError):
+        _logger.error("model '%s': a load or unload failed, and its client has gone", name, exc_info=error)
 
 
 def _not_polled(name: str) -> str:

@@ -127,21 +127,21 @@ async def requests(stream: Stream[_Req, _Res], end: Coroutine[object, object, ob
         What :func:`receive` raises.
     """
     ended = asyncio.ensure_future(end)
-    receiving: set[asyncio.Future[_Req | None]] = set()
+    receiving: asyncio.Future[_Req | None] | None = None
     try:
         while True:
             coming = receive(stream)
-            task = asyncio.ensure_future(coming)
-            receiving = {task}
-            await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
-            message = task.result() if task.done() else None
+            receiving = asyncio.ensure_future(coming)
+            await asyncio.wait({receiving, ended}, return_when=asyncio.FIRST_COMPLETED)
+            message = receiving.result() if receiving.done() else None
             if message is None:
                 return
             yield message
+            del message  # the next one may take its time, and this one may be large
     finally:
         ended.cancel()
-        for each in receiving:
-            each.cancel()
+        if receiving is not None:
+            receiving.cancel()
 
 
 async def send(stream: Stream[_Req, _M], message: _M) -> None:

@@ -49,8 +49,8 @@ class TritonSession:
     order of the requests, streaming ones as responses come. Each response says in ``triton_final_response`` whether
     it is the last one. An error is a message of the stream, which goes on; with ``triton_grpc_error: true`` in its
     metadata, the first error is the status of the call, and ends it: at its place in that order. So does a message that
-    cannot be read; the requests before it are answered first. While the server drains,
-    requests that are running get their answers and further ones an error; then the stream ends.
+    cannot be read; the requests before it are answered first. While the server drains, requests that are running get
+    their answers and further ones an error; then the stream ends.
     """
 
     reply_type: ClassVar[type[Message]] = ModelStreamInferResponse
@@ -111,10 +111,11 @@ class TritonSession:
                 self._idle.clear()
                 if self._dataplane.streams(request.model_name, request.model_version):
                     group.create_task(self._answer(request, times, None, None))
-                    continue
-                done = asyncio.Event()
-                group.create_task(self._answer(request, times, previous, done))
-                previous = done
+                else:
+                    done = asyncio.Event()
+                    group.create_task(self._answer(request, times, previous, done))
+                    previous = done
+                del request  # the next one may take its time, and this one may be large
 
     async def _next(self, coming: AsyncGenerator[ModelInferRequest]) -> ModelInferRequest | None:
         try:
@@ -162,15 +163,15 @@ class TritonSession:
                     await self._send(ModelStreamInferResponse(infer_response=response), previous)
         except (StreamClosedError, StreamTerminatedError):
             raise
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is the answer
+        except Exception as error:
+            if self._status_errors:
+                if previous is not None:
+                    await previous.wait()
+                raise
             await self._fail(whose, error, previous)
 
     async def _fail(self, whose: tuple[str, str, str], error: Exception, previous: asyncio.Event | None) -> None:
-        """Answer a request with an error, or raise it where the client wants errors as statuses."""
-        if self._status_errors:
-            if previous is not None:
-                await previous.wait()
-            raise error
+        """Answer a request with an error, as a message of the stream."""
         message = describe_error(error, "ModelStreamInfer").message
         failed = ModelInferResponse(*whose, parameters=Parameters({FINAL: True}))
         await self._send(ModelStreamInferResponse(error_message=message, infer_response=failed), previous)

@@ -7,16 +7,15 @@ import re
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote
 
-from litestar import Litestar, MediaType, Response, get
+from litestar import Litestar, Response, get
 from litestar.config.cors import CORSConfig
 from litestar.enums import ScopeType
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.response.base import ASGIResponse
 
 from srv._metrics import METRICS_TYPE
 from srv._status import describe_error
-from srv.rest._errors import error_body, handle_error
+from srv.rest._errors import bare_error_response, handle_error
 from srv.rest._generate_routes import generate_routes
 from srv.rest._inference_routes import inference_routes
 from srv.rest._metadata_routes import metadata_routes
@@ -134,9 +133,7 @@ def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
                 raise
             cut = _STOPPING if state.stopping else _CANCELLED
             described = describe_error(error if isinstance(error, Exception) else cut, scope["path"])
-            body = error_body(described.message)
-            response = ASGIResponse(body=body, status_code=described.http, media_type=MediaType.JSON)
-            await response(scope, receive, watch)
+            await bare_error_response(described)(scope, receive, watch)
         finally:
             running.remove(task)
             # Only a request that found its route has one.

@@ -6,8 +6,9 @@ import msgspec
 from litestar import Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
+from litestar.response.base import ASGIResponse
 
-from srv._status import describe_error
+from srv._status import WireStatus, describe_error
 from srv.rest._body import ClientDisconnectedError
 from srv_codecs.compression import ENCODINGS
 from srv_protocol.errors import UnsupportedEncoding
@@ -23,6 +24,11 @@ def error_body(message: str, **extra: object) -> bytes:
 def error_response(status: int, message: str, **extra: object) -> Response[bytes]:
     """Return an error response; clients take the text from ``error``, and only if the type is exactly JSON."""
     return Response(error_body(message, **extra), status_code=status, media_type="application/json")
+
+
+def bare_error_response(status: WireStatus) -> ASGIResponse:
+    """Return an error response for what Litestar does not answer itself."""
+    return ASGIResponse(body=error_body(status.message), status_code=status.http, media_type="application/json")
 
 
 def handle_error(request: AnyRequest, error: Exception) -> Response[bytes]:

@@ -6,11 +6,8 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from litestar import MediaType
-from litestar.response.base import ASGIResponse
-
 from srv._status import describe_error
-from srv.rest._errors import error_body
+from srv.rest._errors import bare_error_response, error_body
 from srv_protocol.errors import ModelNotReady
 
 if TYPE_CHECKING:
@@ -46,10 +43,7 @@ class EventStream:
             try:
                 first = await anext(self._events, None)
             except Exception as error:  # noqa: BLE001  # the table of errors knows them all
-                described = describe_error(error, self._doing)
-                body = error_body(described.message)
-                response = ASGIResponse(body=body, status_code=described.http, media_type=MediaType.JSON)
-                await response(scope, receive, send)
+                await bare_error_response(describe_error(error, self._doing))(scope, receive, send)
                 return
             headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
             headers += [(name.encode(), value.encode()) for name, value in ([] if first is None else first.headers)]

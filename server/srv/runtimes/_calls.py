@@ -137,30 +137,28 @@ class Caller:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[_R] = loop.create_future()
         context = contextvars.copy_context()
-
-        def finish(done: concurrent.futures.Future[_R]) -> None:
-            self._turns.give_back()
-            if answer.done():
-                return  # the call was cancelled; nobody waits for what came of it
-            error = done.exception()
-            if error is None:
-                answer.set_result(done.result())
-            else:
-                answer.set_exception(error)
-
-        def finish_on_loop(done: concurrent.futures.Future[_R]) -> None:
-            # A thread may outlive the server's loop.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(finish, done)
-
         ticket.begin()
         try:
             running = self._executor.submit(context.run, _contain, function)
         except BaseException:
             self._turns.give_back()
             raise
-        running.add_done_callback(finish_on_loop)
-        return await answer
+        running.add_done_callback(partial(_call_on_loop, loop, partial(self._finish, answer)))
+        try:
+            return await answer
+        finally:
+            # They hold an error, and its traceback this frame: the request would stay until the collector comes.
+            del answer, running
+
+    def _finish(self, answer: asyncio.Future[_R], done: concurrent.futures.Future[_R]) -> None:
+        self._turns.give_back()
+        if answer.done():
+            return  # the call was cancelled; nobody waits for what came of it
+        error = done.exception()
+        if error is None:
+            answer.set_result(done.result())
+        else:
+            answer.set_exception(error)
 
     def _close_soon(self, close: Callable[[], object]) -> None:
         task = asyncio.create_task(self._run(close, _FIRST))
@@ -182,6 +180,16 @@ class Caller:
     def close(self) -> None:
         """Let the thread end once it is idle."""
         self._executor.shutdown(wait=False)
+
+
+def _call_on_loop(
+    loop: asyncio.AbstractEventLoop,
+    finish: Callable[[concurrent.futures.Future[_R]], None],
+    done: concurrent.futures.Future[_R],
+) -> None:
+    # A thread may outlive the server's loop.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(finish, done)
 
 
 class _Contained:

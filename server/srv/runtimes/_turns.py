@@ -16,14 +16,10 @@ LOWEST: Final = 1 << 64
 
 
 class Turns:
-    """Hands out one turn after the other: the lowest number first, of equal ones who came first.
-
-    Raises:
-        QueueFull: by :meth:`take`, when `limit` are waiting already.
-    """
+    """Hands out one turn after the other: the lowest number first, of equal ones who came first."""
 
     def __init__(self, limit: int | None = None) -> None:
-        self.limit = limit
+        self._limit = limit
         self._taken = False
         self._count = 0
         self._queue: list[tuple[int, int, Future[None]]] = []
@@ -38,12 +34,15 @@ class Turns:
         """Return when it is the caller's turn, who calls :meth:`give_back` in the end.
 
         One who is not `bounded` may wait whatever the limit says.
+
+        Raises:
+            QueueFull: as many as the limit says are waiting already.
         """
         if not self._taken:
             self._taken = True
             return
-        if bounded and self.limit is not None and self._waiting >= self.limit:
-            raise QueueFull(f"Exceeds maximum queue size: {self.limit} requests are waiting")
+        if bounded and self._limit is not None and self._waiting >= self._limit:
+            raise QueueFull(f"Exceeds maximum queue size: {self._limit} requests are waiting")
         turn: Future[None] = asyncio.get_running_loop().create_future()
         self._count += 1
         heapq.heappush(self._queue, (priority, self._count, turn))

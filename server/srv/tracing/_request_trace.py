@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from srv.dataplane._timeline import now
-from srv.tracing._trace import TracedTensor, TraceLevel, TraceRecord
+from srv.tracing._trace import TraceLevel
+from srv.tracing._trace_file import TracedTensor, TraceRecord
 from srv_codecs.arrays import input_place, output_place, tensor_array
 
 if TYPE_CHECKING:

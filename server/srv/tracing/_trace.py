@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from srv.tracing._trace_file import Rotation, TracedTensor, TraceRecord, TraceWriter
+from srv.tracing._trace_file import Rotation, TraceRecord, TraceWriter
 from srv_protocol.errors import InvalidInput, Unsupported
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     TraceChanges: TypeAlias = Mapping[str, Sequence[str] | None]
     """Trace settings by key, in text; ``None`` takes a choice back."""
-
-__all__ = ["NOT_TRACED", "TraceLevel", "TraceRecord", "TracedTensor", "Tracer"]
 
 _logger: Final = logging.getLogger("srv")
 
@@ -165,10 +163,6 @@ class Tracer:
         self._active = is_on and self._writer is not None
         if self._writer is None and parsed.get("trace_level"):
             _logger.warning("trace_level is on, and nothing is traced: the setting trace_file names no file")
-
-    def forget(self, model: str) -> None:
-        """Take back every choice for a model."""
-        self._models.pop(model, None)
 
     def _choose(self, model: str, parsed: Mapping[str, object]) -> None:
         current = self._models.pop(model, None)

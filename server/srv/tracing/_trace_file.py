@@ -176,6 +176,7 @@ class TraceWriter:
                     _logger.error("%s: traces cannot be written, and are lost: %s", job.file.path, error)  # noqa: TRY400  # the text says it all
                 self._failing = True
             self._taken += job.size
+            del job  # its tensors would stay until the next trace comes
         self._done.set_result(None)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +16,11 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from grpclib.testing import ChannelFor
+from serving import PATIENCE
 
-from srv import Settings
+from srv import MLModel, ModelSettings, Settings
 from srv.grpc._server import GrpcServer
+from srv.types import InferenceRequest, InferenceResponse
 from srv_protocol._gen import grpc_reflection_v1 as v1
 from srv_protocol._gen import grpc_reflection_v1alpha as v1alpha
 from srv_protocol._gen.descriptors import SERVICES
@@ -157,6 +161,31 @@ def test_a_stream_goes_on_after_an_error() -> None:
         assert "unknown" in unknown.error_message
         received = [each.infer_response for each in (first, second, broken, unknown, last)]
         assert [each and each.id for each in received] == ["a", "a", "a", "b", "c"]
+
+    asyncio.run(run())
+
+
+def test_a_stream_that_waits_for_its_client_holds_no_request() -> None:
+    """Clients keep streams open, and requests may be large."""
+    gone = asyncio.Event()
+
+    class Watched(MLModel):
+        async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+            weakref.finalize(payload, gone.set)
+            return InferenceResponse()
+
+    async def run() -> None:
+        async with channel() as (opened, server, _):
+            await server.registry.load(ModelSettings(name="watched", implementation=Watched))
+            gc.disable()
+            try:
+                async with GRPCInferenceServiceStub(opened).ModelStreamInfer.open() as stream:
+                    await stream.send_message(raw("watched", 1))
+                    await stream.recv_message()
+                    await asyncio.wait_for(gone.wait(), PATIENCE)
+                    await stream.end()
+            finally:
+                gc.enable()
 
     asyncio.run(run())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -178,6 +179,37 @@ def test_whoever_goes_before_their_turn_loads_nothing(repository: Path, caplog: 
         assert [each.getMessage() for each in caplog.records].count("model 'm' is loaded") == 1
 
     caplog.set_level("INFO", "srv")
+    run(repository, test)
+
+
+def test_a_fault_of_a_load_that_nobody_waits_for_is_logged(
+    repository: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That a model cannot be loaded is not such a fault: the registry says it."""
+
+    async def test(control: ControlPlane, registry: ModelRegistry) -> None:
+        caplog.clear()
+        for error in (KeyError("a fault"), LoadError("no fault")):
+            begun, go_on = asyncio.Event(), asyncio.Event()
+
+            async def fail(*_: object, begun: asyncio.Event, go_on: asyncio.Event, error: Exception) -> None:
+                begun.set()
+                await go_on.wait()
+                raise error
+
+            monkeypatch.setattr(registry, "load_versions", partial(fail, begun=begun, go_on=go_on, error=error))
+            load = asyncio.ensure_future(control.load("m"))
+            await begun.wait()
+            load.cancel()
+            await asyncio.wait({load})
+            go_on.set()
+            await control.unload("m")
+
+        assert [each.getMessage() for each in caplog.records] == [
+            "model 'm': a load or unload failed, and its client has gone"
+        ]
+        assert "KeyError: 'a fault'" in caplog.text
+
     run(repository, test)
 
 

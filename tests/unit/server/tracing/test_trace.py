@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from srv import Settings, _server
 from srv.tracing import _trace_file
-from srv.tracing._trace import NOT_TRACED, TraceLevel, Tracer, TraceRecord
+from srv.tracing._trace import NOT_TRACED, TraceLevel, Tracer
+from srv.tracing._trace_file import TraceRecord
 from srv_protocol.errors import InvalidInput, ModelNotFound, SettingsError, Unsupported
 
 if TYPE_CHECKING:
@@ -99,15 +100,6 @@ def test_a_model_can_be_traced_alone(tracer: Tracer) -> None:
     tracer.update(ALL, "m")
 
     assert (tracer.sample("m"), tracer.sample("other")) == (BOTH, NOT_TRACED)
-
-
-def test_a_model_that_is_forgotten_has_the_settings_of_all(tracer: Tracer) -> None:
-    tracer.update(ALL, "m")
-    tracer.forget("m")
-    tracer.forget("nobody")
-
-    assert choices(tracer, "m") == START
-    assert tracer.sample("m") == NOT_TRACED
 
 
 # ---- Changes
@@ -338,11 +330,6 @@ class Changes(RuleBasedStateMachine):
     @rule(model=st.sampled_from(MODELS))
     def clear(self, model: str) -> None:
         self.tracer.update(dict.fromkeys(START), model)
-        self.chosen[model] = {}
-
-    @rule(model=st.sampled_from(MODELS[1:]))
-    def forget(self, model: str) -> None:
-        self.tracer.forget(model)
         self.chosen[model] = {}
 
     @invariant()

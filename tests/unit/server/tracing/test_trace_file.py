@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from serving import PATIENCE
 
 from srv.tracing import _trace_file
 from srv.tracing._trace_file import Rotation, TracedTensor, TraceRecord, TraceWriter, encode_trace
@@ -306,6 +308,22 @@ def test_few_bytes_of_tensors_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     asyncio.run(run())
     written = [each["request_id"] for each in read(tmp_path / "t") if "model_name" in each]
     assert written == ["first", "fits", "empty", "last"]
+
+
+def test_tensors_go_once_they_are_written(tmp_path: Path) -> None:
+    """And not when the next trace comes, which may be never."""
+
+    async def run() -> None:
+        array = np.zeros(2, np.uint8)
+        gone = threading.Event()
+        weakref.finalize(array, gone.set)
+        writer = TraceWriter(tmp_path / "t")
+        writer.put(record("a", tensor("UINT8", array)), Rotation(0))
+        del array
+        assert await asyncio.to_thread(gone.wait, PATIENCE)
+        await asyncio.wrap_future(writer.close())
+
+    asyncio.run(run())
 
 
 def test_an_array_of_many_parts_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
