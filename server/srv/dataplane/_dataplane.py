@@ -296,6 +296,8 @@ class DataPlane:
                         wants_end = wants_end and not final
                         answer = _encode_marked(encode, finished, final=final if mark_final else None)
                         recording.add_response(finished, asked)
+                        # Once for a client that leaves here, once for the model that goes on.
+                        asked = now()
                         yield answer
                         asked = now()
             except BaseException as error:

@@ -45,7 +45,7 @@ class Sequences:
     def __init__(self, model: str, limit: int | None = None) -> None:
         self._model = model
         self._limit = limit
-        # By when they were last used, the longest ago first.
+        # By when they were last used, the longest ago first; those that are in use stand anywhere.
         self._known: dict[int | str, _Sequence] = {}
         self._waiting = 0
 
@@ -84,8 +84,10 @@ class Sequences:
         finally:
             sequence.requests -= 1
             sequence.last_used = time.monotonic()
-            if not (sequence.open or sequence.requests):
-                del self._known[key]
+            # To the end, as it was used just now.
+            del self._known[key]
+            if sequence.open or sequence.requests:
+                self._known[key] = sequence
 
     @contextlib.asynccontextmanager
     async def _in_order(self, sequence: _Sequence) -> AsyncGenerator[None]:
@@ -103,8 +105,12 @@ class Sequences:
 
     def _forget_idle(self) -> None:
         oldest = time.monotonic() - IDLE
-        while self._known:
-            key, sequence = next(iter(self._known.items()))
-            if sequence.requests or sequence.last_used > oldest:
-                return
+        idle: list[int | str] = []
+        for key, sequence in self._known.items():
+            if sequence.requests:
+                continue
+            if sequence.last_used > oldest:
+                break
+            idle.append(key)
+        for key in idle:
             del self._known[key]

@@ -120,6 +120,27 @@ def test_a_sequence_that_nobody_goes_on_with_is_forgotten(monkeypatch: pytest.Mo
     asyncio.run(run())
 
 
+def test_a_sequence_that_is_in_use_keeps_no_idle_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        sequences, go = Sequences("m"), asyncio.Event()
+
+        async def slow() -> None:
+            async with sequences.turn(START):
+                await go.wait()
+
+        running = asyncio.ensure_future(slow())
+        await asyncio.sleep(0)
+        await answer(sequences, RequestOptions(sequence="b", sequence_start=True))
+        monkeypatch.setattr(_sequences, "IDLE", -1.0)
+        await answer(sequences, RequestOptions(sequence="c", sequence_start=True, sequence_end=True))
+
+        assert len(sequences) == 1
+        go.set()
+        await running
+
+    asyncio.run(run())
+
+
 @given(st.lists(st.tuples(st.integers(1, 3), st.booleans()), max_size=30))
 def test_the_requests_of_a_sequence_come_in_order_one_after_the_other(arrivals: list[tuple[int, bool]]) -> None:
     """Whatever else runs, and whoever leaves while waiting."""
