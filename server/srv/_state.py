@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
+
+SHUTTING_DOWN: Final = "the server is shutting down"
+"""What clients are told of a request that a stopping server does not answer."""
 
 
 class Changes:

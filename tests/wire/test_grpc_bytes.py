@@ -194,26 +194,27 @@ def test_something_behind_the_message_is_refused(server: Server, method: str, re
     assert (data, headers[b"grpc-status"]) == (b"", b"12")
 
 
+# The answer to RAW_REQUEST on a stream.
+STREAMED_ANSWER: Final = wire(
+    """12 44
+         0a 08 6964656e74697479
+         1a 01 37
+         22 1b
+            0a 15 747269746f6e5f66696e616c5f726573706f6e7365
+            12 02 08 01
+         2a 0e
+            0a 01 78
+            12 05 494e543332
+            1a 02 01 02
+         32 08 01000000 feffffff"""
+)
+
 # ModelStreamInfer: the requests, and the messages of the answer.
 STREAMS: Final = {
     "no requests": ((), ()),
     "a model with one response": (
         (RAW_REQUEST,),
-        (
-            wire(
-                """12 44
-                     0a 08 6964656e74697479
-                     1a 01 37
-                     22 1b
-                        0a 15 747269746f6e5f66696e616c5f726573706f6e7365
-                        12 02 08 01
-                     2a 0e
-                        0a 01 78
-                        12 05 494e543332
-                        1a 02 01 02
-                     32 08 01000000 feffffff"""
-            ),
-        ),
+        (STREAMED_ANSWER,),
     ),
     "responses, and the end that the client asks for": (
         (
@@ -261,19 +262,7 @@ STREAMS: Final = {
             + b"Request for unknown model: 'nope' is not found"
             + wire("12 26 | 0a 04 6e6f7065 | 1a 01 38 | 22 1b")
             + wire("0a 15 747269746f6e5f66696e616c5f726573706f6e7365 | 12 02 08 01"),
-            wire(
-                """12 44
-                     0a 08 6964656e74697479
-                     1a 01 37
-                     22 1b
-                        0a 15 747269746f6e5f66696e616c5f726573706f6e7365
-                        12 02 08 01
-                     2a 0e
-                        0a 01 78
-                        12 05 494e543332
-                        1a 02 01 02
-                     32 08 01000000 feffffff"""
-            ),
+            STREAMED_ANSWER,
         ),
     ),
 }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from srv._model_settings import MODEL_SETTINGS_FILE
+from srv._state import SHUTTING_DOWN
 from srv.controlplane._hiding import hide_folder
 from srv_protocol.errors import InvalidInput, LoadError
 
@@ -78,7 +79,7 @@ class FileStore:
         # To the end of the writing: close() would leave what is written behind it.
         with self._lock:
             if self._closed:
-                raise LoadError(f"failed to load '{name}': the server is shutting down")
+                raise LoadError(f"failed to load '{name}': {SHUTTING_DOWN}")
             try:
                 return self._write(name, contents)
             except OSError as error:

@@ -7,6 +7,7 @@ import enum
 import logging
 from typing import TYPE_CHECKING, Final, cast
 
+from srv._state import SHUTTING_DOWN
 from srv._status import error_text
 from srv.controlplane._hiding import hide_folder
 from srv.controlplane._model_config import check_config
@@ -158,9 +159,9 @@ class ModelRegistry:
     def _broken_versions(self) -> dict[str, dict[str, ModelEntry]]:
         return {entry.name: {"": entry} for entry in self._broken.values()}
 
-    async def load(self, settings: ModelSettings, files: ModelFiles | None = None) -> None:
+    async def load(self, settings: ModelSettings) -> None:
         """Load a model, or load it anew, as :meth:`load_versions` does."""
-        await self.load_versions([settings], files)
+        await self.load_versions([settings])
 
     async def load_versions(self, versions: Sequence[ModelSettings], files: ModelFiles | None = None) -> None:
         """Load versions of one model, or load them anew: all of them, or none.
@@ -172,7 +173,7 @@ class ModelRegistry:
         """
         name = versions[0].name
         if self._closed:
-            raise LoadError(f"failed to load '{name}': the server is shutting down")
+            raise LoadError(f"failed to load '{name}': {SHUTTING_DOWN}")
         entries = [self._entry(name, settings.version or "") for settings in versions]
         async with self._lock(name):
             for entry in entries:

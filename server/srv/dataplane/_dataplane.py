@@ -17,7 +17,6 @@ from srv.dataplane._timeline import now
 from srv.dataplane._validation import Wanted, batch_size, check_inputs, check_outputs, check_requested, finish_response
 from srv.runtimes._calls import Ticket
 from srv.tracing._request_trace import RequestTrace
-from srv_codecs.hints import signature_of
 from srv_protocol.errors import InferenceError, InvalidInput, ModelNotFound, ModelNotReady, Unsupported, WireError
 from srv_protocol.inference import (
     Headers,
@@ -181,7 +180,7 @@ class DataPlane:
         declared, batched = self.inputs(name, version)
         if declared:
             return declared, batched
-        signature = signature_of(type(self._registry.find(name, version).runtime).predict)
+        signature = self._registry.find(name, version).signature
         implied = () if signature is None else signature.implied_inputs
         if not implied:
             raise InvalidInput(
@@ -228,7 +227,7 @@ class DataPlane:
         times.mark_queued()
         with model.use(), self._record(model, request, times) as recording:
             options = take_options(request.parameters)
-            wanted = self._prepare(model, request, headers, signature_of(type(model.runtime).predict))
+            wanted = self._prepare(model, request, headers, model.signature)
             ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
             answering = model.answer(request, options, ticket)
             response = await _blamed(self._deadline(options, times).hold(answering, times))

@@ -46,12 +46,12 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
     declared = runtime.inputs
     if not declared and signature is None:
         return
-    known: dict[str, TensorMetadata | ImpliedInput] = {each.name: each for each in declared}
-    if not declared and signature is not None:
-        known = {each.name: each for each in signature.implied_inputs}
+    expected_inputs = declared or (signature.implied_inputs if signature is not None else ())
     takes_rest = not declared and signature is not None and signature.takes_rest
+    known: dict[str, TensorMetadata | ImpliedInput] = {each.name: each for each in expected_inputs}
     # Too few comes before a wrong name, as in Triton: it says more.
-    if len(given) < len(known):
+    too_few = len(given) < len(known)
+    if too_few:
         _check_missing(request, runtime, list(known))
     for index, tensor in enumerate(request.inputs):
         expected = known.get(tensor.name)
@@ -59,7 +59,7 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
             _check_tensor(tensor, expected, index, model)
         elif not takes_rest:
             raise InputsNotFound(f"inputs[{index}]: unexpected inference input '{tensor.name}' for model '{model}'")
-    if not given.issuperset(known):
+    if not too_few and not given.issuperset(known):
         _check_missing(request, runtime, list(known))
     if declared and runtime.settings.max_batch_size:
         _check_batch(request, runtime)

@@ -12,6 +12,7 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 from h2.exceptions import StreamClosedError
 
 from srv._headers import response_headers
+from srv._state import SHUTTING_DOWN
 from srv._status import describe_error
 from srv_protocol.errors import InferenceError
 from srv_protocol.inference import Headers
@@ -156,7 +157,7 @@ async def _refuse() -> None:
 def _cut(*, stopping: bool) -> GRPCError:
     """Return the error of a call that is cancelled although its client waits."""
     if stopping:
-        return GRPCError(Status.UNAVAILABLE, "the server is shutting down")
+        return GRPCError(Status.UNAVAILABLE, SHUTTING_DOWN)
     return GRPCError(Status.INTERNAL, "the request was cancelled")
 
 

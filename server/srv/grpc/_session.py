@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, cast
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 from grpclib.exceptions import StreamTerminatedError
 from h2.exceptions import StreamClosedError
 
+from srv._state import SHUTTING_DOWN
 from srv._status import describe_error
 from srv.dataplane._options import FINAL
 from srv.dataplane._timeline import GRPC, Timeline
@@ -42,7 +44,34 @@ MAX_RUNNING: Final = 64
 _STATUS_ERRORS: Final = "triton_grpc_error"
 
 
-class TritonSession:
+class Session(ABC):
+    """One call of ModelStreamInfer.
+
+    Attributes:
+        reply_type: the message that it answers with.
+    """
+
+    reply_type: ClassVar[type[Message]]
+
+    def __init__(
+        self,
+        stream: Stream[ModelInferRequest, ModelStreamInferResponse],
+        dataplane: DataPlane,
+        bind: Bind,
+        draining: asyncio.Event,
+    ) -> None:
+        self._stream = stream
+        self._dataplane = dataplane
+        self._bind = bind
+        self._draining = draining
+        self._headers = request_headers(stream)
+
+    @abstractmethod
+    async def run(self) -> None:
+        """Answer the requests of the stream, until the client has sent all or the server drains."""
+
+
+class TritonSession(Session):
     """Triton's dialect.
 
     Requests run side by side, :data:`MAX_RUNNING` of them. Models with one response to each request answer in the
@@ -62,11 +91,7 @@ class TritonSession:
         bind: Bind,
         draining: asyncio.Event,
     ) -> None:
-        self._stream = stream
-        self._dataplane = dataplane
-        self._bind = bind
-        self._draining = draining
-        self._headers = request_headers(stream)
+        super().__init__(stream, dataplane, bind, draining)
         self._status_errors = self._headers.get(_STATUS_ERRORS, "") == "true"
         self._room = asyncio.Semaphore(MAX_RUNNING)
         self._running = 0
@@ -96,7 +121,7 @@ class TritonSession:
         async with aclosing(requests(self._stream, self._drained())) as coming:
             while (request := await self._next(coming)) is not None:
                 if self._draining.is_set():
-                    stopping = ModelNotReady("the server is shutting down")
+                    stopping = ModelNotReady(SHUTTING_DOWN)
                     if self._status_errors:
                         self._problem = stopping
                         return
@@ -188,7 +213,7 @@ def _set(done: asyncio.Event | None) -> None:
         done.set()
 
 
-class MLServerSession:
+class MLServerSession(Session):
     """MLServer's dialect: responses as they are, an error is the status of the call.
 
     A ``predict_stream`` that is an asynchronous generator reads the requests of the whole stream itself, as many as
@@ -204,10 +229,7 @@ class MLServerSession:
         bind: Bind,
         draining: asyncio.Event,
     ) -> None:
-        self._stream = stream
-        self._dataplane = dataplane
-        self._bind = bind
-        self._draining = draining
+        super().__init__(stream, dataplane, bind, draining)
         # Those of the request that the runtime has read last.
         self._forms = OutputForms()
 
@@ -217,7 +239,6 @@ class MLServerSession:
         Raises:
             SrvError: of any kind, for what is wrong with a request.
         """
-        headers = request_headers(self._stream)
         metadata: list[tuple[str, str | bytes]] = []
         async with aclosing(requests(self._stream, self._draining.wait())) as coming:
             async for request in coming:
@@ -225,7 +246,7 @@ class MLServerSession:
                 times.mark_received()
                 self._forms = self._bind(request)
                 more = self._bind_all(coming)
-                responses = self._dataplane.infer_stream(request, headers, times, self._encode, more=more)
+                responses = self._dataplane.infer_stream(request, self._headers, times, self._encode, more=more)
                 async with aclosing(responses):
                     async for response in responses:
                         metadata = response_metadata(response.parameters.headers, response.model_name)
@@ -241,7 +262,7 @@ class MLServerSession:
         return lower_response(response, self._forms, typed=False)
 
 
-SESSIONS: Final[Mapping[str, type[TritonSession | MLServerSession]]] = {
+SESSIONS: Final[Mapping[str, type[Session]]] = {
     "triton": TritonSession,
     "mlserver": MLServerSession,
 }

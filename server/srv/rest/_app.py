@@ -15,7 +15,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from srv._metrics import METRICS_TYPE
 from srv._status import describe_error
-from srv.rest._errors import bare_error_response, handle_error
+from srv.rest._errors import STOPPING, bare_error_response, handle_error
 from srv.rest._generate_routes import generate_routes
 from srv.rest._inference_routes import inference_routes
 from srv.rest._metadata_routes import metadata_routes
@@ -23,7 +23,7 @@ from srv.rest._protocol import running_requests
 from srv.rest._repository_routes import repository_routes
 from srv.rest._settings_routes import settings_routes
 from srv.rest._shared_memory_routes import shared_memory_routes
-from srv_protocol.errors import InferenceError, ModelNotReady
+from srv_protocol.errors import InferenceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 # As nginx has it: the client went away before an answer.
 _CLIENT_CLOSED: Final = 499
 _ESCAPED_SLASH: Final = re.compile("%(?=2f)", re.IGNORECASE)
-_STOPPING: Final = ModelNotReady("the server is shutting down")
 _CANCELLED: Final = InferenceError("the request was cancelled")
 
 
@@ -131,7 +130,7 @@ def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
                 return  # within an answer that nobody reads; uvicorn closes the connection
             if status:
                 raise
-            cut = _STOPPING if state.stopping else _CANCELLED
+            cut = STOPPING if state.stopping else _CANCELLED
             described = describe_error(error if isinstance(error, Exception) else cut, scope["path"])
             await bare_error_response(described)(scope, receive, watch)
         finally:

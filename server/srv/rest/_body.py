@@ -98,18 +98,14 @@ class BuffersResponse(ASGIResponse):
         *,
         size: int,
         media_type: str,
-        status_code: int = 200,
-        headers: Iterable[tuple[str, str]] = (),
-        times: Timeline | None = None,
+        headers: Iterable[tuple[str, str]],
+        times: Timeline,
     ) -> None:
-        super().__init__(status_code=status_code, media_type=media_type, headers=headers, content_length=size)
+        super().__init__(status_code=200, media_type=media_type, headers=headers, content_length=size)
         self._parts = tuple(part for part in parts if len(part))
         self._times = times
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._times is None:
-            await super().__call__(scope, receive, send)
-            return
         self._times.mark_sending()
         try:
             await super().__call__(scope, receive, send)

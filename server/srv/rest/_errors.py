@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 from litestar import Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.response.base import ASGIResponse
 
+from srv._state import SHUTTING_DOWN
 from srv._status import WireStatus, describe_error
 from srv.rest._body import ClientDisconnectedError
 from srv_codecs.compression import ENCODINGS
-from srv_protocol.errors import UnsupportedEncoding
+from srv_protocol.errors import ModelNotReady, UnsupportedEncoding
 
 AnyRequest = Request[object, object, State]
+
+STOPPING: Final = ModelNotReady(SHUTTING_DOWN)
+"""The error of a request that the server's stop cuts short."""
 
 
 def error_body(message: str, **extra: object) -> bytes:

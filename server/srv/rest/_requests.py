@@ -14,7 +14,7 @@ from srv._headers import response_headers
 from srv.rest._body import read_body
 from srv.rest._sse import Event
 from srv_codecs.compression import IDENTITY
-from srv_codecs.rest import OutputForms, encode_response
+from srv_codecs.rest import encode_response
 from srv_protocol.errors import InvalidInput
 from srv_protocol.inference import Headers
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from srv.rest._errors import AnyRequest
+    from srv_codecs.rest import OutputForms
     from srv_protocol.inference import ModelInferResponse
 
 OK: Final = 200
 """POST's default status would be 201, which tritonclient takes for an error."""
 _JSON: Final = "application/json"
-_PLAIN: Final = OutputForms()
 
 
 def json_response(content: object) -> Response[bytes]:
@@ -46,7 +46,7 @@ def request_headers(request: AnyRequest) -> Headers:
     return Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
 
 
-def json_event(response: ModelInferResponse, *, forms: OutputForms = _PLAIN, nonfinite_as_null: bool) -> Event:
+def json_event(response: ModelInferResponse, *, forms: OutputForms, nonfinite_as_null: bool) -> Event:
     """Return a response as an event of V2 JSON without binary data.
 
     Raises:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from srv._status import describe_error
-from srv.rest._errors import bare_error_response, error_body
-from srv_protocol.errors import ModelNotReady
+from srv.rest._errors import STOPPING, bare_error_response, error_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from litestar.types import Receive, Scope, Send
-
-
-_STOPPING: Final = ModelNotReady("the server is shutting down")
 
 
 class Event(NamedTuple):
@@ -59,7 +55,7 @@ class EventStream:
                 await _send_event(send, event.data)
         except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001  # the status is out; the table of errors gives the text
             # Of those who cancel a request, only the server's stop leaves somebody to read it.
-            told = error if isinstance(error, Exception) else _STOPPING
+            told = error if isinstance(error, Exception) else STOPPING
             await _send_event(send, error_body(describe_error(told, self._doing).message))
 
 

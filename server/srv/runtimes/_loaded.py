@@ -13,6 +13,7 @@ from srv.dataplane._statistics import Statistics
 from srv.runtimes._model import MLModel
 from srv.runtimes._sequences import Sequences
 from srv_codecs.content_types import codec_scope
+from srv_codecs.hints import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator
@@ -32,6 +33,7 @@ class LoadedModel:
     Attributes:
         streams: whether the runtime has a ``predict_stream`` of its own.
         decoupled: whether that is all it has: any number of responses to each request.
+        signature: that of ``predict``, if it is under ``decode_args``.
     """
 
     def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None) -> None:
@@ -40,6 +42,7 @@ class LoadedModel:
         self.statistics = Statistics()
         self.streams = type(runtime).predict_stream is not MLModel.predict_stream
         self.decoupled = self.streams and type(runtime).predict is MLModel.predict
+        self.signature = signature_of(type(runtime).predict)
         self._code = code
         self._sequences = Sequences(runtime.name, caller.limit) if type(runtime).stateful else None
         self._running = 0

@@ -242,11 +242,8 @@ def test_a_tensor_without_text_costs_its_own_trace_alone(tmp_path: Path, caplog:
     ]
 
 
-def test_traces_that_come_too_fast_are_dropped_and_counted(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Memory is bounded, and the event loop never waits."""
-    monkeypatch.setattr(_trace_file, "_BACKLOG", 2)
+def hold_file(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Make the file wait: return what is set once the writer is at it, and what lets it go on."""
     entered, leave = threading.Event(), threading.Event()
     real = _trace_file._append
 
@@ -256,6 +253,15 @@ def test_traces_that_come_too_fast_are_dropped_and_counted(
         real(traces, items)
 
     monkeypatch.setattr(_trace_file, "_append", slow)
+    return entered, leave
+
+
+def test_traces_that_come_too_fast_are_dropped_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is bounded, and the event loop never waits."""
+    monkeypatch.setattr(_trace_file, "_BACKLOG", 2)
+    entered, leave = hold_file(monkeypatch)
 
     async def run() -> None:
         writer, rotation = TraceWriter(tmp_path / "t"), Rotation(0)
@@ -280,15 +286,7 @@ def test_traces_that_come_too_fast_are_dropped_and_counted(
 def test_few_bytes_of_tensors_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traces are few where their tensors are large; one that is too large alone is dropped whatever waits."""
     monkeypatch.setattr(_trace_file, "_BACKLOG_BYTES", 100)
-    entered, leave = threading.Event(), threading.Event()
-    real = _trace_file._append
-
-    def slow(traces: Any, items: bytes) -> None:
-        entered.set()
-        leave.wait()
-        real(traces, items)
-
-    monkeypatch.setattr(_trace_file, "_append", slow)
+    entered, leave = hold_file(monkeypatch)
     numbers, words = tensor("UINT8", np.zeros(60, np.uint8)), tensor("BYTES", np.array([b"x" * 32], object))
 
     async def run() -> None:
