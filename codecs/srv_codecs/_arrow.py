@@ -19,6 +19,7 @@ from srv_codecs._elements import bytes_array
 from srv_codecs._packed import Packed
 from srv_codecs._table_codec import TableCodec
 from srv_codecs._tensor_codec import TensorCodec
+from srv_codecs._tensor_form import TensorForm
 from srv_protocol.datatypes import DATATYPES, Datatype, datatype_of
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class ArrowCodec(TensorCodec[ArrowArray]):
 
     ContentType = "arrow"
     TypeHint = pa.Array
+    takes = TensorForm(shape=(-1,))
+    gives = TensorForm(shape=(-1, 1))
 
     @classmethod
     def can_encode(cls, payload: object) -> bool:

@@ -1,34 +1,73 @@
-"""``@decode_args``: a typed ``predict``."""
+"""``@decode_args``: a typed ``predict`` or ``predict_stream``."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from contextlib import AbstractAsyncContextManager, aclosing, closing, nullcontext
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, get_args, get_origin, overload
 
 from srv_codecs._signature import Signature, compile_signature
+from srv_codecs._type_hints import place_of, resolve_hints, show, take_apart
 from srv_protocol.errors import CodecError
+from srv_protocol.inference import ModelInferRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
-    from srv_protocol.inference import ModelInferRequest, ModelInferResponse
+    from srv_protocol.inference import ModelInferResponse
 
 M = TypeVar("M")
 P = ParamSpec("P")
-# Type variables rather than their bounds: mypy would take bare arrays (Any inside) for ambiguous.
-C = TypeVar("C", bound="Coroutine[Any, Any, object]")
+# A type variable rather than its bound: mypy would take bare arrays (Any inside) for ambiguous.
 V = TypeVar("V")
+T = TypeVar("T")
+W_contra = TypeVar("W_contra", contravariant=True)
+A_co = TypeVar("A_co", covariant=True)
+V_co = TypeVar("V_co", covariant=True)
+
+_ASYNC: Final = (AsyncIterator, AsyncGenerator, AsyncIterable)
+_PLAIN: Final = (Iterator, Generator, Iterable)
+
+
+class TypedMethod(Protocol[P, V_co, W_contra, A_co]):
+    """A method under ``decode_args``, as type checkers see it on an instance: it has two forms."""
+
+    @overload
+    def __call__(self, payload: W_contra, /) -> A_co:
+        """Answer the wire's message, or a stream of them, with the wire's."""
+        ...
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> V_co:
+        """Call the function itself, as a test of it does."""
+        ...
 
 
 @overload
 def decode_args(  # type: ignore[overload-overlap]  # a coroutine is an object, and the first overload that fits counts
-    predict: Callable[Concatenate[M, P], C],
-) -> Callable[[M, ModelInferRequest], Coroutine[Any, Any, ModelInferResponse]]: ...
+    predict: Callable[Concatenate[M, P], Coroutine[Any, Any, T]],
+) -> TypedMethod[P, Coroutine[Any, Any, T], ModelInferRequest, Coroutine[Any, Any, ModelInferResponse]]: ...
+@overload
+def decode_args(  # type: ignore[overload-overlap]  # as above
+    predict: Callable[Concatenate[M, P], AsyncIterable[T]],
+) -> TypedMethod[P, AsyncIterator[T], AsyncIterator[ModelInferRequest], AsyncIterator[ModelInferResponse]]: ...
+@overload
+def decode_args(  # type: ignore[overload-overlap]  # as above
+    predict: Callable[Concatenate[M, P], Iterator[T]],
+) -> TypedMethod[P, Iterator[T], Iterator[ModelInferRequest], Iterator[ModelInferResponse]]: ...
 @overload
 def decode_args(
     predict: Callable[Concatenate[M, P], V],
-) -> Callable[[M, ModelInferRequest], ModelInferResponse]: ...
+) -> TypedMethod[P, V, ModelInferRequest, ModelInferResponse]: ...
 def decode_args(predict: Callable[..., Any]) -> Callable[..., Any]:
     """Make a method whose parameters are a model's inputs into one that takes a request and returns a response.
 
@@ -41,23 +80,40 @@ def decode_args(predict: Callable[..., Any]) -> Callable[..., Any]:
     ::
 
         @decode_args
-        async def predict(self, question: list[str], temperature: np.ndarray | None) -> list[str]: ...
+        async def predict(self, question: list[str], temperature: float = 1.0) -> list[str]: ...
 
-    Works for ``def`` and ``async def``. The model's ``name`` and ``version`` become the response's. The plan is the
-    result's ``__srv_signature__``.
+
+        @decode_args
+        async def predict_stream(self, prompt: str) -> AsyncIterator[str]: ...
+
+    Works for ``def`` and ``async def``, and for generators of either kind: the arguments of ``predict_stream`` come
+    from each request of the stream, one after the other, and each item is a response. The function's generator is
+    closed when the stream is.
+
+    The method can also be called with the function's own arguments, and returns what that returns; a single
+    positional request (an iterator of requests, for a stream) is the wire's form.
+
+    The model's ``name`` and ``version`` become the response's. The plan is the result's ``__srv_signature__``.
 
     Raises:
         CodecNotFound: a parameter has no hint, or no codec has the hint; the text names function and argument.
+        CodecError: the function yields and is called ``predict``, or is called ``predict_stream`` and does not.
 
     Errors of a call:
         InputsNotFound: an input is missing, or nothing takes it.
         CodecError: an input does not fit its hint.
         InferenceError: the result does not fit its hint.
     """
-    if inspect.isgeneratorfunction(predict) or inspect.isasyncgenfunction(predict):
-        raise CodecError(f"{predict.__qualname__}(): decode_args expects a function that returns, got a generator")
-    signature = compile_signature(predict)
-    wrapped = _wrap_async(predict, signature) if inspect.iscoroutinefunction(predict) else _wrap(predict, signature)
+    hints = resolve_hints(predict)
+    item = _item_hint(predict, hints)
+    if item is None:
+        signature = compile_signature(predict, hints)
+        wrapped = _wrap_async(predict, signature) if inspect.iscoroutinefunction(predict) else _wrap(predict, signature)
+    else:
+        is_async, item_hints = item
+        arguments = {name: hint for name, hint in hints.items() if name != "return"}
+        signature = compile_signature(predict, {**arguments, **item_hints})
+        wrapped = _wrap_stream_async(predict, signature) if is_async else _wrap_stream(predict, signature)
     wrapped.__srv_signature__ = signature  # type: ignore[attr-defined]
     return wrapped
 
@@ -68,9 +124,41 @@ def signature_of(predict: Callable[..., object]) -> Signature | None:
     return found
 
 
+def _item_hint(predict: Callable[..., Any], hints: dict[str, object]) -> tuple[bool, dict[str, object]] | None:
+    """Return whether a function's stream is asynchronous, and the hint of its items if there is one.
+
+    ``None`` for a function that returns one value.
+    """
+    name, where = predict.__qualname__, place_of(predict, "return")
+    returned = take_apart(hints["return"]).core if "return" in hints else None
+    origin = get_origin(returned) or returned
+    yields_async, yields = inspect.isasyncgenfunction(predict), inspect.isgeneratorfunction(predict)
+    hinted_async, hinted = origin in _ASYNC, origin in _PLAIN
+    if not (yields_async or yields or hinted_async or hinted):
+        if predict.__name__ == "predict_stream":
+            raise CodecError(f"{name}(): expected a function that yields the responses, or returns an iterator of them")
+        return None
+    if predict.__name__ == "predict":
+        raise CodecError(f"{name}(): expected a function that returns one value, got a generator; call it predict_stream")
+    if inspect.iscoroutinefunction(predict):
+        raise CodecError(f"{name}(): expected `yield` in it, or `def` without `async`, as it returns {show(returned)}")
+    is_async = yields_async or hinted_async
+    if returned is not None and (hinted, hinted_async) != (not is_async, is_async):
+        kind = "AsyncIterator" if is_async else "Iterator"
+        raise CodecError(f"{where}: expected {kind}[…], as the function yields, got {show(returned)}")
+    return is_async, {"return": each for each in get_args(returned)[:1]}
+
+
+def _is_wire(args: tuple[object, ...], kwargs: dict[str, object], kind: type) -> bool:
+    return len(args) == 1 and not kwargs and isinstance(args[0], kind)
+
+
 def _wrap(predict: Callable[..., object], signature: Signature) -> Callable[..., Any]:
     @functools.wraps(predict)
-    def wrapper(model: object, payload: ModelInferRequest) -> ModelInferResponse:
+    def wrapper(model: object, *args: Any, **kwargs: Any) -> object:
+        if not _is_wire(args, kwargs, ModelInferRequest):
+            return predict(model, *args, **kwargs)
+        (payload,) = args
         return _respond(signature, predict(model, **signature.bind(payload)), model, payload)
 
     return wrapper
@@ -78,10 +166,51 @@ def _wrap(predict: Callable[..., object], signature: Signature) -> Callable[...,
 
 def _wrap_async(predict: Callable[..., Coroutine[Any, Any, object]], signature: Signature) -> Callable[..., Any]:
     @functools.wraps(predict)
-    async def wrapper(model: object, payload: ModelInferRequest) -> ModelInferResponse:
+    async def wrapper(model: object, *args: Any, **kwargs: Any) -> object:
+        if not _is_wire(args, kwargs, ModelInferRequest):
+            return await predict(model, *args, **kwargs)
+        (payload,) = args
         return _respond(signature, await predict(model, **signature.bind(payload)), model, payload)
 
     return wrapper
+
+
+def _wrap_stream(predict: Callable[..., Iterable[object]], signature: Signature) -> Callable[..., Any]:
+    def answer(model: object, payloads: Iterator[ModelInferRequest]) -> Iterator[ModelInferResponse]:
+        for payload in payloads:
+            items = iter(predict(model, **signature.bind(payload)))
+            with closing(items) if isinstance(items, Generator) else nullcontext():
+                for item in items:
+                    yield _respond(signature, item, model, payload)
+
+    @functools.wraps(predict)
+    def wrapper(model: object, *args: Any, **kwargs: Any) -> object:
+        return answer(model, *args) if _is_wire(args, kwargs, Iterator) else predict(model, *args, **kwargs)
+
+    return wrapper
+
+
+def _wrap_stream_async(predict: Callable[..., AsyncIterable[object]], signature: Signature) -> Callable[..., Any]:
+    # A generator function whatever `predict` is, so that nobody takes it for one that may block.
+    @functools.wraps(predict)
+    async def wrapper(model: object, *args: Any, **kwargs: Any) -> AsyncGenerator[object]:
+        if not _is_wire(args, kwargs, AsyncIterator):
+            items = aiter(predict(model, *args, **kwargs))
+            async with _closing(items):
+                async for item in items:
+                    yield item
+            return
+        async for payload in args[0]:
+            items = aiter(predict(model, **signature.bind(payload)))
+            async with _closing(items):
+                async for item in items:
+                    yield _respond(signature, item, model, payload)
+
+    return wrapper
+
+
+def _closing(items: AsyncIterator[object]) -> AbstractAsyncContextManager[object]:
+    return aclosing(items) if isinstance(items, AsyncGenerator) else nullcontext()  # pyright: ignore[reportUnknownVariableType]  # what may be sent
 
 
 def _respond(signature: Signature, value: object, model: object, payload: ModelInferRequest) -> ModelInferResponse:

@@ -18,6 +18,7 @@ from srv_codecs._json import decode_json, encode_json
 from srv_codecs._place import output_place
 from srv_codecs._shape import count_elements, find_datatype
 from srv_codecs._side import REQUEST
+from srv_codecs._tensor_form import ImpliedTensor
 from srv_protocol.datatypes import Datatype
 from srv_protocol.errors import InferenceError, InvalidInput
 from srv_protocol.inference import InferInputTensor, ModelInferRequest, Parameters
@@ -189,18 +190,21 @@ def _decode_input(expected: ExpectedInput, value: object, *, batched: bool) -> I
     if value is None or kinds & _NESTED:
         got = "a nested list" if isinstance(value, list) else _kind(value)
         raise place.fail("", f"expected a value or a flat list of values, got {got}")
-    spec = find_datatype(expected.datatype or _natural_datatype(kinds, place), place)
+    allowed = expected.datatypes if isinstance(expected, ImpliedTensor) else None
+    spec = find_datatype(expected.datatype or _natural_datatype(kinds, allowed, place), place)
     shape = _pad(expected.shape, len(values), place, batched=batched)
     data = decode_json(values, spec, shape, count_elements(shape, place), place)
     return InferInputTensor(name, spec.name, shape, data=data)
 
 
-def _natural_datatype(kinds: set[type], place: Place) -> Datatype:
-    for allowed, datatype in _NATURAL:
-        if kinds and kinds <= allowed:
+def _natural_datatype(kinds: set[type], allowed: Collection[str] | None, place: Place) -> Datatype:
+    for types, datatype in _NATURAL:
+        if kinds and kinds <= types and (allowed is None or datatype in allowed):
             return datatype
     got = " and ".join(sorted({_TYPES[kind] for kind in kinds})) or "no values"
-    raise place.fail("", f"expected numbers, strings or booleans, got {got}")
+    # Without what is allowed, any value of these kinds has a datatype.
+    expected = "numbers, strings or booleans" if allowed is None else f"values of {' or '.join(sorted(allowed))}"
+    raise place.fail("", f"expected {expected}, got {got}")
 
 
 def _pad(shape: Sequence[int], count: int, place: Place, *, batched: bool) -> list[int]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from srv_codecs._elements import bytes_elements
 from srv_codecs._packed import Packed
 from srv_codecs._side import REQUEST, RESPONSE
 from srv_codecs._tensor_codec import TensorCodec
+from srv_codecs._tensor_form import TensorForm
 from srv_protocol.datatypes import Datatype
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from srv_protocol.inference import InferInputTensor, InferOutputTensor, Tensor
 
 E = TypeVar("E")
+_BYTES: Final = frozenset({Datatype.BYTES.value})
 
 
 class ListCodec(TensorCodec[list[E]]):
@@ -25,6 +27,8 @@ class ListCodec(TensorCodec[list[E]]):
         element_types: the Python types of elements that can be encoded; one of them alone counts as a list.
     """
 
+    takes = TensorForm(_BYTES, (-1,))
+    gives = TensorForm(_BYTES, (-1, 1))
     element_types: ClassVar[tuple[type, ...]]
 
     @classmethod

@@ -70,7 +70,7 @@ class PandasCodec(TableCodec["pd.DataFrame"]):
             if not isinstance(label, (str, int, np.integer)):
                 raise place.fail("", f"expected a column whose name is text or an integer, got {label!r}")
             check_unique(name, seen, place)
-            yield name, _pack(series, place)
+            yield name, pack_column(series, place)
 
     @classmethod
     def unpack(cls, tensors: Sequence[Tensor], side: Side) -> pd.DataFrame:
@@ -79,14 +79,15 @@ class PandasCodec(TableCodec["pd.DataFrame"]):
         columns: dict[str, Series] = {}
         for tensor in tensors:
             place = side.place(tensor.name)
-            column = _unpack(tensor, place)
+            column = unpack_column(tensor, place)
             if len(column) != tensor.shape[0]:
                 raise place.fail("", f"expected {tensor.shape[0]} elements from its codec, got {len(column)}")
             columns[tensor.name] = column
         return pd.DataFrame(columns, copy=True)
 
 
-def _unpack(tensor: Tensor, place: Place) -> Series:
+def unpack_column(tensor: Tensor, place: Place) -> Series:
+    """Return a tensor that is one column as its content type says, or by its datatype; may be a view."""
     if tensor.parameters.content_type == JSON_CELLS:
         return pd.Series(_read_cells(tensor, place), dtype=object)
     codec = find_input_codec(tensor)
@@ -111,10 +112,11 @@ def _read_cells(tensor: Tensor, place: Place) -> list[object]:
     return cells
 
 
-def _pack(series: Series, place: Place) -> Packed:
+def pack_column(series: Series, place: Place) -> Packed:
+    """Return a column as a tensor of shape ``[N, 1]`` without a name; fail at `place`."""
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return _pack(series.astype(dtype.categories.dtype), place)
+        return pack_column(series.astype(dtype.categories.dtype), place)
     for matches, pack in _PACKERS:
         if matches(dtype):
             return pack(series, place)

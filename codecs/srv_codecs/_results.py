@@ -5,20 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, cast, get_args, get_origin
 
-from srv_codecs._hints import ByTypeHint, TableHint, TensorHint, find_hint, search_codecs, unexpected
+from srv_codecs._fields import MISSING, fields_of
+from srv_codecs._hints import find_hint, search_codecs
 from srv_codecs._type_hints import show, take_apart
+from srv_codecs._value_hints import ByTypeHint, TensorHint, encode_items, kind_of, unexpected
 from srv_protocol.errors import CodecNotFound, InferenceError
 from srv_protocol.inference import ModelInferResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from srv_codecs._hints import ValueHint
+    from srv_codecs._fields import Fields
+    from srv_codecs._tensor_form import ImpliedTensor
+    from srv_codecs._value_hints import ValueHint
     from srv_protocol.inference import InferOutputTensor
 
 
 class Result(Protocol):
     """How the value that a runtime returns becomes outputs."""
+
+    @property
+    def implied(self) -> tuple[ImpliedTensor, ...]:
+        """What is known of the outputs whose names are."""
+        ...
 
     def encode(self, value: object) -> Sequence[InferOutputTensor] | ModelInferResponse:
         """Return the outputs, or the response that the runtime made itself.
@@ -31,11 +40,16 @@ class Result(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OneResult:
-    """``-> np.ndarray``: one value, which is one output, or several as with a DataFrame."""
+    """``-> np.ndarray``: one value, which is one output, or several as with a DataFrame or a dict."""
 
     name: str
     hint: ValueHint
     optional: bool
+
+    @property
+    def implied(self) -> tuple[ImpliedTensor, ...]:
+        """The one output; nothing of those that have names of their own."""
+        return (self.hint.implied_output(self.name),) if isinstance(self.hint, TensorHint) else ()
 
     def encode(self, value: object) -> Sequence[InferOutputTensor]:
         """Return the value's outputs, none for an optional one that is ``None``."""
@@ -52,6 +66,11 @@ class TupleResult:
 
     members: tuple[OneResult, ...]
     optional: bool
+
+    @property
+    def implied(self) -> tuple[ImpliedTensor, ...]:
+        """The outputs of all members."""
+        return _join(self.members)
 
     def encode(self, value: object) -> Sequence[InferOutputTensor]:
         """Return the outputs of all members."""
@@ -70,23 +89,33 @@ class TupleResult:
 
 
 @dataclass(frozen=True, slots=True)
-class DictResult:
-    """``-> dict[str, np.ndarray]``: one output for each key, which is its name."""
+class FieldsResult:
+    """``-> Answer``: a class whose fields are one value each; their names are those of the outputs."""
 
-    hint: ValueHint
+    fields: Fields
+    members: tuple[OneResult, ...]
     optional: bool
 
+    @property
+    def implied(self) -> tuple[ImpliedTensor, ...]:
+        """The outputs of all fields."""
+        return _join(self.members)
+
     def encode(self, value: object) -> Sequence[InferOutputTensor]:
-        """Return the outputs of all items."""
+        """Return the outputs of all fields, none for an optional one that is ``None`` or missing."""
         if value is None and self.optional:
             return ()
-        if not isinstance(value, dict):
-            raise unexpected("output-0", f"dict[str, {self.hint.text}]", value)
+        got = self.fields.misfit(value)
+        if got:
+            raise InferenceError(f"the result: expected {self.fields.text}, got {got}")
+        read = self.fields.read
         outputs: list[InferOutputTensor] = []
-        for name, item in cast("dict[object, object]", value).items():
-            if not isinstance(name, str):
-                raise InferenceError(f"output {name!r}: expected a name that is text, got {type(name).__name__}")
-            outputs += self.hint.encode(name, item)
+        for field, member in zip(self.fields.names, self.members, strict=True):
+            found = read(value, field)
+            if found is not MISSING:
+                outputs += member.encode(found)
+            elif field in self.fields.required:
+                raise InferenceError(f"output '{member.name}': expected {member.hint.text}, got no '{field}'")
         return outputs
 
 
@@ -96,24 +125,34 @@ class ResponseResult:
 
     optional: bool
 
+    @property
+    def implied(self) -> tuple[ImpliedTensor, ...]:
+        """Nothing."""
+        return ()
+
     def encode(self, value: object) -> Sequence[InferOutputTensor] | ModelInferResponse:
         """Return the value as it is."""
         if isinstance(value, ModelInferResponse):
             return value
         if value is None and self.optional:
             return ()
-        raise InferenceError(f"the result: expected InferenceResponse, got {_kind(value)}")
+        raise InferenceError(f"the result: expected InferenceResponse, got {kind_of(value)}")
 
 
 @dataclass(frozen=True, slots=True)
 class NoResult:
     """``-> None``: there are no outputs."""
 
+    @property
+    def implied(self) -> tuple[ImpliedTensor, ...]:
+        """Nothing."""
+        return ()
+
     def encode(self, value: object) -> Sequence[InferOutputTensor]:
         """Return nothing."""
         if value is None:
             return ()
-        raise InferenceError(f"the result: expected None, as the type hint says, got {_kind(value)}")
+        raise InferenceError(f"the result: expected None, as the type hint says, got {kind_of(value)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +162,17 @@ class UnhintedResult:
     A tuple is several values, and a dict named ones.
     """
 
+    @property
+    def implied(self) -> tuple[ImpliedTensor, ...]:
+        """Nothing."""
+        return ()
+
     def encode(self, value: object) -> Sequence[InferOutputTensor] | ModelInferResponse:
         """Return the outputs, or the value when it is a response."""
         if isinstance(value, ModelInferResponse):
             return value
         if isinstance(value, dict):
-            return DictResult(_BY_TYPE, optional=False).encode(cast("object", value))
+            return encode_items(cast("dict[object, object]", value), _BY_TYPE)
         values = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
         return [output for index, item in enumerate(values) for output in _BY_TYPE.encode(f"output-{index}", item)]
 
@@ -136,8 +180,8 @@ class UnhintedResult:
 _BY_TYPE: Final = ByTypeHint()
 
 
-def _kind(value: object) -> str:
-    return "None" if value is None else type(value).__name__
+def _join(members: Iterable[OneResult]) -> tuple[ImpliedTensor, ...]:
+    return tuple(each for member in members for each in member.implied)
 
 
 def find_result(hint: object, where: str) -> Result:
@@ -149,23 +193,28 @@ def find_result(hint: object, where: str) -> Result:
     if hint is type(None):
         return NoResult()
     parts = take_apart(hint)
-    origin, members = get_origin(parts.core), get_args(parts.core)
     if parts.core is ModelInferResponse:
         return ResponseResult(parts.optional)
     # A codec may have such a hint of its own.
-    if origin is dict and search_codecs(parts.core) is None:
-        if members[:1] != (str,):
-            raise CodecNotFound(f"{where}: expected names of outputs that are text, got {show(parts.core)}")
-        return DictResult(find_hint(members[1], where), parts.optional)
-    if origin is tuple:
+    found = search_codecs(parts.core)
+    if get_origin(parts.core) is tuple and found is None:
+        members = get_args(parts.core)
         if not members or Ellipsis in members:
             raise CodecNotFound(f"{where}: {show(parts.core)} does not say how many outputs there are; use a dict")
-        return TupleResult(_several(members, where), parts.optional)
-    return _one(hint, 0, where)
+        return TupleResult(_several(dict(enumerate(members)), where), parts.optional)
+    fields = fields_of(parts.core, where) if found is None else None
+    if fields is not None:
+        if parts.output is not None:
+            raise CodecNotFound(f"{where}: Output('{parts.output}') names one output, but {fields.text} gives several")
+        return FieldsResult(fields, _several(fields.hints, where), parts.optional)
+    return _one(hint, "output-0", where)
 
 
-def _several(hints: Sequence[object], where: str) -> tuple[OneResult, ...]:
-    results = tuple(_one(hint, index, where) for index, hint in enumerate(hints))
+def _several(hints: Mapping[int, object] | Mapping[str, object], where: str) -> tuple[OneResult, ...]:
+    results = tuple(
+        _one(hint, f"output-{key}", where) if isinstance(key, int) else _one(hint, key, f"{where}: field '{key}'")
+        for key, hint in hints.items()
+    )
     # The outputs of a table have names of their own, known when they are there.
     names = [result.name for result in results if isinstance(result.hint, TensorHint)]
     if len(set(names)) != len(names):
@@ -173,9 +222,9 @@ def _several(hints: Sequence[object], where: str) -> tuple[OneResult, ...]:
     return results
 
 
-def _one(hint: object, index: int, where: str) -> OneResult:
+def _one(hint: object, name: str, where: str) -> OneResult:
     parts = take_apart(hint)
     found = find_hint(parts.core, where)
-    if parts.output is not None and isinstance(found, TableHint):
+    if parts.output is not None and not isinstance(found, TensorHint):
         raise CodecNotFound(f"{where}: Output('{parts.output}') names one output, but {found.text} may give several")
-    return OneResult(parts.output or f"output-{index}", found, parts.optional)
+    return OneResult(parts.output or name, found, parts.optional)

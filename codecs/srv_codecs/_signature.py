@@ -7,19 +7,22 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from srv_codecs._hints import PARTS, PartHint, TableHint, TensorHint, find_hint
+from srv_codecs._hints import find_hint, known_hints
 from srv_codecs._results import UnhintedResult, find_result
-from srv_codecs._type_hints import resolve_hints, take_apart
+from srv_codecs._type_hints import place_of, resolve_hints, take_apart
+from srv_codecs._value_hints import PARTS, DictHint, PartHint, TableHint, TensorHint
 from srv_protocol.errors import CodecNotFound, InferenceError, InputsNotFound
 from srv_protocol.inference import ModelInferRequest, ModelInferResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from srv_codecs._results import Result
+    from srv_codecs._tensor_form import ImpliedTensor
+    from srv_codecs._value_hints import RestHint
     from srv_protocol.inference import InferInputTensor
 
-H = TypeVar("H", bound="TensorHint | TableHint | PartHint")
+H = TypeVar("H", bound="TensorHint | TableHint | DictHint | PartHint")
 
 
 class Default(enum.Enum):
@@ -42,30 +45,6 @@ class Argument(Generic[H]):
 
 
 @dataclass(frozen=True, slots=True)
-class ImpliedInput:
-    """What a signature says of an input that no metadata describes.
-
-    Attributes:
-        datatypes: those that the argument takes; ``None`` when its codec alone can tell.
-        optional: whether a request may leave it out.
-    """
-
-    name: str
-    datatypes: frozenset[str] | None
-    optional: bool
-
-    @property
-    def datatype(self) -> str | None:
-        """The one datatype that the argument takes; ``None`` when it takes several."""
-        return next(iter(self.datatypes)) if self.datatypes is not None and len(self.datatypes) == 1 else None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """One dimension of any size, which every hint takes."""
-        return (-1,)
-
-
-@dataclass(frozen=True, slots=True)
 class Signature:
     """How requests become the arguments of a function, and its results responses; made once, at decoration.
 
@@ -75,14 +54,16 @@ class Signature:
         rest: the argument that takes every other input.
         result: what becomes of the function's result.
         implied_inputs: what the signature says of the inputs that have an argument of their own.
+        implied_outputs: what it says of the outputs, as far as their names are known.
         takes_rest: whether inputs of any other name are welcome: a table takes them, or the function reads the request.
     """
 
     inputs: tuple[Argument[TensorHint], ...]
     parts: tuple[Argument[PartHint], ...]
-    rest: Argument[TableHint] | None
+    rest: Argument[RestHint] | None
     result: Result
-    implied_inputs: tuple[ImpliedInput, ...]
+    implied_inputs: tuple[ImpliedTensor, ...]
+    implied_outputs: tuple[ImpliedTensor, ...]
     takes_rest: bool
 
     @property
@@ -136,25 +117,30 @@ class Signature:
 _KINDS: Final = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
-def compile_signature(function: Callable[..., object]) -> Signature:
+def compile_signature(function: Callable[..., object], hints: Mapping[str, object] | None = None) -> Signature:
     """Return the plan for a method, whose first parameter is the instance.
+
+    Args:
+        function: the method.
+        hints: its type hints, where they are not to be those that it has itself.
 
     Raises:
         CodecNotFound: a parameter has no hint or one that no codec has; the text names function and argument.
     """
-    hints = resolve_hints(function)
+    if hints is None:
+        hints = resolve_hints(function)
     inputs: list[Argument[TensorHint]] = []
     parts: list[Argument[PartHint]] = []
-    rest: Argument[TableHint] | None = None
+    rest: Argument[RestHint] | None = None
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
         name = parameter.name
-        where = f"{function.__qualname__}(): argument '{name}'"
+        where = place_of(function, name)
         if parameter.kind not in _KINDS:
             raise CodecNotFound(f"{where}: expected an argument that has the name of an input, got {parameter}")
         if name not in hints:
-            raise CodecNotFound(f"{where}: expected a type hint, got none")
+            raise CodecNotFound(f"{where}: expected a type hint, got none; there are {', '.join(known_hints())}")
         hint = take_apart(hints[name])
-        part = PARTS.get(hint.core)
+        part = next((part for core, part in PARTS.items() if core is hint.core), None)
         if part is not None:
             parts.append(Argument(name, part))
             continue
@@ -168,17 +154,18 @@ def compile_signature(function: Callable[..., object]) -> Signature:
             rest = Argument(name, found, default)
         else:
             raise CodecNotFound(f"{where}: every input without an argument goes to '{rest.name}' already")
-    where = f"{function.__qualname__}(): the return hint"
+    where = place_of(function, "return")
     result = find_result(hints["return"], where) if "return" in hints else UnhintedResult()
     implied = tuple(
-        ImpliedInput(each.name, each.hint.implied_datatypes, each.default is not Default.REQUIRED) for each in inputs
+        each.hint.implied_input(each.name, optional=each.default is not Default.REQUIRED) for each in inputs
     )
     takes_rest = rest is not None or any(part.hint is PARTS[ModelInferRequest] for part in parts)
-    return Signature(tuple(inputs), tuple(parts), rest, result, implied, takes_rest)
+    return Signature(tuple(inputs), tuple(parts), rest, result, implied, result.implied, takes_rest)
 
 
-def _bind_rest(rest: Argument[TableHint], tensors: list[InferInputTensor], request: ModelInferRequest) -> object:
-    if tensors:
+def _bind_rest(rest: Argument[RestHint], tensors: list[InferInputTensor], request: ModelInferRequest) -> object:
+    # No further inputs are an empty dict, where a table without columns would be no table.
+    if tensors or (rest.default is Default.REQUIRED and isinstance(rest.hint, DictHint)):
         return rest.hint.decode(
             ModelInferRequest(request.model_name, request.model_version, request.id, request.parameters, tensors)
         )

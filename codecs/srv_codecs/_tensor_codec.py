@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from srv_codecs._codec import InputCodec
 from srv_codecs._side import RECEIVED_RESPONSE, REQUEST, RESPONSE
+from srv_codecs._tensor_form import TensorForm
 
 if TYPE_CHECKING:
     from srv_codecs._packed import Packed
@@ -19,10 +20,17 @@ T = TypeVar("T")
 class TensorCodec(InputCodec[T], ABC):
     """An input codec whose `pack` and `unpack` check all that they are given.
 
+    Attributes:
+        takes: the tensors that it decodes.
+        gives: those that it encodes values as.
+
     Raises:
         CodecError: an input that cannot be encoded or decoded, or an output that cannot be decoded.
         InferenceError: an output that cannot be encoded.
     """
+
+    takes: ClassVar[TensorForm] = TensorForm()
+    gives: ClassVar[TensorForm] = TensorForm()
 
     @classmethod
     @abstractmethod

@@ -41,21 +41,48 @@ def resolve_hints(function: Callable[..., object]) -> dict[str, object]:
     ``-> (A, B)``, an old spelling of ``-> tuple[A, B]``, is turned into that.
 
     Raises:
-        CodecNotFound: a name in a hint is not known at run time.
+        CodecNotFound: a hint cannot be evaluated at run time; the text names function and argument.
     """
-    namespace: dict[str, object] = getattr(function, "__globals__", {})
+    namespace: dict[str, object] = getattr(inspect.unwrap(function), "__globals__", {})
+    return {
+        name: _resolve(hint, namespace, place_of(function, name))
+        for name, hint in inspect.get_annotations(function).items()
+    }
+
+
+def place_of(function: Callable[..., object], name: str) -> str:
+    """Return what errors call a hint of a function: that of an argument, or of ``return``."""
+    return f"{function.__qualname__}(): {'the return hint' if name == 'return' else f'argument {name!r}'}"
+
+
+def _resolve(hint: object, namespace: dict[str, object], where: str) -> object:
     try:
-        hints = inspect.get_annotations(function, eval_str=True)
-        returned = hints.get("return")
-        if isinstance(returned, tuple):
-            hints["return"] = types.GenericAlias(tuple, returned)
+        if isinstance(hint, str):
+            hint = eval(hint, namespace)  # noqa: S307  # what Python itself would do with an annotation
+        if isinstance(hint, tuple):
+            hint = types.GenericAlias(tuple, cast("tuple[object, ...]", hint))
         # Evaluates what is nested, as in List["Frame"].
-        return typing.get_type_hints(types.SimpleNamespace(__annotations__=hints), namespace, include_extras=True)
-    except (NameError, SyntaxError) as error:
+        annotated = types.SimpleNamespace(__annotations__={"hint": hint})
+        found: object = typing.get_type_hints(annotated, namespace, include_extras=True)["hint"]
+    except (NameError, SyntaxError, TypeError, AttributeError) as error:
+        advice = "; import what it names outside of `if TYPE_CHECKING:`" if isinstance(error, NameError) else ""
         raise CodecNotFound(
-            f"{function.__qualname__}(): the type hints cannot be resolved: {error}; "
-            "import what they name outside of `if TYPE_CHECKING:`"
+            f"{where}: the type hint {hint if isinstance(hint, str) else show(hint)} cannot be resolved: {error}{advice}"
         ) from None
+    return found
+
+
+def resolve_fields(owner: type, where: str) -> dict[str, object]:
+    """Return the hints of a class's fields, those of its bases included, evaluated wherever they are strings.
+
+    Raises:
+        CodecNotFound: a hint cannot be evaluated at run time; the text starts with `where`.
+    """
+    try:
+        return typing.get_type_hints(owner, include_extras=True)
+    except (NameError, SyntaxError, TypeError, AttributeError) as error:
+        advice = "; import what they name outside of `if TYPE_CHECKING:`" if isinstance(error, NameError) else ""
+        raise CodecNotFound(f"{where}: the type hints of {show(owner)} cannot be resolved: {error}{advice}") from None
 
 
 def take_apart(hint: object) -> Parts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from srv_codecs.hints import signature_of
+from srv.runtimes._derived import main_signature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,8 @@ def print_report(console: Console, entries: Sequence[ModelEntry], addresses: Seq
 
 
 def _inputs(runtime: MLModel) -> str:
-    """Return the inputs of the metadata, or else the names that a typed ``predict`` takes."""
-    signature = signature_of(type(runtime).predict)
+    """Return the inputs of the metadata, or else the names that a typed method takes."""
+    signature = main_signature(runtime)
     if runtime.inputs or signature is None:
         return _tensors(runtime.inputs)
     return "\n".join((*signature.input_names, *(("...",) if signature.takes_rest else ()))) or "-"

@@ -6,6 +6,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Final
 
 from srv.dataplane._validation import optional_inputs
+from srv.runtimes._derived import described_inputs, described_outputs, main_signature
 from srv_protocol.datatypes import DATATYPES
 from srv_protocol.errors import LoadError
 from srv_protocol.model_config import (
@@ -36,7 +37,8 @@ def model_config(model: LoadedModel) -> ModelConfig:
     """Return the configuration of a loaded model: what is so, and the rest as the load request had it.
 
     With ``max_batch_size`` above 0 the first dimension of its metadata's shapes is that of the batch, which
-    configurations leave out. Of the parameters, those are shown that are text.
+    configurations leave out. What no metadata says is what the signature does, except that it never says which dimension
+    is that of the batch. Of the parameters, those are shown that are text.
     """
     runtime, settings = model.runtime, model.runtime.settings
     batched = settings.max_batch_size > 0
@@ -46,7 +48,9 @@ def model_config(model: LoadedModel) -> ModelConfig:
     config.backend = config.backend or BACKEND
     config.version_policy = config.version_policy or ModelVersionPolicy(all=All())
     config.max_batch_size = settings.max_batch_size
-    optional = optional_inputs(runtime)
+    inputs = runtime.inputs if batched else described_inputs(runtime)
+    outputs = runtime.outputs if batched else described_outputs(runtime)
+    optional = optional_inputs(inputs, main_signature(runtime))
     config.input = [
         ModelInput(
             name=each.name,
@@ -54,11 +58,11 @@ def model_config(model: LoadedModel) -> ModelConfig:
             dims=_dims(each.shape, batched=batched),
             optional=each.name in optional,
         )
-        for each in runtime.inputs
+        for each in inputs
     ]
     config.output = [
         ModelOutput(name=each.name, data_type=_data_type(each), dims=_dims(each.shape, batched=batched))
-        for each in runtime.outputs
+        for each in outputs
     ]
     config.instance_group = [ModelInstanceGroup(name=runtime.name, count=1, kind=ModelInstanceGroupKind.KIND_CPU)]
     if type(runtime).stateful:
@@ -91,7 +95,7 @@ def check_config(model: LoadedModel) -> None:
 
 
 def _data_type(tensor: TensorMetadata) -> DataType:
-    return DataType[DATATYPES[tensor.datatype].config]
+    return DataType[DATATYPES[tensor.datatype].config] if tensor.datatype else DataType.TYPE_INVALID
 
 
 def _dims(shape: Sequence[int], *, batched: bool) -> list[int]:

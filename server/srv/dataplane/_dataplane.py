@@ -170,8 +170,12 @@ class DataPlane:
         except (ModelNotFound, ModelNotReady):
             return False
 
-    def expected_inputs(self, name: str, version: str = "") -> tuple[Sequence[ExpectedInput], bool]:
+    def expected_inputs(
+        self, name: str, version: str = "", *, stream: bool = False
+    ) -> tuple[Sequence[ExpectedInput], bool]:
         """Return what :meth:`inputs` does, or for a model that declares none, what its ``decode_args`` implies.
+
+        With `stream` that is the one of ``predict_stream``, if the model has it; without, only if it has nothing else.
 
         Raises:
             InvalidInput: neither says anything of the inputs.
@@ -180,7 +184,8 @@ class DataPlane:
         declared, batched = self.inputs(name, version)
         if declared:
             return declared, batched
-        signature = self._registry.find(name, version).signature
+        model = self._registry.find(name, version)
+        signature = model.stream_signature if model.decoupled or (stream and model.streams) else model.signature
         implied = () if signature is None else signature.implied_inputs
         if not implied:
             raise InvalidInput(
@@ -275,7 +280,7 @@ class DataPlane:
         named = request.model_name, request.model_version
         with model.use(), self._record(model, request, times) as recording:
             options = take_options(request.parameters)
-            reading = _Reading(self._prepare(model, request, headers))
+            reading = _Reading(self._prepare(model, request, headers, model.stream_signature))
             ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
             deadline = self._deadline(options, times)
             further = None if more is None else self._prepare_all(model, named, more, headers, reading)
@@ -324,7 +329,7 @@ class DataPlane:
         model: LoadedModel,
         request: ModelInferRequest,
         headers: Headers,
-        signature: Signature | None = None,
+        signature: Signature | None,
     ) -> Wanted:
         request.parameters.headers = headers
         check_inputs(request, model.runtime, signature)
@@ -348,7 +353,7 @@ class DataPlane:
                     f"got {(request.model_name, request.model_version)}"
                 )
             take_options(request.parameters)
-            reading.wanted = self._prepare(model, request, headers)
+            reading.wanted = self._prepare(model, request, headers, model.stream_signature)
             yield request
 
     def _deadline(self, options: RequestOptions, times: Timeline) -> Deadline:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
+from srv.runtimes._derived import OPTIONAL
 from srv_codecs.arrays import as_single_string, output_place
 from srv_codecs.classification import classify, take_classification
-from srv_codecs.hints import ImpliedInput, signature_of
+from srv_codecs.hints import ImpliedTensor
 from srv_protocol.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound
 from srv_protocol.inference import InferOutputTensor, ModelInferResponse
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
         ModelInferRequest,
         TensorMetadata,
     )
-
-OPTIONAL: Final = "optional"
-"""The parameter of an input's metadata that says that requests may leave it out."""
 
 
 def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signature | None) -> None:
@@ -48,11 +46,11 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
         return
     expected_inputs = declared or (signature.implied_inputs if signature is not None else ())
     takes_rest = not declared and signature is not None and signature.takes_rest
-    known: dict[str, TensorMetadata | ImpliedInput] = {each.name: each for each in expected_inputs}
+    known: dict[str, TensorMetadata | ImpliedTensor] = {each.name: each for each in expected_inputs}
     # Too few comes before a wrong name, as in Triton: it says more.
     too_few = len(given) < len(known)
     if too_few:
-        _check_missing(request, runtime, list(known))
+        _check_missing(request, optional_inputs(runtime.inputs, signature), list(known))
     for index, tensor in enumerate(request.inputs):
         expected = known.get(tensor.name)
         if expected is not None:
@@ -60,28 +58,27 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
         elif not takes_rest:
             raise InputsNotFound(f"inputs[{index}]: unexpected inference input '{tensor.name}' for model '{model}'")
     if not too_few and not given.issuperset(known):
-        _check_missing(request, runtime, list(known))
+        _check_missing(request, optional_inputs(runtime.inputs, signature), list(known))
     if declared and runtime.settings.max_batch_size:
         _check_batch(request, runtime)
 
 
-def _check_tensor(tensor: InferInputTensor, expected: TensorMetadata | ImpliedInput, index: int, model: str) -> None:
-    datatypes = expected.datatypes if isinstance(expected, ImpliedInput) else frozenset((expected.datatype,))
+def _check_tensor(tensor: InferInputTensor, expected: TensorMetadata | ImpliedTensor, index: int, model: str) -> None:
+    datatypes = expected.datatypes if isinstance(expected, ImpliedTensor) else frozenset((expected.datatype,))
     if datatypes is not None and tensor.datatype not in datatypes:
         raise InvalidInput(
             f"inputs[{index}].datatype: inference input '{tensor.name}' data-type is '{tensor.datatype}', "
             f"but model '{model}' expects {' or '.join(map(repr, sorted(datatypes)))}"
         )
-    if not isinstance(expected, ImpliedInput) and not _fits(tensor.shape, expected.shape):
+    if not isinstance(expected, ImpliedTensor) and not _fits(tensor.shape, expected.shape):
         raise InvalidInput(
             f"inputs[{index}].shape: unexpected shape for input '{tensor.name}' for model '{model}'. "
             f"Expected {_show(expected.shape)}, got {_show(tensor.shape)}."
         )
 
 
-def _check_missing(request: ModelInferRequest, runtime: MLModel, known: Sequence[str]) -> None:
+def _check_missing(request: ModelInferRequest, optional: frozenset[str], known: Sequence[str]) -> None:
     given = [tensor.name for tensor in request.inputs]
-    optional = optional_inputs(runtime)
     missing = [name for name in known if name not in given and name not in optional]
     if missing:
         required = len(known) - len(optional.intersection(known))
@@ -94,14 +91,13 @@ def _check_missing(request: ModelInferRequest, runtime: MLModel, known: Sequence
         )
 
 
-def optional_inputs(runtime: MLModel) -> frozenset[str]:
+def optional_inputs(inputs: Sequence[TensorMetadata], signature: Signature | None) -> frozenset[str]:
     """Return the inputs that requests may leave out.
 
     They have a default in a signature under decode_args, or the parameter ``optional`` in the model's metadata.
     """
-    signature = signature_of(type(runtime).predict)
     implied = () if signature is None else signature.implied_inputs
-    declared = (each.name for each in runtime.inputs if each.parameters.get(OPTIONAL) is True)
+    declared = (each.name for each in inputs if each.parameters.get(OPTIONAL) is True)
     return frozenset((*declared, *(each.name for each in implied if each.optional)))
 
 

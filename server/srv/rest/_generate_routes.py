@@ -37,7 +37,7 @@ def generate_routes(backend: Backend) -> list[HTTPRouteHandler]:
     nonfinite_as_null = settings.json_nonfinite == "null"
 
     async def receive(
-        request: AnyRequest, times: Timeline
+        request: AnyRequest, times: Timeline, *, stream: bool = False
     ) -> tuple[ModelInferRequest, Callable[[ModelInferResponse], Event]]:
         """Return the request, and what encodes its answers: they have its form."""
         body = await read_plain_body(request, settings.max_request_size)
@@ -50,7 +50,7 @@ def generate_routes(backend: Backend) -> list[HTTPRouteHandler]:
             message, forms = decode_request(body, model=name, regions=backend.shared_memory)
             encode = partial(json_event, forms=OutputForms(spans=forms.spans), nonfinite_as_null=nonfinite_as_null)
         else:
-            inputs, batched = dataplane.expected_inputs(name, version)
+            inputs, batched = dataplane.expected_inputs(name, version, stream=stream)
             message = decode_generate(parsed, inputs, batched=batched)
             encode = partial(_free_form_event, nonfinite_as_null=nonfinite_as_null)
         message.model_name, message.model_version = name, version
@@ -74,7 +74,7 @@ def generate_routes(backend: Backend) -> list[HTTPRouteHandler]:
     )
     async def generate_stream(request: AnyRequest) -> EventStream:
         times, headers = Timeline(HTTP), request_headers(request)
-        message, encode = await receive(request, times)
+        message, encode = await receive(request, times, stream=True)
         return EventStream(dataplane.infer_stream(message, headers, times, encode), f"POST {request.url.path}")
 
     return [generate, generate_stream]

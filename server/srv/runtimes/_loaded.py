@@ -34,6 +34,7 @@ class LoadedModel:
         streams: whether the runtime has a ``predict_stream`` of its own.
         decoupled: whether that is all it has: any number of responses to each request.
         signature: that of ``predict``, if it is under ``decode_args``.
+        stream_signature: that of ``predict_stream``, likewise.
     """
 
     def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None) -> None:
@@ -43,6 +44,7 @@ class LoadedModel:
         self.streams = type(runtime).predict_stream is not MLModel.predict_stream
         self.decoupled = self.streams and type(runtime).predict is MLModel.predict
         self.signature = signature_of(type(runtime).predict)
+        self.stream_signature = signature_of(type(runtime).predict_stream)
         self._code = code
         self._sequences = Sequences(runtime.name, caller.limit) if type(runtime).stateful else None
         self._running = 0

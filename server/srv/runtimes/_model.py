@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from srv.runtimes._derived import described_inputs, described_outputs
 from srv_codecs.content_types import find_input_codec, find_request_codec, input_codecs, request_codecs
 from srv_protocol.errors import CodecNotFound, Unsupported
 from srv_protocol.inference import ModelMetadataResponse
@@ -89,7 +90,10 @@ class MLModel:
             ...
 
         def metadata(self) -> ModelMetadataResponse | Awaitable[ModelMetadataResponse]:
-            """Return the model's metadata; its versions are the server's to fill in."""
+            """Return the model's metadata; its versions are the server's to fill in.
+
+            Inputs and outputs that the model does not declare are those that its signature under ``decode_args`` has.
+            """
             ...
 
     else:
@@ -106,7 +110,10 @@ class MLModel:
 
         async def metadata(self) -> ModelMetadataResponse:
             return ModelMetadataResponse(
-                name=self.name, platform=self._settings.platform, inputs=self._inputs, outputs=self._outputs
+                name=self.name,
+                platform=self._settings.platform,
+                inputs=described_inputs(self),
+                outputs=described_outputs(self),
             )
 
     def decode(self, request_input: InferInputTensor, default_codec: AnyInputCodec | None = None) -> object:

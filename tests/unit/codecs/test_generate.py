@@ -15,7 +15,7 @@ from strategies import IN_JSON, NOT_IN_JSON, same, tensors
 from srv_codecs._place import input_place
 from srv_codecs.arrays import tensor_array
 from srv_codecs.generate import decode_generate, encode_generate, parse_generate
-from srv_codecs.hints import ImpliedInput
+from srv_codecs.hints import ImpliedTensor
 from srv_codecs.rest import OutputForms, decode_request, encode_response
 from srv_protocol.errors import InferenceError, InvalidInput
 from srv_protocol.inference import (
@@ -28,7 +28,7 @@ from srv_protocol.inference import (
 
 TEXT = TensorMetadata("text_input", "BYTES", [1])
 NUMBERS = TensorMetadata("numbers", "INT32", [-1])
-ANY = ImpliedInput("x", None, optional=False)
+ANY = ImpliedTensor("x", None, optional=False)
 
 
 def decode(body: Any, *inputs: Any, batched: bool = False) -> ModelInferRequest:
@@ -194,7 +194,7 @@ def test_an_implied_input_has_the_datatype_of_its_values(value: Any, datatype: s
 
 
 def test_an_implied_datatype_counts_more_than_the_values() -> None:
-    (tensor,) = decode({"x": 1}, ImpliedInput("x", frozenset({"FP32"}), optional=True)).inputs
+    (tensor,) = decode({"x": 1}, ImpliedTensor("x", frozenset({"FP32"}), optional=True)).inputs
     assert (tensor.datatype, tensor.shape) == ("FP32", [1])
 
 
