@@ -38,17 +38,17 @@ _ASYNC: Final = (AsyncIterator, AsyncGenerator, AsyncIterable)
 _PLAIN: Final = (Iterator, Generator, Iterable)
 
 
-class TypedMethod(Protocol[P, V_co, W_contra, A_co]):
+class TypedMethod(Protocol[P, V_co, W_contra, A_co]):  # pyright: ignore[reportInvalidTypeVarUse]  # W goes in alone
     """A method under ``decode_args``, as type checkers see it on an instance: it has two forms."""
 
     @overload
     def __call__(self, payload: W_contra, /) -> A_co:
-        """Answer the wire's message, or a stream of them, with the wire's."""
+        # The wire's message, or a stream of them, is answered with the wire's.
         ...
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> V_co:
-        """Call the function itself, as a test of it does."""
+        # The function's own arguments give what it returns.
         ...
 
 
@@ -139,14 +139,17 @@ def _item_hint(predict: Callable[..., Any], hints: dict[str, object]) -> tuple[b
             raise CodecError(f"{name}(): expected a function that yields the responses, or returns an iterator of them")
         return None
     if predict.__name__ == "predict":
-        raise CodecError(f"{name}(): expected a function that returns one value, got a generator; call it predict_stream")
+        raise CodecError(
+            f"{name}(): expected a function that returns one value, got a generator; call it predict_stream"
+        )
     if inspect.iscoroutinefunction(predict):
         raise CodecError(f"{name}(): expected `yield` in it, or `def` without `async`, as it returns {show(returned)}")
     is_async = yields_async or hinted_async
     if returned is not None and (hinted, hinted_async) != (not is_async, is_async):
         kind = "AsyncIterator" if is_async else "Iterator"
         raise CodecError(f"{where}: expected {kind}[…], as the function yields, got {show(returned)}")
-    return is_async, {"return": each for each in get_args(returned)[:1]}
+    items = get_args(returned)
+    return is_async, {"return": items[0]} if items else {}
 
 
 def _is_wire(args: tuple[object, ...], kwargs: dict[str, object], kind: type) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, Required, cast, get_args, get_origin
@@ -16,7 +15,7 @@ from srv_codecs._value_hints import kind_of
 from srv_protocol.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class _Missing(enum.Enum):
@@ -60,15 +59,16 @@ def fields_of(hint: object, where: str) -> Fields | None:
     # The messages of the wire are dataclasses, too.
     if not isinstance(hint, type) or issubclass(hint, Message):
         return None
+    owner = cast("type[object]", hint)
     for is_kind, names_of in _KINDS:
-        if is_kind(hint):
-            resolved = resolve_fields(hint, where)
-            hints = {name: resolved[name] for name in names_of(hint)}
-            return _typed_dict(hint, hints) if is_kind is _is_typed_dict else _object(hint, hints)
+        if is_kind(owner):
+            resolved = resolve_fields(owner, where)
+            hints = {name: resolved[name] for name in names_of(owner)}
+            return _typed_dict(owner, hints) if is_kind is _is_typed_dict else _object(owner, hints)
     return None
 
 
-def _object(owner: type, hints: dict[str, object]) -> Fields:
+def _object(owner: type[object], hints: dict[str, object]) -> Fields:
     return Fields(
         text=show(owner),
         hints=MappingProxyType(hints),
@@ -78,7 +78,7 @@ def _object(owner: type, hints: dict[str, object]) -> Fields:
     )
 
 
-def _typed_dict(owner: type, hints: dict[str, object]) -> Fields:
+def _typed_dict(owner: type[object], hints: dict[str, object]) -> Fields:
     bare, marked = {}, dict[str, bool]()
     for name, hint in hints.items():
         bare[name], required = _without_marks(hint)
@@ -113,24 +113,24 @@ def _without_marks(hint: object) -> tuple[object, bool | None]:
     return hint, None
 
 
-def _required_keys(owner: type) -> frozenset[str]:
+def _required_keys(owner: type[object]) -> frozenset[str]:
     return cast("frozenset[str]", getattr(owner, "__required_keys__", frozenset()))
 
 
-def _is_typed_dict(hint: type) -> bool:
+def _is_typed_dict(hint: type[object]) -> bool:
     # Those of typing_extensions are none to typing.is_typeddict on every Python.
     return issubclass(hint, dict) and hasattr(hint, "__required_keys__")
 
 
-def _is_named_tuple(hint: type) -> bool:
+def _is_named_tuple(hint: type[object]) -> bool:
     return issubclass(hint, tuple) and hasattr(hint, "_fields")
 
 
-def _is_struct(hint: type) -> bool:
+def _is_struct(hint: type[object]) -> bool:
     return issubclass(hint, msgspec.Struct)
 
 
-_KINDS: Final[tuple[tuple[Callable[[type], bool], Callable[[Any], Iterable[str]]], ...]] = (
+_KINDS: Final[tuple[tuple[Callable[[type[object]], bool], Callable[[Any], Iterable[str]]], ...]] = (
     (_is_typed_dict, lambda owner: owner.__annotations__),
     (_is_named_tuple, lambda owner: owner._fields),
     (_is_struct, lambda owner: owner.__struct_fields__),

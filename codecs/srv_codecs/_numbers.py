@@ -56,10 +56,9 @@ class NumbersCodec(TensorCodec[list[N]]):
     @classmethod
     def pack(cls, payload: list[N], place: Place) -> Packed:
         """Return the elements as a tensor without a name; fail at `place` for one that the datatype cannot hold."""
-        given: object = payload
-        if not isinstance(given, (list, tuple)):
-            raise place.fail("", f"expected a list of {cls.noun}, got {type(given).__name__}")
-        items = cast("Sequence[object]", given)
+        items = cast("Sequence[object]", payload)
+        if not isinstance(items, (list, tuple)):
+            raise place.fail("", f"expected a list of {cls.noun}, got {type(items).__name__}")
         wrong = cls._wrong(items)
         if wrong:
             index, item = next((index, item) for index, item in enumerate(items) if type(item) in wrong)
@@ -121,9 +120,12 @@ class FloatsCodec(NumbersCodec[float]):
         if all(issubclass(kind, float) for kind in set(map(type, items))):
             return
         for index, item in enumerate(items):
+            number = cast("object", item.item() if isinstance(item, np.integer) else item)
             # Beyond the range of float64 there is an error anyway.
-            if isinstance(item, (int, np.integer)) and _LARGEST > int(item) > -_LARGEST and float(item) != int(item):
-                raise place.fail(f"data[{index}]", f"expected {cls.noun}, got {item}, which float64 cannot hold exactly")
+            if isinstance(number, int) and abs(number) < _LARGEST and float(number) != number:
+                raise place.fail(
+                    f"data[{index}]", f"expected {cls.noun}, got {number}, which float64 cannot hold exactly"
+                )
 
 
 class BooleansCodec(NumbersCodec[bool]):

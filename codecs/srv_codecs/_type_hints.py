@@ -65,14 +65,16 @@ def _resolve(hint: object, namespace: dict[str, object], where: str) -> object:
         annotated = types.SimpleNamespace(__annotations__={"hint": hint})
         found: object = typing.get_type_hints(annotated, namespace, include_extras=True)["hint"]
     except (NameError, SyntaxError, TypeError, AttributeError) as error:
-        advice = "; import what it names outside of `if TYPE_CHECKING:`" if isinstance(error, NameError) else ""
-        raise CodecNotFound(
-            f"{where}: the type hint {hint if isinstance(hint, str) else show(hint)} cannot be resolved: {error}{advice}"
-        ) from None
+        written = hint if isinstance(hint, str) else show(cast("object", hint))
+        raise CodecNotFound(f"{where}: the type hint {written} cannot be resolved: {error}{_advice(error)}") from None
     return found
 
 
-def resolve_fields(owner: type, where: str) -> dict[str, object]:
+def _advice(error: Exception) -> str:
+    return "; import what it names outside of `if TYPE_CHECKING:`" if isinstance(error, NameError) else ""
+
+
+def resolve_fields(owner: type[object], where: str) -> dict[str, object]:
     """Return the hints of a class's fields, those of its bases included, evaluated wherever they are strings.
 
     Raises:
@@ -81,8 +83,9 @@ def resolve_fields(owner: type, where: str) -> dict[str, object]:
     try:
         return typing.get_type_hints(owner, include_extras=True)
     except (NameError, SyntaxError, TypeError, AttributeError) as error:
-        advice = "; import what they name outside of `if TYPE_CHECKING:`" if isinstance(error, NameError) else ""
-        raise CodecNotFound(f"{where}: the type hints of {show(owner)} cannot be resolved: {error}{advice}") from None
+        raise CodecNotFound(
+            f"{where}: the hints of {show(owner)} cannot be resolved: {error}{_advice(error)}"
+        ) from None
 
 
 def take_apart(hint: object) -> Parts:

@@ -59,7 +59,7 @@ class TensorHint:
         """
         if self.codec is NumpyCodec and isinstance(value, np.generic):
             # Reductions give scalars where one expects arrays without dimensions.
-            value = np.asarray(value)
+            value = np.asarray(cast("Any", value))
         # Our own codecs check what they are given, element by element, and say more about it.
         if not (issubclass(self.codec, TensorCodec) or self.codec.can_encode(value)):
             raise unexpected(name, self.text, value)
@@ -80,9 +80,7 @@ class TensorHint:
         shape = None if self.sizes is None else tuple(batch_shape(self.sizes))
         return self._implied(name, self._form.gives, shape, optional=False)
 
-    def _implied(
-        self, name: str, form: TensorForm, shape: tuple[int, ...] | None, *, optional: bool
-    ) -> ImpliedTensor:
+    def _implied(self, name: str, form: TensorForm, shape: tuple[int, ...] | None, *, optional: bool) -> ImpliedTensor:
         datatypes = form.datatypes or self.datatypes
         known = next((each for each in (shape, form.shape) if each is not None), (-1,))
         return ImpliedTensor(name, datatypes, known, self.codec.ContentType or None, optional)
@@ -164,7 +162,9 @@ class DictHint:
         if not isinstance(value, dict):
             raise unexpected(name, self.text, value)
         items = cast("dict[object, object]", value)
-        return encode_items({key: each for key, each in items.items() if not (each is None and self.optional)}, self.hint)
+        return encode_items(
+            {key: each for key, each in items.items() if not (each is None and self.optional)}, self.hint
+        )
 
 
 @dataclass(frozen=True, slots=True)

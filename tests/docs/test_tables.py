@@ -26,8 +26,9 @@ from srv._status import _STATUS
 from srv.controlplane._config_override import ACCEPTED, APPLIED, CHECKED, REFUSED
 from srv.tracing._trace import Tracer
 from srv.types import InferenceRequest, Parameters
-from srv_codecs._hints import PARTS, TensorHint, find_hint
-from srv_codecs._type_hints import canonical, take_apart
+from srv_codecs._hints import find_hint, known_hints
+from srv_codecs._type_hints import canonical, show, take_apart
+from srv_codecs._value_hints import PARTS, DictHint, TensorHint
 from srv_codecs.content_types import input_codecs, request_codecs
 from srv_protocol.errors import ErrorKind
 

@@ -37,8 +37,8 @@ def model_config(model: LoadedModel) -> ModelConfig:
     """Return the configuration of a loaded model: what is so, and the rest as the load request had it.
 
     With ``max_batch_size`` above 0 the first dimension of its metadata's shapes is that of the batch, which
-    configurations leave out. What no metadata says is what the signature does, except that it never says which dimension
-    is that of the batch. Of the parameters, those are shown that are text.
+    configurations leave out. Where no metadata says anything, the signature does, except that it does not know which
+    dimension is that of the batch. Of the parameters, those are shown that are text.
     """
     runtime, settings = model.runtime, model.runtime.settings
     batched = settings.max_batch_size > 0

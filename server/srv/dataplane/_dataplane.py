@@ -175,7 +175,7 @@ class DataPlane:
     ) -> tuple[Sequence[ExpectedInput], bool]:
         """Return what :meth:`inputs` does, or for a model that declares none, what its ``decode_args`` implies.
 
-        With `stream` that is the one of ``predict_stream``, if the model has it; without, only if it has nothing else.
+        With `stream` that of ``predict_stream`` comes first, and otherwise that of ``predict``.
 
         Raises:
             InvalidInput: neither says anything of the inputs.
@@ -185,7 +185,9 @@ class DataPlane:
         if declared:
             return declared, batched
         model = self._registry.find(name, version)
-        signature = model.stream_signature if model.decoupled or (stream and model.streams) else model.signature
+        signatures = [model.signature, model.stream_signature]
+        # A `predict_stream` without decode_args may take what a typed `predict` does.
+        signature = next(filter(None, reversed(signatures) if stream else signatures), None)
         implied = () if signature is None else signature.implied_inputs
         if not implied:
             raise InvalidInput(

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from srv._logging import model_context
 from srv.dataplane._statistics import Statistics
@@ -16,7 +16,7 @@ from srv_codecs.content_types import codec_scope
 from srv_codecs.hints import signature_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
     from typing import Self
 
     from srv.dataplane._options import RequestOptions
@@ -75,10 +75,11 @@ class LoadedModel:
             QueueFull: too many wait already.
             Exception: whatever the runtime raises.
         """
+        predict = cast("Callable[[ModelInferRequest], object]", self.runtime.predict)
         if self._sequences is None:
-            return await self.caller.serve(self.runtime.predict, request, ticket)
+            return await self.caller.serve(predict, request, ticket)
         async with self._sequences.turn(options):
-            return await self.caller.serve(self.runtime.predict, request, ticket)
+            return await self.caller.serve(predict, request, ticket)
 
     def answer_stream(
         self,
@@ -92,7 +93,8 @@ class LoadedModel:
         Raises:
             As :meth:`answer`.
         """
-        answers = self.caller.iterate(self.runtime.predict_stream, _Requests(request, more), ticket)
+        predict_stream = cast("Callable[[_Requests], object]", self.runtime.predict_stream)
+        answers = self.caller.iterate(predict_stream, _Requests(request, more), ticket)
         return answers if self._sequences is None else _in_turn(self._sequences, options, answers)
 
     async def unload(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from srv.runtimes._derived import described_inputs, described_outputs
 from srv_codecs.content_types import find_input_codec, find_request_codec, input_codecs, request_codecs
@@ -10,7 +10,7 @@ from srv_protocol.errors import CodecNotFound, Unsupported
 from srv_protocol.inference import ModelMetadataResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from srv._model_settings import ModelSettings
     from srv_codecs.content_types import AnyInputCodec, AnyRequestCodec
@@ -22,6 +22,26 @@ if TYPE_CHECKING:
         ModelInferResponse,
         TensorMetadata,
     )
+
+    class Requests(AsyncIterator[ModelInferRequest], Iterator[ModelInferRequest], Protocol):
+        """What ``predict_stream`` gets: each kind of generator iterates over it in its own way."""
+
+    class Predict(Protocol):
+        """A ``predict`` that is an object, as one under ``decode_args`` is to type checkers."""
+
+        def __call__(self, payload: ModelInferRequest, /) -> ModelInferResponse | Awaitable[ModelInferResponse]: ...
+
+    class PredictStream(Protocol):
+        """A ``predict_stream`` that is an object."""
+
+        def __call__(
+            self, payloads: Requests, /
+        ) -> AsyncIterator[ModelInferResponse] | Iterator[ModelInferResponse]: ...
+
+
+MYPY = False
+"""True to mypy, by its name. It lets an object such as ``decode_args`` returns override a method, but not a variable;
+with pyright it is the other way round."""
 
 
 class MLModel:
@@ -85,9 +105,24 @@ class MLModel:
         def unload(self) -> bool | Awaitable[bool | None] | None:
             """Release what :meth:`load` took."""
 
-        def predict(self, payload: ModelInferRequest, /) -> ModelInferResponse | Awaitable[ModelInferResponse]:
-            """Answer one request."""
-            ...
+        if MYPY:
+
+            def predict(self, payload: ModelInferRequest, /) -> ModelInferResponse | Awaitable[ModelInferResponse]:  # pyright: ignore[reportRedeclaration]  # see MYPY
+                """Answer one request."""
+                ...
+
+            def predict_stream(  # pyright: ignore[reportRedeclaration]  # see MYPY
+                self, payloads: Requests, /
+            ) -> AsyncIterator[ModelInferResponse] | Iterator[ModelInferResponse]:
+                """Answer a stream of requests with a stream of responses."""
+                ...
+
+        else:
+            predict: Predict | Callable[[Any, ModelInferRequest], ModelInferResponse | Awaitable[ModelInferResponse]]
+            predict_stream: (
+                PredictStream
+                | Callable[[Any, Requests], AsyncIterator[ModelInferResponse] | Iterator[ModelInferResponse]]
+            )
 
         def metadata(self) -> ModelMetadataResponse | Awaitable[ModelMetadataResponse]:
             """Return the model's metadata; its versions are the server's to fill in.
@@ -107,6 +142,10 @@ class MLModel:
         async def predict(self, payload: ModelInferRequest) -> ModelInferResponse:
             del payload
             raise Unsupported(f"model '{self.name}' has no predict")
+
+        def predict_stream(self, payloads: AsyncIterator[ModelInferRequest]) -> AsyncIterator[ModelInferResponse]:
+            del payloads
+            raise Unsupported(f"model '{self.name}' has no predict_stream")
 
         async def metadata(self) -> ModelMetadataResponse:
             return ModelMetadataResponse(
@@ -179,11 +218,6 @@ class MLModel:
         if codec is None:
             raise CodecNotFound(f"model '{self.name}': no codec encodes {type(payload).__name__} as a response")
         return codec.encode_response(self.name, payload, self.version)
-
-    def predict_stream(self, payloads: AsyncIterator[ModelInferRequest]) -> AsyncIterator[ModelInferResponse]:
-        """Answer a stream of requests with a stream of responses, as an ``async`` generator."""
-        del payloads
-        raise Unsupported(f"model '{self.name}' has no predict_stream")
 
 
 def _content_type_of(name: str, tensors: Sequence[TensorMetadata]) -> str | None:

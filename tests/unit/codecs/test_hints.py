@@ -13,9 +13,8 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from srv_codecs._hints import TableHint, TensorHint, find_hint
+from srv_codecs._hints import find_hint
 from srv_codecs._results import (
-    DictResult,
     NoResult,
     OneResult,
     ResponseResult,
@@ -24,6 +23,7 @@ from srv_codecs._results import (
     find_result,
 )
 from srv_codecs._type_hints import canonical, resolve_hints, show, take_apart
+from srv_codecs._value_hints import DictHint, TableHint, TensorHint
 from srv_codecs.content_types import InputCodec, RequestCodec, input_codecs, request_codecs
 from srv_codecs.hints import Output
 from srv_protocol.errors import CodecNotFound
@@ -171,8 +171,8 @@ RESULTS: dict[str, tuple[Any, type]] = {
     "tuple": (tuple[np.ndarray, list[str]], TupleResult),
     "Tuple": (Tuple[np.ndarray, List[str]], TupleResult),  # noqa: UP006
     "optional tuple": (Optional[Tuple[np.ndarray]], TupleResult),  # noqa: UP006, UP045
-    "dict": (dict[str, np.ndarray], DictResult),
-    "Dict": (Dict[str, NDArray[np.float32]], DictResult),  # noqa: UP006
+    "dict": (dict[str, np.ndarray], OneResult),
+    "Dict": (Dict[str, NDArray[np.float32]], OneResult),  # noqa: UP006
     "response": (ModelInferResponse, ResponseResult),
     "None": (type(None), NoResult),
 }

@@ -17,7 +17,7 @@ class Stream(MLModel):
         """Return the number, for clients that want one response."""
         return InferenceResponse(outputs=[ResponseOutput("number", "INT32", [1], data=[payload.inputs[0].data[0]])])
 
-    def predict_stream(self, payloads: Iterator[InferenceRequest]) -> Iterator[InferenceResponse]:  # type: ignore[override]
+    def predict_stream(self, payloads: Iterator[InferenceRequest]) -> Iterator[InferenceResponse]:
         """Count up to a million, connected to the port that is the input."""
         (payload,) = payloads
         with socket.create_connection(("127.0.0.1", int(str(payload.inputs[0].data[0])))):

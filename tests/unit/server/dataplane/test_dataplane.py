@@ -44,8 +44,7 @@ class Async(MLModel):
 class PlainStream(MLModel):
     """Fails in a step on its thread."""
 
-    # The base class declares what type checkers can: an asynchronous one.
-    def predict_stream(self, payloads: Iterator[InferenceRequest]) -> Iterator[InferenceResponse]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # as above
+    def predict_stream(self, payloads: Iterator[InferenceRequest]) -> Iterator[InferenceResponse]:
         """Yield one response, and raise."""
         for payload in payloads:
             yield InferenceResponse()
