@@ -15,7 +15,19 @@ from collections.abc import (
     Iterator,
 )
 from contextlib import AbstractAsyncContextManager, aclosing, closing, nullcontext
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, get_args, get_origin, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    overload,
+)
 
 from srv_codecs._signature import Signature, compile_signature
 from srv_codecs._type_hints import place_of, resolve_hints, show, take_apart
@@ -182,7 +194,7 @@ def _wrap_stream(predict: Callable[..., Iterable[object]], signature: Signature)
     def answer(model: object, payloads: Iterator[ModelInferRequest]) -> Iterator[ModelInferResponse]:
         for payload in payloads:
             items = iter(predict(model, **signature.bind(payload)))
-            with closing(items) if isinstance(items, Generator) else nullcontext():
+            with closing(cast("Generator[object]", items)) if isinstance(items, Generator) else nullcontext():
                 for item in items:
                     yield _respond(signature, item, model, payload)
 
@@ -213,7 +225,7 @@ def _wrap_stream_async(predict: Callable[..., AsyncIterable[object]], signature:
 
 
 def _closing(items: AsyncIterator[object]) -> AbstractAsyncContextManager[object]:
-    return aclosing(items) if isinstance(items, AsyncGenerator) else nullcontext()  # pyright: ignore[reportUnknownVariableType]  # what may be sent
+    return aclosing(cast("AsyncGenerator[object]", items)) if isinstance(items, AsyncGenerator) else nullcontext()
 
 
 def _respond(signature: Signature, value: object, model: object, payload: ModelInferRequest) -> ModelInferResponse:

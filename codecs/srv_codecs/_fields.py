@@ -59,7 +59,7 @@ def fields_of(hint: object, where: str) -> Fields | None:
     # The messages of the wire are dataclasses, too.
     if not isinstance(hint, type) or issubclass(hint, Message):
         return None
-    owner = cast("type[object]", hint)
+    owner: type[object] = hint
     for is_kind, names_of in _KINDS:
         if is_kind(owner):
             resolved = resolve_fields(owner, where)
@@ -79,7 +79,8 @@ def _object(owner: type[object], hints: dict[str, object]) -> Fields:
 
 
 def _typed_dict(owner: type[object], hints: dict[str, object]) -> Fields:
-    bare, marked = {}, dict[str, bool]()
+    bare: dict[str, object] = {}
+    marked: dict[str, bool] = {}
     for name, hint in hints.items():
         bare[name], required = _without_marks(hint)
         # What stands in a string is not seen by Python when it makes the class.
@@ -114,16 +115,16 @@ def _without_marks(hint: object) -> tuple[object, bool | None]:
 
 
 def _required_keys(owner: type[object]) -> frozenset[str]:
-    return cast("frozenset[str]", getattr(owner, "__required_keys__", frozenset()))
+    return cast("frozenset[str]", getattr(owner, "__required_keys__", ()))
 
 
 def _is_typed_dict(hint: type[object]) -> bool:
     # Those of typing_extensions are none to typing.is_typeddict on every Python.
-    return issubclass(hint, dict) and hasattr(hint, "__required_keys__")
+    return hasattr(hint, "__required_keys__") and issubclass(hint, dict)
 
 
 def _is_named_tuple(hint: type[object]) -> bool:
-    return issubclass(hint, tuple) and hasattr(hint, "_fields")
+    return hasattr(hint, "_fields") and issubclass(hint, tuple)
 
 
 def _is_struct(hint: type[object]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 import numpy as np
 
@@ -120,7 +120,7 @@ class FloatsCodec(NumbersCodec[float]):
         if all(issubclass(kind, float) for kind in set(map(type, items))):
             return
         for index, item in enumerate(items):
-            number = cast("object", item.item() if isinstance(item, np.integer) else item)
+            number: object = cast("Any", item).item() if isinstance(item, np.integer) else item
             # Beyond the range of float64 there is an error anyway.
             if isinstance(number, int) and abs(number) < _LARGEST and float(number) != number:
                 raise place.fail(

@@ -63,7 +63,7 @@ class TensorHint:
         # Our own codecs check what they are given, element by element, and say more about it.
         if not (issubclass(self.codec, TensorCodec) or self.codec.can_encode(value)):
             raise unexpected(name, self.text, value)
-        tensor = self.codec.encode_output(name, value)
+        tensor = self.codec.encode_output(name, cast("Any", value))
         if self.datatypes is not None and tensor.datatype not in self.datatypes:
             raise self._another_datatype(tensor, RESPONSE.place(name))
         if self.sizes is not None:

@@ -52,7 +52,9 @@ SPELLINGS: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize(("hint", "codec"), SPELLINGS.values(), ids=SPELLINGS)
 def test_a_hint_chooses_a_codec(hint: Any, codec: str) -> None:
-    assert find_hint(hint, "f(): argument 'x'").codec.__name__ == codec
+    found = find_hint(hint, "f(): argument 'x'")
+    assert not isinstance(found, DictHint)
+    assert found.codec.__name__ == codec
 
 
 TABLES = {"PandasCodec", "ArrowBatchCodec", "ArrowTableCodec"}
@@ -120,7 +122,8 @@ UNKNOWN: dict[str, tuple[Any, str]] = {
     "class": (set, "no codec for the type hint set; there are Headers, InferenceRequest, NDArray[numpy.float32]"),
     "bare list": (list, "no codec for the type hint list;"),
     "bare List": (List, "no codec for the type hint List;"),  # noqa: UP006
-    "bytes": (bytes, "no codec for the type hint bytes;"),
+    "bytearray": (bytearray, "no codec for the type hint bytearray;"),
+    "unhashable": ([str], "no codec for the type hint [<class 'str'>];"),
     "union": (list[str] | np.ndarray, "no codec for the type hint list[str] | numpy.ndarray;"),
     "number": (5, "no codec for the type hint 5;"),
     "complex array": (NDArray[np.complex64], "no V2 datatype carries numpy dtype complex64"),
@@ -158,8 +161,8 @@ def test_the_hints_of_registered_codecs_are_known(monkeypatch: pytest.MonkeyPatc
     added = {"sound": SoundCodec, "played": PlayedCodec}
     monkeypatch.setattr(input_codecs, "_codecs", {**input_codecs._codecs, **added})
     monkeypatch.setattr(request_codecs, "_codecs", {**request_codecs._codecs, "sounds": SoundsCodec})
-    assert find_hint(Sound, "").codec is SoundCodec
-    assert find_hint(list[Sound], "").codec is SoundsCodec
+    assert find_hint(Sound, "") == TensorHint(show(Sound), SoundCodec)
+    assert find_hint(list[Sound], "") == TableHint(show(list[Sound]), SoundsCodec)
     result = find_result(Dict[str, Sound], "")  # noqa: UP006
     assert isinstance(result, OneResult)
     assert result.hint == find_hint(Dict[str, Sound], "")  # noqa: UP006
@@ -186,10 +189,10 @@ def test_a_return_hint_chooses_what_becomes_of_a_result(hint: Any, kind: type) -
 WRONG_RESULTS: dict[str, tuple[Any, str]] = {
     "unknown": (set, "no codec for the type hint set"),
     "unknown in a tuple": (tuple[np.ndarray, set[int]], "no codec for the type hint set[int]"),
-    "unknown in a dict": (dict[str, int], "no codec for the type hint int"),
-    "dict of numbers": (dict[int, np.ndarray], "expected names of outputs that are text"),
+    "unknown in a dict": (dict[str, set[int]], "no codec for the type hint set[int]"),
+    "dict of numbers": (dict[int, np.ndarray], "expected names that are text, as in dict[str, …], got dict[int"),
     "tuple of any length": (tuple[np.ndarray, ...], "does not say how many outputs there are; use a dict"),
-    "bare dict": (Dict, "expected names of outputs that are text"),  # noqa: UP006
+    "bare dict": (Dict, "no codec for the type hint Dict"),  # noqa: UP006
     "bare tuple": (tuple, "no codec for the type hint tuple"),
     "empty tuple": (tuple[()], "does not say how many outputs there are"),
     "a name twice": (
@@ -242,8 +245,8 @@ def test_a_name_that_is_unknown_at_run_time_is_an_error_that_tells_why() -> None
     with pytest.raises(CodecNotFound) as caught:
         resolve_hints(function)
     assert str(caught.value).endswith(
-        "function(): the type hints cannot be resolved: name 'Unknown' is not defined; "
-        "import what they name outside of `if TYPE_CHECKING:`"
+        "function(): argument 'x': the type hint Unknown cannot be resolved: name 'Unknown' is not defined; "
+        "import what it names outside of `if TYPE_CHECKING:`"
     )
 
 
