@@ -59,7 +59,7 @@ def fields_of(hint: object, where: str) -> Fields | None:
     # The messages of the wire are dataclasses, too.
     if not isinstance(hint, type) or issubclass(hint, Message):
         return None
-    owner: type[object] = hint
+    owner: type[object] = hint  # pyright: ignore[reportUnknownVariableType]  # a class of any kind
     for is_kind, names_of in _KINDS:
         if is_kind(owner):
             resolved = resolve_fields(owner, where)

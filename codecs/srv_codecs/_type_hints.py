@@ -56,17 +56,16 @@ def place_of(function: Callable[..., object], name: str) -> str:
 
 
 def _resolve(hint: object, namespace: dict[str, object], where: str) -> object:
+    written = hint if isinstance(hint, str) else show(hint)
     try:
         if isinstance(hint, str):
             hint = eval(hint, namespace)  # noqa: S307  # what Python itself would do with an annotation
         if isinstance(hint, tuple):
-            # Any: pyright would remember a tuple of what it does not know.
-            hint = types.GenericAlias(tuple, cast("Any", hint))
+            hint = types.GenericAlias(tuple, cast("tuple[object, ...]", hint))
         # Evaluates what is nested, as in List["Frame"].
         annotated = types.SimpleNamespace(__annotations__={"hint": hint})
         found: object = typing.get_type_hints(annotated, namespace, include_extras=True)["hint"]
     except (NameError, SyntaxError, TypeError, AttributeError) as error:
-        written = hint if isinstance(hint, str) else show(hint)
         raise CodecNotFound(f"{where}: the type hint {written} cannot be resolved: {error}{_advice(error)}") from None
     return found
 

@@ -27,7 +27,7 @@ from srv.controlplane._config_override import ACCEPTED, APPLIED, CHECKED, REFUSE
 from srv.tracing._trace import Tracer
 from srv.types import InferenceRequest, Parameters
 from srv_codecs._hints import find_hint, known_hints
-from srv_codecs._type_hints import canonical, show, take_apart
+from srv_codecs._type_hints import show, take_apart
 from srv_codecs._value_hints import PARTS, DictHint, TensorHint
 from srv_protocol.errors import ErrorKind
 
