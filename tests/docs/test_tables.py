@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -157,6 +157,7 @@ def test_the_hints_are_complete_and_lead_to_these_codecs() -> None:
     namespace: dict[str, Any] = {
         "Headers": Headers,
         "InferenceRequest": InferenceRequest,
+        "Literal": Literal,
         "NDArray": NDArray,
         "Parameters": Parameters,
         "datetime": datetime,

@@ -85,7 +85,7 @@ def describe(value):
 """
 
 
-def column(*values: object, dtype: object) -> Any:
+def column(*values: object, dtype: type[np.generic]) -> Any:
     return np.array(values, dtype).reshape(-1, 1)
 
 
