@@ -156,7 +156,7 @@ def _item_hint(predict: Callable[..., Any], hints: dict[str, object]) -> tuple[b
         )
     if inspect.iscoroutinefunction(predict):
         raise CodecError(f"{name}(): expected `yield` in it, or `def` without `async`, as it returns {show(returned)}")
-    is_async = yields_async or hinted_async
+    is_async = yields_async or (hinted_async and not yields)
     if returned is not None and (hinted, hinted_async) != (not is_async, is_async):
         kind = "AsyncIterator" if is_async else "Iterator"
         raise CodecError(f"{where}: expected {kind}[…], as the function yields, got {show(returned)}")
