@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
+from srv_codecs._hints import known_hints
 from srv_codecs.content_types import InputCodec
 from srv_codecs.hints import Output, decode_args, signature_of
 from srv_protocol.errors import CodecError, CodecNotFound, InferenceError, InputsNotFound
@@ -195,6 +196,40 @@ def test_whoever_takes_the_whole_request_takes_every_input() -> None:
     assert call(predict, request(x=FLOATS, y=FLOATS)).outputs[0].data.root == [b"x", b"y"]
 
 
+def test_a_dict_takes_every_input_that_no_other_argument_takes() -> None:
+    """By name and in order; none are an empty dict, unless there is a default."""
+
+    def predict(self: object, x: np.ndarray, rest: dict[str, list[float]]) -> dict[str, list[float]]:
+        del self, x
+        return rest
+
+    def with_default(self: object, rest: dict[str, np.ndarray] | None) -> bool:
+        del self
+        return rest is None
+
+    outputs = call(predict, request(b=FLOATS, x=FLOATS, a=FLOATS)).outputs
+    assert [(each.name, each.data.root) for each in outputs] == [("b", [1.5, 2.5]), ("a", [1.5, 2.5])]
+    assert call(predict, request(x=FLOATS)).outputs == []
+    assert call(with_default, request()).outputs[0].data.root == [True]
+    with pytest.raises(CodecError, match=r"^input 'b': expected .*, got INT64$"):
+        call(predict, request(x=FLOATS, b=np.array([1])))
+
+
+def test_a_series_is_a_column_of_its_inputs_name() -> None:
+    def predict(self: object, x: Any) -> Any:
+        del self
+        assert (x.name, x.tolist()) == ("x", [1.5, 2.5])
+        x[0] = 5.0
+        return x
+
+    predict.__annotations__.update({"x": pd.Series, "return": pd.Series})
+    (output,) = call(predict, request(x=FLOATS)).outputs
+    assert (output.name, output.datatype, output.data.root) == ("output-0", "FP32", [5.0, 2.5])
+    assert FLOATS[0] == 1.5
+    with pytest.raises(CodecError, match=r"^input 'x': expected one column"):
+        call(predict, request(x=np.zeros((2, 2))))
+
+
 def test_a_missing_input_is_the_default() -> None:
     def predict(
         self: object,
@@ -320,6 +355,13 @@ def test_a_signature_that_is_no_contract_fails_at_decoration(function: Callable[
     assert str(caught.value).startswith(text)
 
 
+@pytest.mark.parametrize("function", [no_hint, unknown_hint, unknown_result])
+def test_an_error_at_decoration_lists_the_hints_that_there_are(function: Callable[..., Any]) -> None:
+    with pytest.raises(CodecNotFound) as caught:
+        decode_args(function)
+    assert str(caught.value).endswith(f"; there are {', '.join(known_hints())}")
+
+
 # ---- Results
 
 
@@ -417,6 +459,8 @@ def test_without_a_hint_the_types_of_the_values_choose(value: Any, expected: lis
 
 EMPTY = inspect.Parameter.empty
 MISFITS: dict[str, tuple[Any, Any, str]] = {
+    "a series that is none": (FLOATS, pd.Series, "output 'output-0': expected a pandas Series, got ndarray"),
+    "another scalar": (np.float64(1), NDArray[np.float32], "output 'output-0': expected FP32, got FP64"),
     "nothing": (None, np.ndarray, "output 'output-0': expected numpy.ndarray, got None"),
     "nothing for a name": (None, Annotated[list[str], Output("a")], "output 'a': expected list[str], got None"),
     "nothing in a tuple": ((FLOATS, None), tuple[np.ndarray, list[str]], "output 'output-1': expected list[str], got"),

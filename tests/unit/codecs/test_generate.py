@@ -17,7 +17,7 @@ from srv_codecs.arrays import tensor_array
 from srv_codecs.generate import decode_generate, encode_generate, parse_generate
 from srv_codecs.hints import ImpliedTensor
 from srv_codecs.rest import OutputForms, decode_request, encode_response
-from srv_protocol.errors import InferenceError, InvalidInput
+from srv_protocol.errors import CodecError, InferenceError, InvalidInput
 from srv_protocol.inference import (
     InferOutputTensor,
     ModelInferRequest,
@@ -191,6 +191,21 @@ def test_nan_and_infinity_are_numbers_of_a_float_input() -> None:
 def test_an_implied_input_has_the_datatype_of_its_values(value: Any, datatype: str, shape: list[int]) -> None:
     (tensor,) = decode({"x": value}, ANY).inputs
     assert (tensor.datatype, tensor.shape) == (datatype, shape)
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed", "datatype"),
+    [(1, {"FP32", "FP64"}, "FP64"), (1, {"INT8", "INT64"}, "INT64"), ("a", {"BYTES", "INT8"}, "BYTES")],
+)
+def test_of_several_datatypes_one_is_taken_that_fits_the_values(value: Any, allowed: set[str], datatype: str) -> None:
+    """An integer in JSON is a number to ``temperature: float``."""
+    (tensor,) = decode({"x": value}, ImpliedTensor("x", frozenset(allowed))).inputs
+    assert tensor.datatype == datatype
+
+
+def test_values_that_no_allowed_datatype_has_are_named() -> None:
+    with pytest.raises(CodecError, match=r"^input 'x': expected values of FP32 or FP64, got a string$"):
+        decode({"x": "a"}, ImpliedTensor("x", frozenset({"FP32", "FP64"})))
 
 
 def test_an_implied_datatype_counts_more_than_the_values() -> None:

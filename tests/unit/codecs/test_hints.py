@@ -5,7 +5,7 @@ import types
 import typing
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Dict, List, Optional, Tuple, Union  # noqa: UP035  # the old spellings work too
+from typing import Annotated, Any, Dict, List, Literal, Optional, Tuple, Union  # noqa: UP035  # the old spellings work too
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from srv_codecs._hints import find_hint
+from srv_codecs._hints import find_hint, known_hints
 from srv_codecs._results import (
     NoResult,
     OneResult,
@@ -26,8 +26,8 @@ from srv_codecs._type_hints import canonical, resolve_hints, show, take_apart
 from srv_codecs._value_hints import DictHint, TableHint, TensorHint
 from srv_codecs.content_types import InputCodec, RequestCodec, input_codecs, request_codecs
 from srv_codecs.hints import Output
-from srv_protocol.errors import CodecNotFound
-from srv_protocol.inference import ModelInferResponse
+from srv_protocol.errors import CodecError, CodecNotFound, InferenceError
+from srv_protocol.inference import InferInputTensor, ModelInferResponse
 
 SPELLINGS: dict[str, tuple[Any, str]] = {
     "np.ndarray": (np.ndarray, "NumpyCodec"),
@@ -118,6 +118,70 @@ def test_an_array_hint_without_a_dtype_fits_any() -> None:
         assert found.datatypes is None
 
 
+SIZES: dict[str, tuple[Any, tuple[int, ...] | None]] = {
+    "two": (tuple[int, int], (-1, -1)),
+    "sizes": (tuple[Literal[2], int, Literal[0]], (2, -1, 0)),
+    "any size": (tuple[Any, int], (-1, -1)),
+    "none": (tuple[()], ()),
+    "any rank": (tuple[int, ...], None),
+    "Any": (Any, None),
+}
+
+
+@pytest.mark.parametrize(("shape", "sizes"), SIZES.values(), ids=SIZES)
+def test_the_shape_of_an_array_hint_is_its_rank_and_sizes(shape: Any, sizes: tuple[int, ...] | None) -> None:
+    found = find_hint(np.ndarray[shape, np.dtype[np.float32]], "")
+    assert isinstance(found, TensorHint)
+    assert (found.datatypes, found.sizes) == ({"FP32"}, sizes)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shape", "fits"),
+    [
+        ((-1, 4), (3, 4), True),
+        ((-1, 4), (0, 4), True),
+        ((-1, 4), (4, 3), False),
+        ((-1, 4), (4,), False),
+        ((-1,), (3, 1), False),
+        ((), (), True),
+        ((), (1,), False),
+    ],
+)
+def test_the_shape_is_checked_both_ways(sizes: tuple[int, ...], shape: tuple[int, ...], fits: bool) -> None:
+    members: Any = tuple(int if size < 0 else Literal[size] for size in sizes)  # type: ignore[valid-type]
+    hint = find_hint(np.ndarray[types.GenericAlias(tuple, members), np.dtype[Any]], "")  # type: ignore[misc]  # pyright: ignore[reportInvalidTypeArguments]
+    assert isinstance(hint, TensorHint)
+    array = np.zeros(shape)
+    tensor = InferInputTensor("x", "FP64", list(shape), data=array)
+    if fits:
+        assert hint.decode(tensor) is array or array.shape == shape
+        assert hint.encode("y", array)[0].data.array is array
+        return
+    text = f"expected shape {list(sizes)}, got {list(shape)}"
+    with pytest.raises(CodecError) as decoding:
+        hint.decode(tensor)
+    assert str(decoding.value) == f"input 'x': {text}"
+    with pytest.raises(InferenceError) as encoding:
+        hint.encode("y", array)
+    assert str(encoding.value) == f"output 'y': {text}"
+
+
+def test_the_known_hints_are_one_sorted_list_without_repetitions() -> None:
+    known = known_hints()
+    assert known == sorted(set(known))
+    expected = {"Headers", "NDArray[numpy.float32]", "bool", "bytes", "datetime.datetime", "dict[str, numpy.ndarray]"}
+    assert expected | {"float", "list[int]", "list[str]", "numpy.float32", "pandas.Series", "pyarrow.Table"} <= {*known}
+
+
+def test_hints_with_arguments_that_are_no_class_of_numpys_are_errors() -> None:
+    with pytest.raises(CodecNotFound, match=r"^here: .*expected dimensions that are int or Literal\[4\], got str$"):
+        find_hint(np.ndarray[tuple[int, str], np.dtype[np.float32]], "here")
+    with pytest.raises(CodecNotFound, match=r"^here: expected names that are text, .*, got dict\[int"):
+        find_hint(dict[int, np.ndarray], "here")
+    with pytest.raises(CodecNotFound, match=r"^here: expected a hint of one tensor in dict\[str, …\], got dict\[str"):
+        find_hint(dict[str, dict[str, int]], "here")
+
+
 UNKNOWN: dict[str, tuple[Any, str]] = {
     "class": (set, "no codec for the type hint set; there are Headers, InferenceRequest, NDArray[numpy.float32]"),
     "bare list": (list, "no codec for the type hint list;"),
@@ -126,6 +190,8 @@ UNKNOWN: dict[str, tuple[Any, str]] = {
     "unhashable": ([str], "no codec for the type hint [<class 'str'>];"),
     "union": (list[str] | np.ndarray, "no codec for the type hint list[str] | numpy.ndarray;"),
     "number": (5, "no codec for the type hint 5;"),
+    "complex number": (np.complex64, "no V2 datatype carries numpy dtype complex64"),
+    "duration": (np.timedelta64, "no V2 datatype carries numpy dtype timedelta64"),
     "complex array": (NDArray[np.complex64], "no V2 datatype carries numpy dtype complex64"),
     "array of text": (
         NDArray[np.str_],

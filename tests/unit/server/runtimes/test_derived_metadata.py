@@ -69,7 +69,7 @@ def make(runtime: type[MLModel], **settings: Any) -> MLModel:
     return runtime(ModelSettings(name="m", implementation=runtime, **settings))
 
 
-def show(tensors: list[MetadataTensor]) -> list[tuple[str, str, list[int], dict[str, object]]]:
+def show(tensors: list[MetadataTensor]) -> list[tuple[str, str, list[int], dict[str, Any]]]:
     return [
         (
             each.name,
