@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from srv.runtimes._derived import OPTIONAL
+from srv.runtimes._derived import OPTIONAL, main_signature
 from srv_codecs.arrays import as_single_string, output_place
 from srv_codecs.classification import classify, take_classification
 from srv_codecs.hints import ImpliedTensor
@@ -50,7 +50,7 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
     # Too few comes before a wrong name, as in Triton: it says more.
     too_few = len(given) < len(known)
     if too_few:
-        _check_missing(request, optional_inputs(runtime.inputs, signature), list(known))
+        _check_missing(request, optional_inputs(runtime.inputs, signature or main_signature(runtime)), list(known))
     for index, tensor in enumerate(request.inputs):
         expected = known.get(tensor.name)
         if expected is not None:
@@ -58,7 +58,7 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
         elif not takes_rest:
             raise InputsNotFound(f"inputs[{index}]: unexpected inference input '{tensor.name}' for model '{model}'")
     if not too_few and not given.issuperset(known):
-        _check_missing(request, optional_inputs(runtime.inputs, signature), list(known))
+        _check_missing(request, optional_inputs(runtime.inputs, signature or main_signature(runtime)), list(known))
     if declared and runtime.settings.max_batch_size:
         _check_batch(request, runtime)
 

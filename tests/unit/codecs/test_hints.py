@@ -132,7 +132,8 @@ SIZES: dict[str, tuple[Any, tuple[int, ...] | None]] = {
 def test_the_shape_of_an_array_hint_is_its_rank_and_sizes(shape: Any, sizes: tuple[int, ...] | None) -> None:
     found = find_hint(np.ndarray[shape, np.dtype[np.float32]], "")
     assert isinstance(found, TensorHint)
-    assert (found.datatypes, found.sizes) == ({"FP32"}, sizes)
+    assert found.datatypes == {"FP32"}
+    assert found.sizes == sizes
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_the_shape_of_an_array_hint_is_its_rank_and_sizes(shape: Any, sizes: tup
 )
 def test_the_shape_is_checked_both_ways(sizes: tuple[int, ...], shape: tuple[int, ...], fits: bool) -> None:
     members: Any = tuple(int if size < 0 else Literal[size] for size in sizes)  # type: ignore[valid-type]
-    hint = find_hint(np.ndarray[types.GenericAlias(tuple, members), np.dtype[Any]], "")  # type: ignore[misc]  # pyright: ignore[reportInvalidTypeArguments]
+    hint = find_hint(np.ndarray[types.GenericAlias(tuple, members), np.dtype[Any]], "")  # pyright: ignore[reportInvalidTypeArguments]
     assert isinstance(hint, TensorHint)
     array = np.zeros(shape)
     tensor = InferInputTensor("x", "FP64", list(shape), data=array)
@@ -175,7 +176,7 @@ def test_the_known_hints_are_one_sorted_list_without_repetitions() -> None:
 
 def test_hints_with_arguments_that_are_no_class_of_numpys_are_errors() -> None:
     with pytest.raises(CodecNotFound, match=r"^here: .*expected dimensions that are int or Literal\[4\], got str$"):
-        find_hint(np.ndarray[tuple[int, str], np.dtype[np.float32]], "here")
+        find_hint(np.ndarray[tuple[int, str], np.dtype[np.float32]], "here")  # type: ignore[type-var]  # pyright: ignore[reportInvalidTypeArguments]
     with pytest.raises(CodecNotFound, match=r"^here: expected names that are text, .*, got dict\[int"):
         find_hint(dict[int, np.ndarray], "here")
     with pytest.raises(CodecNotFound, match=r"^here: expected a hint of one tensor in dict\[str, …\], got dict\[str"):
