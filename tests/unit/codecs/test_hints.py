@@ -132,7 +132,7 @@ SIZES: dict[str, tuple[Any, tuple[int, ...] | None]] = {
 def test_the_shape_of_an_array_hint_is_its_rank_and_sizes(shape: Any, sizes: tuple[int, ...] | None) -> None:
     found = find_hint(np.ndarray[shape, np.dtype[np.float32]], "")
     assert isinstance(found, TensorHint)
-    assert found.datatypes == {"FP32"}
+    assert found.datatypes == frozenset({"FP32"})
     assert found.sizes == sizes
 
 
@@ -149,8 +149,9 @@ def test_the_shape_of_an_array_hint_is_its_rank_and_sizes(shape: Any, sizes: tup
     ],
 )
 def test_the_shape_is_checked_both_ways(sizes: tuple[int, ...], shape: tuple[int, ...], fits: bool) -> None:
-    members: Any = tuple(int if size < 0 else Literal[size] for size in sizes)  # type: ignore[valid-type]
-    hint = find_hint(np.ndarray[types.GenericAlias(tuple, members), np.dtype[Any]], "")  # pyright: ignore[reportInvalidTypeArguments]
+    literal: Any = Literal
+    shaped: Any = types.GenericAlias(tuple, tuple(int if size < 0 else literal[size] for size in sizes))
+    hint = find_hint(np.ndarray[shaped, np.dtype[Any]], "")
     assert isinstance(hint, TensorHint)
     array = np.zeros(shape)
     tensor = InferInputTensor("x", "FP64", list(shape), data=array)
