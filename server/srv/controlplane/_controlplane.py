@@ -77,9 +77,7 @@ class ControlPlane:
             present = {settings.name for settings in found} | {model.name for model in broken}
         entries = self._registry.entries()
         known = [
-            _index(entry)
-            for entry in entries
-            if (entry.loaded is not None and entry.says_ready) or not only_ready
+            _index(entry) for entry in entries if (entry.loaded is not None and entry.says_ready) or not only_ready
         ]
         return known + [ModelIndex(name=name) for name in sorted(present - {entry.name for entry in entries})]
 
