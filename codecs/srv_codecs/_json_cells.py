@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 import numpy as np
@@ -52,6 +52,5 @@ class JsonCellsCodec(ListCodec[object]):
 
 def _from_numpy(value: object) -> object:
     if isinstance(value, (np.ndarray, np.generic)):
-        plain: object = value.tolist()
-        return plain
+        return cast("object", value.tolist())
     raise TypeError(f"got {type(value).__name__}")

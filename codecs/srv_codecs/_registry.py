@@ -278,7 +278,7 @@ class CodecRegistry(Generic[C]):
         if len(entries) > 1:
             self._failed.add(content_type)
             raise CodecNotFound(f"{text} is offered by {' and by '.join(map(show_entry_point, entries))}")
-        (entry,) = entries
+        entry = entries[0]
         try:
             codec: C = entry.load()
             self._check_class(codec, entry.value)
