@@ -193,7 +193,7 @@ def test_an_output_that_the_client_wants_otherwise_than_it_can_be_is_the_clients
     assert str(caught.value) == (
         "output 'y': expected a list of str, got ndarray (content type 'str' is what the request asks for)"
     )
-    with pytest.raises(InferenceError, match="expected a list of str, got ndarray$"):
+    with pytest.raises(InferenceError, match=r"expected a list of str, got ndarray$"):
         make_model(outputs="str").encode(np.zeros(1), RequestOutput("y"))
     with pytest.raises(InferenceError, match=r"^output 'y': no codec encodes float$"):
         make_model().encode(1.5, RequestOutput("y"))
