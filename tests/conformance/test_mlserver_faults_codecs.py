@@ -155,7 +155,10 @@ COLUMNS: dict[str, tuple[pd.Series[Any], str, str | None, list[object]]] = {
         pd.Series(pd.to_datetime(["2026-11-22"])), "BYTES", "datetime", [pd.Timestamp("2026-11-22")],
     ),
     "datetimes of a zone": (
-        pd.Series(pd.to_datetime(["2026-11-22"], utc=True)), "BYTES", "datetime", [pd.Timestamp("2026-11-22", tz="UTC")],
+        pd.Series(pd.to_datetime(["2026-11-22"], utc=True)),
+        "BYTES",
+        "datetime",
+        [pd.Timestamp("2026-11-22", tz="UTC")],
     ),
     "categories": (pd.Series(["a", "b"], dtype="category"), "BYTES", "str", ["a", "b"]),
     "categories of numbers": (pd.Series([3, 4], dtype="category"), "INT64", None, [3, 4]),
