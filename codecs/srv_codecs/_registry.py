@@ -273,12 +273,11 @@ class CodecRegistry(Generic[C]):
         Raises:
             CodecNotFound: two packages offer it, or it cannot be imported, which is logged.
         """
-        entries = self._offered[content_type]
+        entry, *others = self._offered[content_type]
         text = f"{_prefix(where)}the {self._noun} codec for content type '{content_type}'"
-        if len(entries) > 1:
+        if others:
             self._failed.add(content_type)
-            raise CodecNotFound(f"{text} is offered by {' and by '.join(map(show_entry_point, entries))}")
-        entry = entries[0]
+            raise CodecNotFound(f"{text} is offered by {' and by '.join(map(show_entry_point, (entry, *others)))}")
         try:
             codec: C = entry.load()
             self._check_class(codec, entry.value)

@@ -57,7 +57,7 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a folder for packages, which are forgotten with the test."""
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     made = Site(tmp_path)
     yield made
     for package in made.packages:
@@ -103,10 +103,8 @@ def test_a_hint_finds_the_codec_of_a_package(site: Site, monkeypatch: pytest.Mon
         monkeypatch.setattr(module, "input_codecs", registry)
     assert _hints.find_hint(np.ndarray, "x").codec is NumpyCodec
     assert "offered_c" not in sys.modules
-    import offered_c  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]  # installed above
-
-    hint: object = offered_c.Value  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # as above
-    assert _hints.find_hint(hint, "x").codec is registry.find("my-type")
+    package: Any = importlib.import_module("offered_c")
+    assert _hints.find_hint(package.Value, "x").codec is registry.find("my-type")
 
 
 @pytest.mark.parametrize(
@@ -179,17 +177,16 @@ def test_a_model_cannot_register_what_a_package_offers(site: Site) -> None:
 def test_a_package_may_register_what_it_offers(site: Site) -> None:
     """By the decorator, as it did when there were no entry points."""
     site.install("offered_e", {"my-type": "offered_e:Codec"}, CODEC.format(content_type="my-type"))
-    import offered_e  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]  # installed above
-
+    package: Any = importlib.import_module("offered_e")
     registry = make_registry()
-    codec: AnyInputCodec = offered_e.Codec  # pyright: ignore[reportUnknownMemberType]  # as above
+    codec: AnyInputCodec = package.Codec
     assert registry.register(codec) is codec
     assert registry.find("my-type") is codec
 
 
 def test_a_distribution_that_is_on_the_path_twice_is_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.install("offered_f", {"my-type": "offered_f:Codec"}, CODEC.format(content_type="my-type"))
-    monkeypatch.syspath_prepend(site.folder)
+    monkeypatch.setattr(sys, "path", [str(site.folder), *sys.path])
     assert len(find_entry_points("srv.input_codecs")["my-type"]) == 1
 
 

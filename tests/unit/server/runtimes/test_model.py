@@ -183,7 +183,7 @@ def test_encode_goes_by_the_request_then_the_metadata_then_the_payload_then_the_
     wanted: str | None, metadata: str | None, default: Any, payload: object, found: str | None, data: list[object]
 ) -> None:
     output = make_model(outputs=metadata).encode(payload, RequestOutput("y", content_type(wanted)), default)
-    assert (output.name, output.parameters.content_type, output.data) == ("y", found, data)
+    assert (output.name, output.parameters.content_type, output.data.root) == ("y", found, data)
 
 
 def test_an_output_that_the_client_wants_otherwise_than_it_can_be_is_the_clients_error() -> None:
@@ -261,6 +261,10 @@ def load(runtime: type[MLModel], check: Callable[[ModelRegistry, MLModel], objec
     return asyncio.run(run())
 
 
+def nothing(*_: object) -> None:
+    """Do nothing with a model that is loaded."""
+
+
 class Returns(MLModel):
     """Returns from load() what `value` says, having set `ready` if `sets` says something."""
 
@@ -315,25 +319,28 @@ def test_what_load_returns_says_whether_the_model_is_ready(
 def test_what_is_false_is_a_load_that_failed(value: object) -> None:
     runtime = type("Returning", (Returns,), {"value": value})
     with pytest.raises(LoadError, match=r"load\(\) returned "):
-        load(runtime, lambda *_: None)
+        load(runtime, nothing)
 
 
 def test_what_users_of_mlserver_write_in_load() -> None:
     class Wild(MLModel):
         async def load(self) -> bool:
             self.seen = self._settings.name, self._inputs, self.inputs[0].name, self.outputs, self.version
-            self.ready = await super().load()
+            base: Any = super()
+            self.ready = await base.load()
             self.outputs = [MetadataTensor(name="y", datatype="FP32", shape=[-1])]
             self.inputs.append(MetadataTensor(name="z", datatype="FP32", shape=[-1]))
             return self.ready
 
         async def metadata(self) -> MetadataModelResponse:
-            found = await super().metadata()  # type: ignore[misc]  # the base's own is async
+            base: Any = super()
+            found: MetadataModelResponse = await base.metadata()
             found.platform = "mine"
             return found
 
         async def unload(self) -> bool:
-            return bool(await super().unload())  # type: ignore[misc]  # as above
+            base: Any = super()
+            return bool(await base.unload())
 
     first = MetadataTensor(name="x", datatype="FP32", shape=[-1])
 
@@ -401,14 +408,14 @@ def test_a_runtime_that_says_that_it_is_not_ready_is_not_and_who_waits_is_told()
             "outputs[0].parameters.content_type: no input codec for content type 'pd', which is one of whole requests",
         ),
         (
-            {"inputs": [MetadataTensor("x", "BYTES", [-1], Parameters(content_type=5))]},  # type: ignore[arg-type]
+            {"inputs": [MetadataTensor("x", "BYTES", [-1], Parameters(content_type=5))]},
             "parameters.content_type: expected a string, got 5",
         ),
     ],
 )
 def test_a_model_whose_content_types_nobody_knows_is_not_loaded(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(LoadError) as caught:
-        load(Returns, lambda *_: None, **settings)
+        load(Returns, nothing, **settings)
     assert text in str(caught.value)
 
 
