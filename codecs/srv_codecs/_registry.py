@@ -100,7 +100,8 @@ class CodecRegistry(Generic[C]):
         self._of_models: dict[str, dict[str, C]] = {}
         self._lazy = {codec.content_type: codec for codec in lazy}
         self._group = group
-        self._failed: set[str] = set()
+        # Why, by content type: what cannot be imported is not tried again.
+        self._failed: dict[str, str] = {}
         self._counterpart = counterpart
         if counterpart is not None:
             counterpart._counterpart = self  # noqa: SLF001  # another of this class
@@ -273,24 +274,32 @@ class CodecRegistry(Generic[C]):
         Raises:
             CodecNotFound: two packages offer it, or it cannot be imported, which is logged.
         """
-        entry, *others = self._offered[content_type]
-        text = f"{_prefix(where)}the {self._noun} codec for content type '{content_type}'"
-        if others:
-            self._failed.add(content_type)
-            raise CodecNotFound(f"{text} is offered by {' and by '.join(map(show_entry_point, (entry, *others)))}")
+        if content_type not in self._failed:
+            try:
+                codec = self._import(content_type, *self._offered[content_type])
+            except CodecNotFound as error:
+                self._failed[content_type] = error.message
+            else:
+                self._codecs[content_type] = codec
+                return codec
+        raise CodecNotFound(f"{_prefix(where)}{self._failed[content_type]}")
+
+    def _import(self, content_type: str, *entries: EntryPoint) -> C:
+        names = " and by ".join(map(show_entry_point, entries))
+        text = f"the {self._noun} codec for content type '{content_type}'"
+        if len(entries) > 1:
+            raise CodecNotFound(f"{text} is offered by {names}")
         try:
-            codec: C = entry.load()
-            self._check_class(codec, entry.value)
-            if content_type != codec.ContentType:
-                raise CodecError(f"{entry.value}.ContentType: expected '{content_type}', got '{codec.ContentType}'")  # noqa: TRY301
+            codec: C = entries[0].load()
+            self._check_class(codec, entries[0].value)
+            if codec.ContentType != content_type:
+                raise CodecError(f"{names}: ContentType: expected '{content_type}', got '{codec.ContentType}'")  # noqa: TRY301  # told like any other
         except Exception as error:
-            if content_type not in self._failed:
-                _logger.warning("%s, %s, cannot be loaded", text, show_entry_point(entry), exc_info=error)
-            self._failed.add(content_type)
-            # Only our own errors, and those of imports, are known to say nothing that is nobody's business.
-            why = f": {error}" if isinstance(error, CodecError | ImportError) else f" ({type(error).__name__})"
-            raise CodecNotFound(f"{text}, {show_entry_point(entry)}, cannot be loaded{why}") from error
-        self._codecs[content_type] = codec
+            _logger.warning("%s, %s, cannot be loaded", text, names, exc_info=error)
+            # The text of any other error may hold what is nobody's business.
+            told = isinstance(error, CodecError | ModuleNotFoundError)
+            why = f": {error}" if told else f" ({type(error).__name__})"
+            raise CodecNotFound(f"{text}, {names}, cannot be loaded{why}") from error
         return codec
 
     def _check_class(self, codec: object, where: str) -> None:

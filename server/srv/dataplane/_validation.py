@@ -180,8 +180,7 @@ def check_content_types(request: ModelInferRequest) -> None:
 
 
 def _check_content_type(registry: CodecRegistry[Any], parameters: Parameters, where: str = "") -> None:
-    # Most have none.
-    if not parameters or "content_type" not in parameters:
+    if "content_type" not in parameters:
         return
     try:
         content_type = parameters.content_type

@@ -117,7 +117,7 @@ def test_a_hint_finds_the_codec_of_a_package(site: Site, monkeypatch: pytest.Mon
         (
             "broken:Codec",
             CODEC.format(content_type="other"),
-            "cannot be loaded: broken:Codec.ContentType: expected 'my-type', got 'other'",
+            "cannot be loaded: broken:Codec of broken: ContentType: expected 'my-type', got 'other'",
         ),
     ],
 )
