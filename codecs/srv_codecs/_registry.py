@@ -24,7 +24,7 @@ from srv_codecs._string import StringCodec, StringRequestCodec
 from srv_protocol.errors import CodecError, CodecNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from importlib.metadata import EntryPoint
     from typing import TypeAlias
 
@@ -276,7 +276,7 @@ class CodecRegistry(Generic[C]):
         """
         if content_type not in self._failed:
             try:
-                codec = self._import(content_type, *self._offered[content_type])
+                codec = self._import(content_type, self._offered[content_type])
             except CodecNotFound as error:
                 self._failed[content_type] = error.message
             else:
@@ -284,7 +284,7 @@ class CodecRegistry(Generic[C]):
                 return codec
         raise CodecNotFound(f"{_prefix(where)}{self._failed[content_type]}")
 
-    def _import(self, content_type: str, *entries: EntryPoint) -> C:
+    def _import(self, content_type: str, entries: Sequence[EntryPoint]) -> C:
         names = " and by ".join(map(show_entry_point, entries))
         text = f"the {self._noun} codec for content type '{content_type}'"
         if len(entries) > 1:

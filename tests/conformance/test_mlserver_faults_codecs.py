@@ -215,7 +215,7 @@ class Wild(InputCodec[Any]):
 
     @classmethod
     def decode_output(cls, response_output: ResponseOutput) -> Any:
-        return complex(*response_output.data)
+        return complex(*np.asarray(response_output.data))
 
     @classmethod
     def encode_input(cls, name: str, payload: Any, **kwargs: Any) -> RequestInput:
@@ -224,7 +224,7 @@ class Wild(InputCodec[Any]):
 
     @classmethod
     def decode_input(cls, request_input: RequestInput) -> Any:
-        return complex(*request_input.data)
+        return complex(*np.asarray(request_input.data))
 
 
 class WildRequest(RequestCodec[Any]):
