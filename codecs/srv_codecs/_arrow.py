@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from srv_codecs._arrays import tensor_array
 from srv_codecs._columns import check_column, check_table, check_unique
-from srv_codecs._content_types import decode_tensor, find_input_codec
+from srv_codecs._content_types import decode_tensor
 from srv_codecs._datetime import DatetimeCodec
 from srv_codecs._elements import bytes_array
+from srv_codecs._numpy import NumpyCodec
 from srv_codecs._packed import Packed
 from srv_codecs._table_codec import TableCodec
 from srv_codecs._tensor_codec import TensorCodec
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from srv_codecs._place import Place
+    from srv_codecs._registry import AnyInputCodec
     from srv_codecs._side import Side
     from srv_protocol.inference import Tensor
 
@@ -142,9 +144,11 @@ def _unpack_columns(tensors: Sequence[Tensor], side: Side) -> list[pa.Array[Any]
 
 
 def _unpack(tensor: Tensor, place: Place) -> pa.Array[Any]:
-    content_type = tensor.parameters.content_type
-    if content_type not in {None, ArrowCodec.ContentType, "np"}:
-        return _from_codec(tensor, place)
+    # Those two present what is in the tensor already.
+    if tensor.parameters.content_type not in {ArrowCodec.ContentType, NumpyCodec.ContentType}:
+        decoded = decode_tensor(tensor)
+        if decoded is not None and decoded[0] not in {ArrowCodec, NumpyCodec}:
+            return _from_codec(*decoded, place)
     kind = _TYPES.get(tensor.datatype)
     if tensor.datatype == Datatype.BYTES:
         return pa.array(bytes_array(tensor, place).reshape(-1).tolist(), kind)
@@ -157,11 +161,9 @@ def _unpack(tensor: Tensor, place: Place) -> pa.Array[Any]:
     return pa.Array.from_buffers(kind, aligned.size, [None, pa.py_buffer(aligned.data)])
 
 
-def _from_codec(tensor: Tensor, place: Place) -> pa.Array[Any]:
-    """Return the array of what the tensor's own content type makes of it."""
-    codec = find_input_codec(tensor)
-    assert codec is not None  # noqa: S101  # there is a content type
-    values: Any = decode_tensor(tensor, codec)
+def _from_codec(codec: AnyInputCodec, decoded: object, place: Place) -> pa.Array[Any]:
+    """Return the array of what the tensor's own content type has made of it."""
+    values: Any = decoded
     if codec is DatetimeCodec and len({value.tzinfo is None for value in values}) > 1:
         # Arrow would take those without for UTC.
         raise place.fail("", "expected points in time that all have a UTC offset, or none that has one")

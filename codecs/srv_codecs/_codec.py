@@ -5,6 +5,7 @@ An :class:`InputCodec` presents one tensor to the runtime, a :class:`RequestCode
 
 from __future__ import annotations
 
+import warnings
 from typing import ClassVar, Generic, TypeVar
 
 from srv_protocol.errors import CodecError, InferenceError
@@ -52,6 +53,18 @@ class InputCodec(Generic[T]):
     def decode_output(cls, response_output: InferOutputTensor) -> T:
         """Return the value that a response's tensor holds."""
         return cls.decode_input(_as_input(response_output))
+
+    @classmethod
+    def encode(cls, name: str, payload: T) -> InferOutputTensor:
+        """Call :meth:`encode_output`: MLServer's old name of it, deprecated there too."""
+        _warn_of_old_name("encode", "encode_output")
+        return cls.encode_output(name, payload)
+
+    @classmethod
+    def decode(cls, request_input: InferInputTensor) -> T:
+        """Call :meth:`decode_input`: MLServer's old name of it, deprecated there too."""
+        _warn_of_old_name("decode", "decode_input")
+        return cls.decode_input(request_input)
 
 
 class RequestCodec(Generic[T]):
@@ -109,6 +122,22 @@ class RequestCodec(Generic[T]):
                 [_as_input(output) for output in response.outputs],
             )
         )
+
+    @classmethod
+    def encode(cls, model_name: str, payload: T, model_version: str | None = None) -> ModelInferResponse:
+        """Call :meth:`encode_response`: MLServer's old name of it, deprecated there too."""
+        _warn_of_old_name("encode", "encode_response")
+        return cls.encode_response(model_name, payload, model_version)
+
+    @classmethod
+    def decode(cls, request: ModelInferRequest) -> T:
+        """Call :meth:`decode_request`: MLServer's old name of it, deprecated there too."""
+        _warn_of_old_name("decode", "decode_request")
+        return cls.decode_request(request)
+
+
+def _warn_of_old_name(old: str, new: str) -> None:
+    warnings.warn(f"{old}() is deprecated; use {new}()", DeprecationWarning, stacklevel=3)
 
 
 def _as_input(output: InferOutputTensor) -> InferInputTensor:

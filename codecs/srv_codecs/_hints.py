@@ -48,7 +48,7 @@ from srv_codecs._element_codecs import (
 )
 from srv_codecs._numbers import BooleansCodec, FloatsCodec, IntegersCodec
 from srv_codecs._numpy import NumpyCodec
-from srv_codecs._registry import input_codecs, request_codecs
+from srv_codecs._registry import input_codecs, load_offered_codecs, request_codecs
 from srv_codecs._tensor_codec import TensorCodec
 from srv_codecs._type_hints import canonical, expand, show, take_apart
 from srv_codecs._value_hints import PARTS, DictHint, TableHint, TensorHint
@@ -133,7 +133,8 @@ def search_codecs(hint: object) -> TensorHint | TableHint | None:
     for request_codec in request_codecs:
         if _has_hint(request_codec, wanted):
             return TableHint(show(hint), request_codec)
-    return None
+    # Those that packages offer are imported for a hint that is no other's.
+    return search_codecs(hint) if load_offered_codecs() else None
 
 
 def known_hints() -> list[str]:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from srv_codecs._elements import bytes_elements
 from srv_codecs._packed import Packed
-from srv_codecs._side import REQUEST, RESPONSE
 from srv_codecs._tensor_codec import TensorCodec
 from srv_codecs._tensor_form import TensorForm
 from srv_protocol.datatypes import Datatype
 
 if TYPE_CHECKING:
     from srv_codecs._place import Place
-    from srv_protocol.inference import InferInputTensor, InferOutputTensor, Tensor
+    from srv_protocol.inference import Tensor
 
 E = TypeVar("E")
 _BYTES: Final = frozenset({Datatype.BYTES.value})
@@ -49,33 +48,18 @@ class ListCodec(TensorCodec[list[E]]):
     @classmethod
     def pack(cls, payload: list[E], place: Place) -> Packed:
         """Return the elements, encoded, as a tensor without a name."""
-        return cls._pack(payload, place)
+        items: list[bytes] = []
+        for index, element in enumerate(cls._checked(payload, place)):
+            if not isinstance(element, cls.element_types):
+                raise place.fail(f"data[{index}]", f"expected {cls._kinds()}, got {type(element).__name__}")
+            items.append(cls.write(element, index, place))
+        return Packed(Datatype.BYTES, [len(items), 1], items, cls.ContentType)
 
     @classmethod
     def unpack(cls, tensor: Tensor, place: Place) -> list[E]:
         """Return the elements as a new list."""
         read = cls.read
         return [read(item, index, place) for index, item in enumerate(bytes_elements(tensor, place))]
-
-    @classmethod
-    def encode_output(cls, name: str, payload: list[E], *, use_bytes: bool = True) -> InferOutputTensor:
-        """Return a response's tensor; without `use_bytes` its data is ``str``, as a JSON encoder wants it."""
-        return cls._pack(payload, RESPONSE.place(name), use_bytes=use_bytes).as_output(name)
-
-    @classmethod
-    def encode_input(cls, name: str, payload: list[E], *, use_bytes: bool = True) -> InferInputTensor:
-        """Return a request's tensor; without `use_bytes` its data is ``str``, as a JSON encoder wants it."""
-        return cls._pack(payload, REQUEST.place(name), use_bytes=use_bytes).as_input(name)
-
-    @classmethod
-    def _pack(cls, payload: list[E], place: Place, *, use_bytes: bool = True) -> Packed:
-        items: list[bytes] = []
-        for index, element in enumerate(cls._checked(payload, place)):
-            if not isinstance(element, cls.element_types):
-                raise place.fail(f"data[{index}]", f"expected {cls._kinds()}, got {type(element).__name__}")
-            items.append(cls.write(element, index, place))
-        data = items if use_bytes else [item.decode() for item in items]
-        return Packed(Datatype.BYTES, [len(items), 1], data, cls.ContentType)
 
     @classmethod
     def _checked(cls, payload: object, place: Place) -> list[E] | tuple[E, ...]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from srv_codecs._elements import text_of
+from srv_protocol.datatypes import Datatype
 from srv_protocol.inference import InferInputTensor, InferOutputTensor, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from srv_protocol.datatypes import Datatype
+    from srv_codecs._place import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,16 @@ class Packed:
     shape: list[int]
     data: NDArray[np.generic] | Sequence[object]
     content_type: str | None
+
+    def as_text(self, place: Place) -> Packed:
+        """Return a BYTES tensor with ``str`` for data, which any JSON encoder takes, copied; any other as it is.
+
+        Fails at `place` for bytes that are not UTF-8.
+        """
+        if self.datatype != Datatype.BYTES:
+            return self
+        items = np.ravel(self.data).tolist() if isinstance(self.data, np.ndarray) else self.data
+        return replace(self, data=[text_of(item, index, place) for index, item in enumerate(items)])
 
     def as_output(self, name: str) -> InferOutputTensor:
         """Return the tensor of a response; it shares the data."""

@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-import msgspec
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
 from srv_codecs._arrays import tensor_array
 from srv_codecs._columns import check_table, check_unique
-from srv_codecs._content_types import decode_tensor, find_input_codec
+from srv_codecs._content_types import decode_tensor
 from srv_codecs._elements import bytes_elements, text_of
+from srv_codecs._json_cells import JsonCellsCodec
 from srv_codecs._packed import Packed
 from srv_codecs._raw import as_bytes
 from srv_codecs._table_codec import TableCodec
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
 # Any: the elements' types are known at run time only.
 Series: TypeAlias = "pd.Series[Any]"
 Dtype: TypeAlias = "np.dtype[Any] | pd.api.extensions.ExtensionDtype"
-
-JSON_CELLS = "pd_json"
-"""The content type of a column whose elements are JSON texts of lists, mappings or mixed values, as in MLServer."""
 
 
 class PandasCodec(TableCodec["pd.DataFrame"]):
@@ -88,28 +84,17 @@ class PandasCodec(TableCodec["pd.DataFrame"]):
 
 def unpack_column(tensor: Tensor, place: Place) -> Series:
     """Return a tensor that is one column as its content type says, or by its datatype; may be a view."""
-    if tensor.parameters.content_type == JSON_CELLS:
-        return pd.Series(_read_cells(tensor, place), dtype=object)
-    codec = find_input_codec(tensor)
-    if codec is not None:
-        values: Any = decode_tensor(tensor, codec)
+    decoded = decode_tensor(tensor)
+    if decoded is not None:
+        codec, values = cast("tuple[object, Any]", decoded)
+        if codec is JsonCellsCodec:
+            return pd.Series(values, dtype=object)
         return pd.Series(values.reshape(-1) if isinstance(values, np.ndarray) else values)
     if tensor.datatype == Datatype.BYTES:
         return pd.Series([text_of(item, index, place) for index, item in enumerate(bytes_elements(tensor, place))])
     if tensor.datatype == Datatype.BF16:
         raise place.fail("", f"pandas has no dtype for {Datatype.BF16}")
     return pd.Series(tensor_array(tensor, place).reshape(-1))
-
-
-def _read_cells(tensor: Tensor, place: Place) -> list[object]:
-    cells: list[object] = []
-    for index, item in enumerate(bytes_elements(tensor, place)):
-        text = text_of(item, index, place)
-        try:
-            cells.append(msgspec.json.decode(text))
-        except msgspec.DecodeError as error:
-            raise place.fail(f"data[{index}]", f"expected JSON text, got {text[:64]!r} ({error})") from None
-    return cells
 
 
 def pack_column(series: Series, place: Place) -> Packed:
@@ -150,7 +135,7 @@ def _pack_objects(series: Series, place: Place) -> Packed:
     """Return text, bytes, or the JSON of anything else."""
     items: list[object] = series.tolist()
     kinds = {type(item) for item in items if not _is_missing(item)}
-    write, content_type = _write_json, JSON_CELLS
+    write, content_type = _write_json, JsonCellsCodec.ContentType
     if kinds <= {str} or kinds == {bytes}:
         _check_present(series, place)
         write, content_type = as_bytes, "np" if kinds == {bytes} else "str"
@@ -159,17 +144,7 @@ def _pack_objects(series: Series, place: Place) -> Packed:
 
 
 def _write_json(item: object, index: int, place: Place) -> bytes:
-    try:
-        return json.dumps(None if _is_missing(item) else item, default=_from_numpy, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
-        raise place.fail(f"data[{index}]", f"expected a value that JSON can carry ({error})") from None
-
-
-def _from_numpy(value: object) -> object:
-    if isinstance(value, (np.ndarray, np.generic)):
-        plain: object = value.tolist()
-        return plain
-    raise TypeError(f"got {type(value).__name__}")
+    return JsonCellsCodec.write(None if _is_missing(item) else item, index, place)
 
 
 def _is_missing(item: object) -> bool:

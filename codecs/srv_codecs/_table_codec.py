@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from srv_codecs._codec import RequestCodec
 from srv_codecs._side import RECEIVED_RESPONSE, REQUEST, RESPONSE
@@ -40,17 +40,19 @@ class TableCodec(RequestCodec[T], ABC):
         """Return the value that `tensors` hold."""
 
     @classmethod
-    def encode_response(cls, model_name: str, payload: T, model_version: str | None = None) -> ModelInferResponse:
-        """Return the response of a model that holds `payload`."""
-        outputs = [packed.as_output(name) for name, packed in cls.pack(payload, RESPONSE)]
+    def encode_response(
+        cls, model_name: str, payload: T, model_version: str | None = None, *, use_bytes: bool = True
+    ) -> ModelInferResponse:
+        """Return a model's response; without `use_bytes`, BYTES are ``str``, as other JSON encoders want them."""
+        outputs = [packed.as_output(name) for name, packed in cls._pack(payload, RESPONSE, use_bytes=use_bytes)]
         return ModelInferResponse(
             model_name, model_version, parameters=Parameters(content_type=cls.ContentType), outputs=outputs
         )
 
     @classmethod
-    def encode_request(cls, payload: T) -> ModelInferRequest:
-        """Return a request that holds `payload`."""
-        inputs = [packed.as_input(name) for name, packed in cls.pack(payload, REQUEST)]
+    def encode_request(cls, payload: T, *, use_bytes: bool = True) -> ModelInferRequest:
+        """Return a request that holds `payload`; `use_bytes` as for :meth:`encode_response`."""
+        inputs = [packed.as_input(name) for name, packed in cls._pack(payload, REQUEST, use_bytes=use_bytes)]
         return ModelInferRequest(parameters=Parameters(content_type=cls.ContentType), inputs=inputs)
 
     @classmethod
@@ -63,9 +65,17 @@ class TableCodec(RequestCodec[T], ABC):
         """Return the value that a response holds."""
         return cls.unpack(response.outputs, RECEIVED_RESPONSE)
 
+    @classmethod
+    def _pack(cls, payload: T, side: Side, *, use_bytes: bool) -> Iterable[tuple[str, Packed]]:
+        packed = cls.pack(payload, side)
+        return packed if use_bytes else ((name, each.as_text(side.place(name))) for name, each in packed)
+
 
 class SingleTensorCodec(TableCodec[T]):
-    """A request of exactly one tensor, named ``input-1``, and a response of one, ``output-1``."""
+    """A request of exactly one tensor, named ``input-1``, and a response of one, ``output-1``.
+
+    A tensor that was decoded before, as its own content type says, is left as it is.
+    """
 
     @classmethod
     @abstractmethod
@@ -90,4 +100,7 @@ class SingleTensorCodec(TableCodec[T]):
             names = ", ".join(f"'{tensor.name}'" for tensor in tensors) or "none"
             raise CodecError(f"content type '{cls.ContentType}' expects exactly one {side.noun}, got {names}")
         (tensor,) = tensors
+        if tensor.decoded is not None:
+            # As the tensor's own content type has it, which may be no T: it says more than that of the request.
+            return cast("T", tensor.decoded[1])
         return cls.tensor_codec().unpack(tensor, side.place(tensor.name))

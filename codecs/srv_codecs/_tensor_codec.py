@@ -43,14 +43,14 @@ class TensorCodec(InputCodec[T], ABC):
         """Return the value that `tensor` holds; fail at `place`."""
 
     @classmethod
-    def encode_output(cls, name: str, payload: T) -> InferOutputTensor:
-        """Return a response's tensor that holds `payload`."""
-        return cls.pack(payload, RESPONSE.place(name)).as_output(name)
+    def encode_output(cls, name: str, payload: T, *, use_bytes: bool = True) -> InferOutputTensor:
+        """Return a response's tensor; without `use_bytes`, BYTES are ``str``, as other JSON encoders want them."""
+        return cls._pack(payload, RESPONSE.place(name), use_bytes=use_bytes).as_output(name)
 
     @classmethod
-    def encode_input(cls, name: str, payload: T) -> InferInputTensor:
-        """Return a request's tensor that holds `payload`."""
-        return cls.pack(payload, REQUEST.place(name)).as_input(name)
+    def encode_input(cls, name: str, payload: T, *, use_bytes: bool = True) -> InferInputTensor:
+        """Return a request's tensor; `use_bytes` as for :meth:`encode_output`."""
+        return cls._pack(payload, REQUEST.place(name), use_bytes=use_bytes).as_input(name)
 
     @classmethod
     def decode_input(cls, request_input: InferInputTensor) -> T:
@@ -61,3 +61,8 @@ class TensorCodec(InputCodec[T], ABC):
     def decode_output(cls, response_output: InferOutputTensor) -> T:
         """Return the value that a response's tensor holds."""
         return cls.unpack(response_output, RECEIVED_RESPONSE.place(response_output.name))
+
+    @classmethod
+    def _pack(cls, payload: T, place: Place, *, use_bytes: bool) -> Packed:
+        packed = cls.pack(payload, place)
+        return packed if use_bytes else packed.as_text(place)

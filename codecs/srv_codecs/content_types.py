@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 from srv_codecs._base64 import Base64Codec
 from srv_codecs._codec import InputCodec, RequestCodec
-from srv_codecs._content_types import find_input_codec, find_request_codec
+from srv_codecs._content_types import (
+    decode_tensor,
+    find_input_codec,
+    find_request_codec,
+    get_decoded,
+    get_decoded_or_raw,
+    has_decoded,
+)
 from srv_codecs._datetime import DatetimeCodec
+from srv_codecs._json_cells import JsonCellsCodec
 from srv_codecs._numpy import NumpyCodec, NumpyRequestCodec
 from srv_codecs._registry import (
     AnyInputCodec,
@@ -20,6 +28,7 @@ from srv_codecs._registry import (
     LazyCodec,
     codec_scope,
     input_codecs,
+    load_offered_codecs,
     register_input_codec,
     register_request_codec,
     release_codecs,
@@ -41,6 +50,7 @@ __all__ = [
     "CodecRegistry",
     "DatetimeCodec",
     "InputCodec",
+    "JsonCellsCodec",
     "LazyCodec",
     "NumpyCodec",
     "NumpyRequestCodec",
@@ -49,9 +59,14 @@ __all__ = [
     "StringCodec",
     "StringRequestCodec",
     "codec_scope",
+    "decode_tensor",
     "find_input_codec",
     "find_request_codec",
+    "get_decoded",
+    "get_decoded_or_raw",
+    "has_decoded",
     "input_codecs",
+    "load_offered_codecs",
     "register_input_codec",
     "register_request_codec",
     "release_codecs",

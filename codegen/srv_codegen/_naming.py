@@ -20,6 +20,7 @@ RESERVED_FIELDS: Final = frozenset(
         "bytes",
         "check_encodable",
         "data",
+        "decoded",
         "dict",
         "dump",
         "float",

@@ -20,6 +20,9 @@ _Value = TypeVar("_Value")
 # Those of int64_param and of uint64_param.
 _LOWEST: Final = -(1 << 63)
 _HIGHEST: Final = (1 << 64) - 1
+# Between the values of a name that is given twice (RFC 9110, section 5.2; of cookies, RFC 9113, section 8.2.3).
+_SEPARATOR: Final = ", "
+_SEPARATORS: Final = {"cookie": "; "}
 
 ParameterValue = bool | int | float | str | bytes | None
 """A parameter's value; bytes occur in load requests only, and ``None`` is a value that the sender left unset."""
@@ -93,10 +96,11 @@ class _Dict(dict[str, _Value]):
 class Headers(_Dict[str]):
     """HTTP headers or gRPC metadata by name; names are compared without regard to case (RFC 9110, section 5.1).
 
-    Names are kept in lower case. A name given twice keeps both values, joined by ``", "`` (RFC 9110, section 5.2).
+    Names are kept in lower case. A name given twice keeps both values, joined by ``", "``, cookies by ``"; "``
+    (RFC 9110, section 5.2; RFC 9113, section 8.2.3). Those of ``set-cookie`` cannot be joined.
 
     Raises:
-        TypeError: a name or a value is no string; on every way in.
+        TypeError: a name or a value is no string, on every way in; or ``set-cookie`` is given twice.
     """
 
     __slots__ = ()
@@ -114,7 +118,7 @@ class Headers(_Dict[str]):
         for name, value in given:
             _check_header(name, value)
             present = self.get(name)
-            self[name] = value if present is None else f"{present}, {value}"
+            self[name] = value if present is None else _join(name.lower(), present, value)
 
     def __getitem__(self, name: str) -> str:
         return super().__getitem__(name.lower())
@@ -245,6 +249,12 @@ def _received_headers(value: object) -> Headers:
         return Headers(_as_headers(value))
     except TypeError as error:
         raise WireError(f"parameters.{error}") from None
+
+
+def _join(name: str, present: str, value: str) -> str:
+    if name == "set-cookie":
+        raise TypeError("headers: set-cookie cannot be given twice, since a comma stands within its values too")
+    return f"{present}{_SEPARATORS.get(name, _SEPARATOR)}{value}"
 
 
 def _check_header(name: object, value: object) -> None:

@@ -113,6 +113,8 @@ class Tensor(Message):
     datatype: str
     shape: list[int]
     parameters: Parameters
+    decoded: tuple[object, object] | None = None
+    """The codec that the tensor's content type, or the model's metadata, has named, and the value that it gave."""
     _data: TensorData | None = None
     _bound = False
 
@@ -132,6 +134,7 @@ class Tensor(Message):
     def data(self, values: TensorValues) -> None:
         self._data = values if isinstance(values, TensorData) else TensorData(values)
         self._bound = False
+        self.decoded = None
 
     @property
     def has_data(self) -> bool:
@@ -142,6 +145,7 @@ class Tensor(Message):
         """Set `data` to what the wire fields hold; the tensor stays encodable as it is."""
         self._data = data
         self._bound = True
+        self.decoded = None
 
     def check_encodable(self) -> None:
         """Refuse to drop data that has no wire form yet."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from srv._model_settings import ModelSettings
     from srv.controlplane._file_override import ModelFiles
-    from srv.controlplane._registry import ModelRegistry
+    from srv.controlplane._registry import ModelEntry, ModelRegistry
     from srv.controlplane._repository import ModelRepository
 
 _logger: Final = logging.getLogger("srv")
@@ -77,9 +77,7 @@ class ControlPlane:
             present = {settings.name for settings in found} | {model.name for model in broken}
         entries = self._registry.entries()
         known = [
-            ModelIndex(name=entry.name, version=entry.version, state=entry.state.value, reason=entry.reason)
-            for entry in entries
-            if entry.loaded is not None or not only_ready
+            _index(entry) for entry in entries if (entry.loaded is not None and entry.says_ready) or not only_ready
         ]
         return known + [ModelIndex(name=name) for name in sorted(present - {entry.name for entry in entries})]
 
@@ -207,3 +205,8 @@ def _check_name(name: str) -> None:
         raise InvalidInput("Model name cannot be empty")
     if "/" in name or "\\" in name or "\0" in name or name in {".", ".."}:
         raise InvalidInput("model name must not contain path traversal characters")
+
+
+def _index(entry: ModelEntry) -> ModelIndex:
+    state, reason = entry.shown
+    return ModelIndex(name=entry.name, version=entry.version, state=state.value, reason=reason)

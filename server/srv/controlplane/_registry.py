@@ -12,6 +12,7 @@ from srv._status import error_text
 from srv.controlplane._hiding import hide_folder
 from srv.controlplane._model_config import check_config
 from srv.runtimes._calls import Caller
+from srv.runtimes._checks import check_content_types, load_runtime
 from srv.runtimes._importer import ModelCode
 from srv.runtimes._loaded import LoadedModel, model_scope, release
 from srv.runtimes._model import MLModel
@@ -58,6 +59,16 @@ class ModelEntry:
     def wanted(self) -> bool:
         """Whether the model should be ready; one that somebody unloaded should not."""
         return not self._unloaded
+
+    @property
+    def says_ready(self) -> bool:
+        """Whether no runtime says of itself that it is not ready."""
+        return self.loaded is None or self.loaded.runtime.ready
+
+    @property
+    def shown(self) -> tuple[ModelState, str]:
+        """The state and the reason that the repository index shows."""
+        return (self.state, self.reason) if self.says_ready else (ModelState.UNAVAILABLE, "its runtime is not ready")
 
     def fail(self, reason: str) -> None:
         """Become unavailable for a reason."""
@@ -138,7 +149,7 @@ class ModelRegistry:
         if version and version not in versions:
             raise _no_version(name, version)
         entries: Iterable[ModelEntry] = [versions[version]] if version else versions.values()
-        return any(entry.loaded is not None for entry in entries)
+        return any(entry.loaded is not None and entry.says_ready for entry in entries)
 
     def report_broken(self, models: Sequence[BrokenModel]) -> None:
         """Take note of all models whose settings cannot be read now; those of an earlier report are forgotten.
@@ -241,12 +252,11 @@ class ModelRegistry:
                 else:
                     raise LoadError(f"{settings.implementation_} is no subclass of srv.MLModel")  # noqa: TRY301
                 runtime = await caller.call(_constructor(runtime_class), settings)
-                if await caller.call(runtime.load) is False:
-                    raise LoadError("load() returned False")  # noqa: TRY301
+                await load_runtime(runtime, caller, self._changes.notify)
                 _check_runtime(runtime)
+                check_content_types(runtime)
                 loaded = LoadedModel(runtime, caller, code)
                 check_config(loaded)
-                runtime.ready = True
                 return loaded
         except BaseException:
             # A start that was cancelled may still run on its thread: close() waits for it.

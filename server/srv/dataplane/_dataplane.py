@@ -14,7 +14,15 @@ from srv.dataplane._deadline import Deadline
 from srv.dataplane._options import FINAL, take_options
 from srv.dataplane._recording import Recording
 from srv.dataplane._timeline import now
-from srv.dataplane._validation import Wanted, batch_size, check_inputs, check_outputs, check_requested, finish_response
+from srv.dataplane._validation import (
+    Wanted,
+    batch_size,
+    check_content_types,
+    check_inputs,
+    check_outputs,
+    check_requested,
+    finish_response,
+)
 from srv.runtimes._calls import Ticket
 from srv.tracing._request_trace import RequestTrace
 from srv_protocol.errors import InferenceError, InvalidInput, ModelNotFound, ModelNotReady, Unsupported, WireError
@@ -87,12 +95,12 @@ class DataPlane:
     def is_ready(self) -> bool:
         """Whether every model is ready and the server neither starts nor stops.
 
-        A model that somebody unloaded does not count; one that failed does.
+        A model that somebody unloaded does not count; one that failed does, or that says itself that it is not ready.
         """
         if not self._state.started or self._state.stopping:
             return False
         return all(
-            entry.state in {ModelState.READY, ModelState.UNLOADING} or not entry.wanted
+            (entry.state in {ModelState.READY, ModelState.UNLOADING} and entry.says_ready) or not entry.wanted
             for entry in self._registry.entries()
         )
 
@@ -208,7 +216,7 @@ class DataPlane:
     def model_names(self) -> list[str]:
         """Return the names of the models that are ready."""
         entries = self._registry.entries()
-        return list(dict.fromkeys(entry.name for entry in entries if entry.loaded is not None))
+        return list(dict.fromkeys(entry.name for entry in entries if entry.loaded is not None and entry.says_ready))
 
     async def infer(
         self, request: ModelInferRequest, headers: Headers, times: Timeline, encode: Callable[[ModelInferResponse], _R]
@@ -317,7 +325,10 @@ class DataPlane:
     def _find(self, request: ModelInferRequest) -> LoadedModel:
         if not request.model_name:
             raise ModelNotFound("", request.model_version)
-        return self._registry.find(request.model_name, request.model_version)
+        model = self._registry.find(request.model_name, request.model_version)
+        if not model.runtime.ready:
+            raise ModelNotReady(f"model '{request.model_name}' is not ready: its runtime says so")
+        return model
 
     def _record(self, model: LoadedModel, request: ModelInferRequest, times: Timeline) -> Recording:
         version = model.runtime.version or ""
@@ -336,6 +347,7 @@ class DataPlane:
         request.parameters.headers = headers
         check_inputs(request, model.runtime, signature)
         check_requested(request)
+        check_content_types(request)
         check_outputs(request, model.runtime.outputs)
         # The runtime may write into the request.
         return Wanted(request.id, tuple(request.outputs))

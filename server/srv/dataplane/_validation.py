@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from srv.runtimes._derived import OPTIONAL, main_signature
 from srv_codecs.arrays import as_single_string, output_place
 from srv_codecs.classification import classify, take_classification
+from srv_codecs.content_types import input_codecs, request_codecs
 from srv_codecs.hints import ImpliedTensor
-from srv_protocol.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound
+from srv_protocol.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound, WireError
 from srv_protocol.inference import InferOutputTensor, ModelInferResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from srv.runtimes._model import MLModel
+    from srv_codecs.content_types import CodecRegistry
     from srv_codecs.hints import Signature
     from srv_protocol.inference import (
         InferInputTensor,
         InferRequestedOutputTensor,
         ModelInferRequest,
+        Parameters,
         TensorMetadata,
     )
 
@@ -154,6 +157,33 @@ def check_requested(request: ModelInferRequest) -> None:
             )
         seen.add(output.name)
         take_classification(output.parameters, f"outputs[{index}]")
+
+
+def check_content_types(request: ModelInferRequest) -> None:
+    """Check that every content type that a request names is known, whether or not the runtime will ask for it.
+
+    Those count that the model's own code has registered; no codec is imported for it.
+
+    Raises:
+        CodecNotFound: one is not.
+        WireError: one is no text.
+    """
+    _check_content_type(request_codecs, request.parameters)
+    for index, tensor in enumerate(request.inputs):
+        _check_content_type(input_codecs, tensor.parameters, f"inputs[{index}].")
+    for index, output in enumerate(request.outputs):
+        _check_content_type(input_codecs, output.parameters, f"outputs[{index}].")
+
+
+def _check_content_type(registry: CodecRegistry[Any], parameters: Parameters, where: str = "") -> None:
+    if "content_type" not in parameters:
+        return
+    try:
+        content_type = parameters.content_type
+    except WireError as error:
+        raise WireError(f"{where}{error.message}") from None
+    if content_type:
+        registry.check(content_type, f"{where}parameters.content_type")
 
 
 def check_outputs(request: ModelInferRequest, declared: Sequence[TensorMetadata]) -> None:

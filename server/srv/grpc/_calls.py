@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import binascii
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 from h2.exceptions import StreamClosedError
 
-from srv._headers import response_headers
+from srv._headers import BINARY, decode_binary, received_headers, response_headers
 from srv._state import SHUTTING_DOWN
 from srv._status import describe_error
-from srv_protocol.errors import InferenceError
-from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
     from grpclib.server import Stream
 
     from srv._metrics import Metrics
+    from srv_protocol.inference import Headers
 
     _Function: TypeAlias = Callable[[Stream[object, object]], Awaitable[None]]
     _HandlerFields: TypeAlias = tuple[_Function, Cardinality, type[object], type[object]]
@@ -45,9 +43,19 @@ _Res = TypeVar("_Res")
 
 
 def request_headers(stream: Stream[_Req, _Res]) -> Headers:
-    """Return a call's metadata; the text of a binary value (``-bin``) is its base64 form."""
-    items = stream.metadata.items() if stream.metadata is not None else ()
-    return Headers((name, value if isinstance(value, str) else b64encode(value).decode()) for name, value in items)
+    """Return a call's metadata; the text of a binary value (``-bin``) is its base64 form.
+
+    What frames the call (``:path``, ``te``, ``content-type``, ``grpc-…``) is not among it.
+
+    Raises:
+        InvalidInput: as :func:`srv._headers.received_headers`.
+    """
+    items = [] if stream.metadata is None else list(stream.metadata.items())
+    if stream.user_agent is not None:
+        items.append(("user-agent", stream.user_agent))
+    return received_headers(
+        (name, value if isinstance(value, str) else b64encode(value).decode()) for name, value in items
+    )
 
 
 def response_metadata(headers: Headers | None, model: str) -> list[tuple[str, str | bytes]]:
@@ -56,14 +64,16 @@ def response_metadata(headers: Headers | None, model: str) -> list[tuple[str, st
     Raises:
         InferenceError: a header is not valid.
     """
+    return as_metadata(response_headers(headers, model))
+
+
+def as_metadata(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str | bytes]]:
+    """Return headers that were found valid as trailing metadata."""
     metadata: list[tuple[str, str | bytes]] = []
-    for name, value in response_headers(headers, model):
-        if name.endswith("-bin"):
-            try:
-                metadata.append((name, b64decode(value, validate=True)))
-            except binascii.Error as error:
-                raise InferenceError(f"model '{model}': response header {name!r} is no base64: {error}") from None
-        elif value:  # grpclib refuses an empty one, which HTTP allows
+    for name, value in headers:
+        if name.endswith(BINARY):
+            metadata += ((name, each) for each in decode_binary(value))
+        elif value:  # gRPC knows no empty one, which HTTP allows
             metadata.append((name, value))
     return metadata
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import binascii
 import contextlib
 from typing import TYPE_CHECKING, Final
 
 import grpclib.server
 from grpclib.const import Status
-from grpclib.metadata import decode_bin_value, decode_timeout, encode_grpc_message
+from grpclib.metadata import decode_timeout, encode_grpc_message
 from h2.exceptions import StreamClosedError
 
+from srv._headers import BINARY, decode_binary
 from srv.grpc._messages import ACCEPTED_ENCODINGS, set_encoding
 from srv_codecs.compression import ENCODINGS, IDENTITY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from grpclib.protocol import Stream
 
@@ -41,7 +41,7 @@ class ConnectionHandler(grpclib.server.Handler):
         set_encoding(stream, dict(headers).get("grpc-encoding", IDENTITY))
         problem = _find_problem(headers)
         if problem is None:
-            super().accept(stream, list(headers), release)
+            super().accept(stream, list(_split(headers)), release)
         else:
             self._tasks[stream] = self.loop.create_task(_refuse(stream, *problem, release))
         # A task that is cancelled before its first step releases nothing. What the stream has received would count
@@ -55,10 +55,10 @@ def _find_problem(headers: _Headers) -> tuple[Status, str] | None:
         if name not in names:
             return Status.INVALID_ARGUMENT, f"the request has no {name}"
     for name, value in headers:
-        if name.endswith("-bin"):
+        if name.endswith(BINARY):
             try:
-                decode_bin_value(value.encode("ascii"))
-            except (binascii.Error, UnicodeEncodeError) as error:
+                decode_binary(value)
+            except ValueError as error:
                 return Status.INVALID_ARGUMENT, f"metadata {name!r}: expected base64, got {value[:32]!r} ({error})"
         elif name == "grpc-encoding" and value not in {IDENTITY, *ENCODINGS}:
             return Status.UNIMPLEMENTED, f"grpc-encoding: expected one of {ACCEPTED_ENCODINGS}, got {value[:32]!r}"
@@ -67,6 +67,15 @@ def _find_problem(headers: _Headers) -> tuple[Status, str] | None:
                 if decode_timeout(value) < _SHORTEST_TIMEOUT:
                     return Status.DEADLINE_EXCEEDED, f"the deadline has passed: grpc-timeout is {value}"
     return None
+
+
+def _split(headers: _Headers) -> Iterator[tuple[str, str]]:
+    """Yield headers, of a binary one each of the values that stand behind commas: grpclib would pass over these."""
+    for name, value in headers:
+        if name.endswith(BINARY) and "," in value:
+            yield from ((name, each.strip()) for each in value.split(","))
+        else:
+            yield name, value
 
 
 async def _refuse(stream: Stream, status: Status, message: str, release: Callable[[], object]) -> None:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 from grpclib.exceptions import StreamTerminatedError
 from h2.exceptions import StreamClosedError
 
+from srv._headers import merge_headers
 from srv._state import SHUTTING_DOWN
 from srv._status import describe_error
 from srv.dataplane._options import FINAL
 from srv.dataplane._timeline import GRPC, Timeline
-from srv.grpc._calls import request_headers, response_metadata
+from srv.grpc._calls import as_metadata, request_headers
 from srv.grpc._messages import requests, send
 from srv_codecs.grpc import OutputForms, lower_response
 from srv_protocol.errors import InferenceError, ModelNotReady, SrvError
@@ -65,6 +66,15 @@ class Session(ABC):
         self._bind = bind
         self._draining = draining
         self._headers = request_headers(stream)
+        self._sent: dict[str, str] = {}
+
+    def _lower(self, response: ModelInferResponse, forms: OutputForms) -> ModelInferResponse:
+        """Return a response as a message; its headers join those of the call, which has one place for all of them."""
+        self._sent = merge_headers(self._sent, response.parameters.headers, response.model_name)
+        return lower_response(response, forms, typed=False)
+
+    async def _finish(self) -> None:
+        await self._stream.send_trailing_metadata(metadata=as_metadata(self._sent.items()))
 
     @abstractmethod
     async def run(self) -> None:
@@ -114,6 +124,7 @@ class TritonSession(Session):
             raise failures.exceptions[0] from None
         if self._problem is not None:
             raise self._problem
+        await self._finish()
 
     async def _begin_all(self, group: asyncio.TaskGroup) -> None:
         previous = asyncio.Event()
@@ -181,7 +192,7 @@ class TritonSession(Session):
         # The runtime may write into the request.
         whose = request.model_name, request.model_version, request.id
         try:
-            encode = partial(lower_response, forms=self._bind(request), typed=False)
+            encode = partial(self._lower, forms=self._bind(request))
             responses = self._dataplane.infer_stream(request, self._headers, times, encode, mark_final=True)
             async with aclosing(responses):
                 async for response in responses:
@@ -234,12 +245,11 @@ class MLServerSession(Session):
         self._forms = OutputForms()
 
     async def run(self) -> None:
-        """Answer the requests; the trailing metadata is that of the last response.
+        """Answer the requests.
 
         Raises:
             SrvError: of any kind, for what is wrong with a request.
         """
-        metadata: list[tuple[str, str | bytes]] = []
         async with aclosing(requests(self._stream, self._draining.wait())) as coming:
             async for request in coming:
                 times = Timeline(GRPC)
@@ -249,9 +259,8 @@ class MLServerSession(Session):
                 responses = self._dataplane.infer_stream(request, self._headers, times, self._encode, more=more)
                 async with aclosing(responses):
                     async for response in responses:
-                        metadata = response_metadata(response.parameters.headers, response.model_name)
                         await send(cast("Stream[ModelInferRequest, ModelInferResponse]", self._stream), response)
-        await self._stream.send_trailing_metadata(metadata=metadata)
+        await self._finish()
 
     async def _bind_all(self, coming: AsyncGenerator[ModelInferRequest]) -> AsyncGenerator[ModelInferRequest]:
         async for request in coming:
@@ -259,7 +268,7 @@ class MLServerSession(Session):
             yield request
 
     def _encode(self, response: ModelInferResponse) -> ModelInferResponse:
-        return lower_response(response, self._forms, typed=False)
+        return self._lower(response, self._forms)
 
 
 SESSIONS: Final[Mapping[str, type[Session]]] = {

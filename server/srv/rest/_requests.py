@@ -10,20 +10,19 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from litestar import Response
 
-from srv._headers import response_headers
+from srv._headers import received_headers, response_headers
 from srv.rest._body import read_body
 from srv.rest._sse import Event
 from srv_codecs.compression import IDENTITY
 from srv_codecs.rest import encode_response
 from srv_protocol.errors import InvalidInput
-from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from srv.rest._errors import AnyRequest
     from srv_codecs.rest import OutputForms
-    from srv_protocol.inference import ModelInferResponse
+    from srv_protocol.inference import Headers, ModelInferResponse
 
 OK: Final = 200
 """POST's default status would be 201, which tritonclient takes for an error."""
@@ -42,8 +41,13 @@ def path_model(request: AnyRequest) -> tuple[str, str]:
 
 
 def request_headers(request: AnyRequest) -> Headers:
-    """Return the headers of a request."""
-    return Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
+    """Return the headers of a request; bytes beyond ASCII are Latin-1 (RFC 9110, section 5.5).
+
+    Raises:
+        InvalidInput: as :func:`srv._headers.received_headers`.
+    """
+    pairs = request.scope["headers"]
+    return received_headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs)
 
 
 def json_event(response: ModelInferResponse, *, forms: OutputForms, nonfinite_as_null: bool) -> Event:

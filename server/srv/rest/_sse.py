@@ -41,8 +41,9 @@ class EventStream:
             except Exception as error:  # noqa: BLE001  # the table of errors knows them all
                 await bare_error_response(describe_error(error, self._doing))(scope, receive, send)
                 return
-            headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
-            headers += [(name.encode(), value.encode()) for name, value in ([] if first is None else first.headers)]
+            sent = {"cache-control": "no-cache"} | dict(() if first is None else first.headers)
+            headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+            headers += [(name.encode(), value.encode()) for name, value in sent.items()]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             if first is not None:
                 await _send_event(send, first.data)

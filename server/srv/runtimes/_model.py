@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from srv.runtimes._derived import described_inputs, described_outputs
-from srv_codecs.content_types import find_input_codec, find_request_codec, input_codecs, request_codecs
-from srv_protocol.errors import CodecNotFound, Unsupported
+from srv_codecs.content_types import decode_tensor, find_request_codec, input_codecs, request_codecs
+from srv_protocol.errors import CodecError, InferenceError, Unsupported
 from srv_protocol.inference import ModelMetadataResponse
 
 if TYPE_CHECKING:
@@ -58,11 +58,14 @@ class MLModel:
 
     stateful: ClassVar[bool] = False
 
+    # None: nobody has said anything since the runtime was made.
+    _ready: bool | None = None
+    _ready_changed: Callable[[], None] | None = None
+
     def __init__(self, settings: ModelSettings) -> None:
         self._settings = settings
         self._inputs = list(settings.inputs)
         self._outputs = list(settings.outputs)
-        self.ready = False
 
     @property
     def name(self) -> str:
@@ -78,6 +81,21 @@ class MLModel:
     def settings(self) -> ModelSettings:
         """The settings of the model."""
         return self._settings
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model takes requests: once it is loaded, unless the runtime says something else.
+
+        A runtime may set it at any time and on any thread. What :meth:`load` returns counts more than what it sets,
+        unless that is ``None``.
+        """
+        return bool(self._ready)
+
+    @ready.setter
+    def ready(self, value: bool) -> None:
+        self._ready = bool(value)
+        if self._ready_changed is not None:
+            self._ready_changed()
 
     @property
     def inputs(self) -> list[TensorMetadata]:
@@ -100,7 +118,7 @@ class MLModel:
     if TYPE_CHECKING:
         # Either kind of function may override these; the base's own are coroutines, for ``await super().load()``.
         def load(self) -> bool | Awaitable[bool | None] | None:
-            """Make the model ready: read its artefacts. ``False`` says that it is not; ``None`` counts as ``True``."""
+            """Make the model ready: read its artefacts. ``False`` says that this failed; ``None`` that it did not."""
 
         def unload(self) -> bool | Awaitable[bool | None] | None:
             """Release what :meth:`load` took."""
@@ -159,15 +177,17 @@ class MLModel:
         """Return a tensor's data as its content type says.
 
         That is the tensor's own, else that of the model's metadata for an input of its name, else `default_codec`.
-        Where none of them says anything, the data is returned as it is.
+        Where none of them says anything, the data is returned as it is. What a content type has made of a tensor is
+        kept with it, and is the same object the next time.
 
         Raises:
             CodecNotFound: nobody registered the content type.
             InvalidInput: the data is not what the codec takes.
         """
-        content_type = _content_type_of(request_input.name, self._inputs)
-        codec = find_input_codec(request_input, content_type) or default_codec
-        return request_input.data if codec is None else codec.decode_input(request_input)
+        decoded = decode_tensor(request_input, _content_type_of(request_input.name, self._inputs))
+        if decoded is not None:
+            return decoded[1]
+        return request_input.data if default_codec is None else default_codec.decode_input(request_input)
 
     def decode_request(
         self, inference_request: ModelInferRequest, default_codec: AnyRequestCodec | None = None
@@ -175,12 +195,15 @@ class MLModel:
         """Return a whole request as its content type says.
 
         That is its own, else that of the model's settings, else `default_codec`. Where none of them says anything,
-        the request itself is returned.
+        the request itself is returned. Inputs that have a content type, as in :meth:`decode`, are decoded first, and
+        the codec of the request works with what came of them: so a column of a DataFrame may be ``datetime``.
 
         Raises:
             As :meth:`decode`.
         """
         codec = find_request_codec(inference_request, self._settings.parameters.content_type) or default_codec
+        for each in inference_request.inputs:
+            decode_tensor(each, _content_type_of(each.name, self._inputs))
         return inference_request if codec is None else codec.decode_request(inference_request)
 
     def encode(
@@ -195,28 +218,41 @@ class MLModel:
         the payload decides, then `default_codec`.
 
         Raises:
-            CodecNotFound: no codec is found by any of these.
-            InferenceError: the codec cannot encode the payload.
+            CodecError: the client asks for a content type that nobody registered, or that does not carry the payload.
+            InferenceError: no codec encodes it, or the one of the metadata does not.
         """
-        content_type = request_output.parameters.content_type or _content_type_of(request_output.name, self._outputs)
-        where = f"output '{request_output.name}'"
+        name = request_output.name
+        where = f"output '{name}'"
+        wanted = request_output.parameters.content_type
+        if wanted:
+            try:
+                return input_codecs.find(wanted, where).encode_output(name, payload)
+            except InferenceError as error:
+                # The runtime's value may be fine, and what the client wants of it is not.
+                raise CodecError(f"{error.message} (content type '{wanted}' is what the request asks for)") from error
+        content_type = _content_type_of(name, self._outputs)
         if content_type:
-            return input_codecs.find(content_type, where).encode_output(request_output.name, payload)
+            return input_codecs.find(content_type, where).encode_output(name, payload)
         codec = input_codecs.find_for(payload) or default_codec
         if codec is None:
-            raise CodecNotFound(f"{where}: no codec encodes {type(payload).__name__}")
-        return codec.encode_output(request_output.name, payload)
+            raise InferenceError(f"{where}: no codec encodes {type(payload).__name__}")
+        return codec.encode_output(name, payload)
 
     def encode_response(self, payload: object, default_codec: AnyRequestCodec | None = None) -> ModelInferResponse:
-        """Return `payload` as a whole response, by the codec that its type has, else by `default_codec`.
+        """Return `payload` as a whole response.
+
+        Its content type is that of the model's settings, if the codec of that one encodes such a payload; else the
+        type of the payload decides, then `default_codec`.
 
         Raises:
-            CodecNotFound: its type has none, and there is no default.
-            InferenceError: the codec cannot encode it.
+            InferenceError: none of these encodes it.
         """
-        codec = request_codecs.find_for(payload) or default_codec
+        content_type = self._settings.parameters.content_type
+        codec = request_codecs.find(content_type) if content_type else None
+        if codec is None or not codec.can_encode(payload):
+            codec = request_codecs.find_for(payload) or default_codec
         if codec is None:
-            raise CodecNotFound(f"model '{self.name}': no codec encodes {type(payload).__name__} as a response")
+            raise InferenceError(f"model '{self.name}': no codec encodes {type(payload).__name__} as a response")
         return codec.encode_response(self.name, payload, self.version)
 
 

@@ -145,7 +145,7 @@ def test_what_no_datatype_carries_is_an_error_that_names_the_tensor(array: Any, 
         ),
         (
             InferInputTensor("x", "BYTES", [1], {"content_type": "nope"}, data=[b"\xff"]),
-            "tensor 'x': no input codec for content type 'nope'",
+            "input 'x': no input codec for content type 'nope'",
         ),
         (
             InferInputTensor("x", "INT8", [1], data=np.zeros(1)),

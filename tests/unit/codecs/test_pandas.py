@@ -207,7 +207,7 @@ def test_a_tensor_that_is_no_column_is_an_error_that_names_it(tensor: InferInput
 
 
 def test_an_unknown_content_type_of_a_column_is_an_error() -> None:
-    with pytest.raises(CodecNotFound, match=r"^tensor 'c': no input codec for content type 'nope'; there are 'arrow'"):
+    with pytest.raises(CodecNotFound, match=r"^input 'c': no input codec for content type 'nope'; there are 'arrow'"):
         decode_column("BYTES", ["a"], "nope")
 
 

@@ -63,7 +63,9 @@ class FirstTensorCodec(RequestCodec[str]):
 
 
 def make_registry() -> CodecRegistry[AnyInputCodec]:
-    return CodecRegistry("input", [NumpyCodec], [LazyCodec("lazy", "no_such_package", "no_such_module", "Codec")])
+    return CodecRegistry(
+        "input", InputCodec, [NumpyCodec], [LazyCodec("lazy", "no_such_package", "no_such_module", "Codec")]
+    )
 
 
 def test_a_codec_is_found_by_its_content_type() -> None:
@@ -114,7 +116,7 @@ def test_a_codec_is_found_by_the_type_of_a_value() -> None:
 
 
 def test_iteration_keeps_the_order_of_registration() -> None:
-    registry: CodecRegistry[AnyInputCodec] = CodecRegistry("input", [StringCodec])
+    registry: CodecRegistry[AnyInputCodec] = CodecRegistry("input", InputCodec, [StringCodec])
     registry.register(NumpyCodec)
     assert list(registry) == [StringCodec, NumpyCodec]
 
@@ -157,7 +159,7 @@ def test_a_codec_that_lacks_a_method_says_so() -> None:
 
 
 def test_every_content_type_has_its_codec() -> None:
-    assert input_codecs.content_types == ("arrow", "base64", "datetime", "np", "str")
+    assert input_codecs.content_types == ("arrow", "base64", "datetime", "np", "pd_json", "str")
     assert request_codecs.content_types == ("arrow", "arrow-table", "np", "pd", "str")
     for registry in (input_codecs, request_codecs):
         for content_type in registry.content_types:
@@ -174,7 +176,7 @@ def test_a_content_type_of_its_own_comes_before_that_of_the_metadata() -> None:
 
 
 def test_an_unknown_content_type_is_never_ignored() -> None:
-    with pytest.raises(CodecNotFound, match=r"^tensor 'x': no input codec for content type 'nope'"):
+    with pytest.raises(CodecNotFound, match=r"^input 'x': no input codec for content type 'nope'"):
         find_input_codec(InferInputTensor("x", parameters={"content_type": "nope"}))
     with pytest.raises(CodecNotFound, match=r"^no request codec for content type 'nope'"):
         find_request_codec(ModelInferRequest(), "nope")
