@@ -2,6 +2,7 @@
 
 - ``MLModel``: the base class of a runtime.
 - ``decode_args``: a typed ``predict``; names are inputs, hints choose codecs.
+- ``custom_handler``: a method that REST serves on a path of its own.
 - ``types``, ``codecs``, ``errors``, ``settings``: what a runtime works with.
 
 Inside: ``_server`` holds it together, ``_registry`` the loaded models, ``_dataplane`` answers requests, and the
@@ -13,6 +14,7 @@ from __future__ import annotations
 from srv._model_settings import ModelParameters, ModelSettings
 from srv._settings import Settings
 from srv._version import __version__
+from srv.runtimes._handlers import custom_handler
 from srv.runtimes._model import MLModel
 from srv_codecs.hints import Output, decode_args
 from srv_protocol.inference import Headers
@@ -25,5 +27,6 @@ __all__ = [
     "Output",
     "Settings",
     "__version__",
+    "custom_handler",
     "decode_args",
 ]

@@ -84,6 +84,8 @@ class ModelRegistry:
         self._closed = False
         self._locks: dict[str, asyncio.Lock] = {}
         self._retiring: set[asyncio.Task[None]] = set()
+        self.on_load: list[Callable[[LoadedModel], None]] = []
+        """Called with each model that has been loaded."""
 
     def entries(self) -> list[ModelEntry]:
         """Return every entry, by name, then by version."""
@@ -127,6 +129,14 @@ class ModelRegistry:
         if entry is None and version:
             raise _no_version(name, version)
         raise ModelNotFound(name, version, detail="has no available versions")
+
+    def names_with_handlers(self) -> list[str]:
+        """Return the names of the models of which a loaded version has custom handlers."""
+        return [
+            name
+            for name, versions in self._entries.items()
+            if any(entry.loaded is not None and entry.loaded.handlers for entry in versions.values())
+        ]
 
     def is_ready(self, name: str, version: str = "") -> bool:
         """Whether a model can answer.
@@ -192,6 +202,8 @@ class ModelRegistry:
             for entry, loaded in zip(entries, started, strict=True):
                 entry.loaded, entry.state, entry.reason = loaded, ModelState.READY, ""
                 _logger.info("model '%s'%s is loaded", name, _of_version(entry))
+                for listener in self.on_load:
+                    listener(loaded)
             self._changes.notify()
         for loaded in replaced:
             self._retire(loaded.unload())

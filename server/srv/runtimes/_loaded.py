@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from srv._logging import model_context
 from srv.dataplane._statistics import Statistics
+from srv.runtimes._handlers import find_handlers
 from srv.runtimes._model import MLModel
 from srv.runtimes._sequences import Sequences
 from srv_codecs.content_types import codec_scope
@@ -34,6 +35,10 @@ class LoadedModel:
         streams: whether the runtime has a ``predict_stream`` of its own.
         decoupled: whether that is all it has: any number of responses to each request.
         signature: that of ``predict``, if it is under ``decode_args``.
+        handlers: its custom handlers.
+
+    Raises:
+        LoadError: a custom handler cannot be served.
     """
 
     def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None) -> None:
@@ -43,6 +48,7 @@ class LoadedModel:
         self.streams = type(runtime).predict_stream is not MLModel.predict_stream
         self.decoupled = self.streams and type(runtime).predict is MLModel.predict
         self.signature = signature_of(type(runtime).predict)
+        self.handlers = find_handlers(runtime)
         self._code = code
         self._sequences = Sequences(runtime.name, caller.limit) if type(runtime).stateful else None
         self._running = 0
