@@ -3,6 +3,8 @@
 - ``MLModel``: the base class of a runtime.
 - ``decode_args``: a typed ``predict``; names are inputs, hints choose codecs.
 - ``custom_handler``: a method that REST serves on a path of its own.
+- ``register`` and ``log``: metrics of a model's own; ``metrics`` has further kinds.
+- ``logging``, ``context``: lines that carry the model's name, and what that is.
 - ``types``, ``codecs``, ``errors``, ``settings``: what a runtime works with.
 
 Inside: ``_server`` holds it together, ``_registry`` the loaded models, ``_dataplane`` answers requests, and the
@@ -11,6 +13,7 @@ fronts ``rest/`` and ``grpc/`` only move bytes.
 
 from __future__ import annotations
 
+from srv._custom_metrics import log, register
 from srv._model_settings import ModelParameters, ModelSettings
 from srv._settings import Settings
 from srv._version import __version__
@@ -29,4 +32,6 @@ __all__ = [
     "__version__",
     "custom_handler",
     "decode_args",
+    "log",
+    "register",
 ]

@@ -7,6 +7,7 @@ import enum
 import logging
 from typing import TYPE_CHECKING, Final, cast
 
+from srv._custom_metrics import ModelMetrics
 from srv._state import SHUTTING_DOWN
 from srv._status import error_text
 from srv.controlplane._hiding import hide_folder
@@ -240,6 +241,7 @@ class ModelRegistry:
         label = "-".join(filter(None, (settings.name, settings.version)))
         limit = settings.parameters.max_queue_size
         caller = Caller(label, self._max_queue_size if limit is None else limit)
+        metrics = ModelMetrics(settings.name, settings.version)
         code: ModelCode | None = None
         try:
             if isinstance(settings.implementation, str):
@@ -256,13 +258,13 @@ class ModelRegistry:
                 if await caller.call(runtime.load) is False:
                     raise LoadError("load() returned False")  # noqa: TRY301
                 _check_runtime(runtime)
-                loaded = LoadedModel(runtime, caller, code)
+                loaded = LoadedModel(runtime, caller, code, metrics)
                 check_config(loaded)
                 runtime.ready = True
                 return loaded
         except BaseException:
             # A start that was cancelled may still run on its thread: close() waits for it.
-            self._retire(release(caller, code))
+            self._retire(release(caller, code, metrics))
             raise
 
     def _retire(self, ending: Coroutine[object, object, None]) -> None:

@@ -88,10 +88,10 @@ class CustomRoutes:
             ModelNotReady: the model is being loaded.
             NotFound: several models have a route there, so that none is meant.
         """
+        found: list[CustomRoute] = []
         if len(segments) > 2 and segments[0] == "v2" and segments[1] == "models":
-            found = list(self._of_model(segments[2], segments[3:]))
+            found += self._of_model(segments[2], segments[3:])
         else:
-            found = []
             for name in self._registry.names_with_handlers():
                 try:
                     found += _matches(self._registry.find(name), segments, "")

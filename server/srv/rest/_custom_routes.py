@@ -28,7 +28,7 @@ from srv_protocol.errors import InvalidInput, SrvError
 from srv_protocol.inference import ModelInferRequest, ModelInferResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from litestar import Litestar
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -137,15 +137,15 @@ class _Answering(ASGIResponse):
             finished = finish_response(call.route.model.runtime, call.wanted, result)
             encoded, sent = encode_answer(finished, forms=call.forms, nonfinite_as_null=nonfinite_as_null)
             parts, media_type = list(encoded.parts), encoded.content_type
-        elif isinstance(result, (bytes, bytearray, memoryview)):
-            parts, media_type = [bytes(result)], _BYTES
+        elif isinstance(result, bytes):
+            parts, media_type = [result], _BYTES
         else:
             parts = [encode_json(result, place, nonfinite_as_null=nonfinite_as_null)]
         encoding = choose_encoding(call.headers.get("accept-encoding")) if settings.gzip_enabled else IDENTITY
         size = sum(map(len, parts))
         if encoding != IDENTITY:
             sent.append(("content-encoding", encoding))
-            parts = list(await off_loop(size, compress, parts, encoding))
+            parts = [*await off_loop(size, compress, parts, encoding)]
             size = sum(map(len, parts))
         return BuffersResponse(parts, size=size, media_type=media_type, headers=sent, times=times)
 
@@ -173,7 +173,9 @@ class _Call:
         self.headers = headers
         self.body = body
         self.path: Mapping[str, str] = route.parameters
-        self.query = parse_qs(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        self.query: Mapping[str, Sequence[str]] = parse_qs(
+            request.scope["query_string"].decode("latin-1"), keep_blank_values=True
+        )
         self.wanted = Wanted()
         self.forms = OutputForms()
         self.as_request = request
@@ -204,11 +206,11 @@ def _segments(scope: Scope) -> list[str]:
 
 def _allowed(methods: Iterable[str], error: Exception) -> str:
     """Return the methods of a path: those of models, and of the server's own route there."""
-    known = {*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+    known = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
     headers: Mapping[str, str] = (error.headers or {}) if isinstance(error, HTTPException) else {}
     own = next((value for name, value in headers.items() if name.lower() == "allow"), "")
     return ", ".join(sorted(known | {each.strip() for each in own.split(",") if each.strip()}))
 
 
 def _asgi(response: Response[Any], request: AnyRequest) -> ASGIApp:
-    return response.to_asgi_response(app=None, request=request)
+    return response.to_asgi_response(app=None, request=request)  # pyright: ignore[reportUnknownMemberType]  # Litestar's

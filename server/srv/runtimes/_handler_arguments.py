@@ -290,7 +290,7 @@ def _find_marker(parameter: inspect.Parameter, hint: object, where: str) -> _Mar
     """Return FastAPI's marker of a parameter, which is its default or stands in ``Annotated``."""
     notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     for note, default in ((parameter.default, None), *((note, parameter.default) for note in notes)):
-        kind = type(note)
+        kind: type = type(note)
         if kind.__module__.partition(".")[0] != "fastapi":
             continue
         if kind.__name__ not in {"Body", "Query", "Path"}:
@@ -318,7 +318,8 @@ def _kind(hint: object, where: str) -> types.Type:
     if unfit is not None:
         raise LoadError(
             f"{where}: expected a hint that JSON can be read into (str, int, float, bool, list, dict, a dataclass, a "
-            f"TypedDict, a msgspec.Struct, a pydantic model), InferenceRequest, Headers, bytes or Request, got {show(unfit)}"
+            "TypedDict, a msgspec.Struct, a pydantic model), InferenceRequest, Headers, bytes or Request, got "
+            f"{show(unfit)}"
         )
     return kind
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator
     from typing import Self
 
+    from srv._custom_metrics import ModelMetrics
     from srv.dataplane._options import RequestOptions
     from srv.runtimes._calls import Caller, Ticket
     from srv.runtimes._importer import ModelCode
@@ -41,7 +42,7 @@ class LoadedModel:
         LoadError: a custom handler cannot be served.
     """
 
-    def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None) -> None:
+    def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None, metrics: ModelMetrics) -> None:
         self.runtime = runtime
         self.caller = caller
         self.statistics = Statistics()
@@ -50,6 +51,7 @@ class LoadedModel:
         self.signature = signature_of(type(runtime).predict)
         self.handlers = find_handlers(runtime)
         self._code = code
+        self._metrics = metrics
         self._sequences = Sequences(runtime.name, caller.limit) if type(runtime).stateful else None
         self._running = 0
         self._idle = asyncio.Event()
@@ -109,7 +111,7 @@ class LoadedModel:
                 await self.caller.call(self.runtime.unload)
             except Exception:
                 _logger.exception("model '%s': unload failed", self.runtime.name)
-        await release(self.caller, self._code)
+        await release(self.caller, self._code, self._metrics)
 
 
 async def _in_turn(
@@ -120,10 +122,11 @@ async def _in_turn(
             yield each
 
 
-async def release(caller: Caller, code: ModelCode | None) -> None:
-    """Forget a model's code once none of it runs any more."""
+async def release(caller: Caller, code: ModelCode | None, metrics: ModelMetrics) -> None:
+    """Forget a model's code, and its metrics, once none of it runs any more."""
     await caller.drain()
     caller.close()
+    metrics.release()
     if code is not None:
         code.release()
         if code.files is not None:
