@@ -136,9 +136,11 @@ class _Answering(ASGIResponse):
         if isinstance(result, ModelInferResponse):
             finished = finish_response(call.route.model.runtime, call.wanted, result)
             encoded, sent = encode_answer(finished, forms=call.forms, nonfinite_as_null=nonfinite_as_null)
-            parts, media_type = list(encoded.parts), encoded.content_type
+            parts = list(encoded.parts)
+            media_type = encoded.content_type
         elif isinstance(result, bytes):
-            parts, media_type = [result], _BYTES
+            parts = [result]
+            media_type = _BYTES
         else:
             parts = [encode_json(result, place, nonfinite_as_null=nonfinite_as_null)]
         encoding = choose_encoding(call.headers.get("accept-encoding")) if settings.gzip_enabled else IDENTITY

@@ -164,22 +164,24 @@ def compile_arguments(
     hinted: list[_Hinted] = []
     parameters = inspect.signature(function).parameters
     missing = [each for each in path_names if each not in parameters]
-    if missing:
+    # One that takes the request may read them there.
+    if missing and not any(map(_is_request, hints.values())):
         raise LoadError(f"{name}(): expected an argument '{missing[0]}', which the path has, got none")
     for parameter in parameters.values():
         where = f"{name}(): argument '{parameter.name}'"
         if parameter.kind not in _KINDS:
             raise LoadError(f"{where}: expected one that can be given by name, got {parameter}")
         hint = hints.get(parameter.name, Any)
-        part = _request if isinstance(hint, type) and hint.__name__ == "Request" else _find_part(hint)
+        part = _request if _is_request(hint) else _find_part(hint)
         if part is not None and parameter.name not in path_names:
             arguments.append(_Argument(parameter.name, part, _REQUIRED, ""))
             continue
         hint = Any if hint is object else hint
         hinted.append(_Hinted(parameter, hint, _find_marker(parameter, hint, where), _kind(hint, where), where))
     body: list[_Hinted] = []
+    alone = sum(each.parameter.name not in path_names for each in hinted) == 1
     for each in hinted:
-        place = _place(each, path_names, alone=len(hinted) - len(path_names) == 1, has_body=has_body)
+        place = _place(each, path_names, alone=alone, has_body=has_body)
         if place is _Place.BODY:
             body.append(each)
         else:
@@ -191,6 +193,11 @@ def compile_arguments(
 
 def _find_part(hint: object) -> _Read | None:
     return _PARTS.get(hint) if isinstance(hint, type) else None
+
+
+def _is_request(hint: object) -> bool:
+    """Whether a hint is the class of requests of a framework: Litestar's, Starlette's or FastAPI's."""
+    return isinstance(hint, type) and hint.__name__ == "Request"
 
 
 def _request(call: HandlerCall) -> object:
@@ -290,7 +297,7 @@ def _find_marker(parameter: inspect.Parameter, hint: object, where: str) -> _Mar
     """Return FastAPI's marker of a parameter, which is its default or stands in ``Annotated``."""
     notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     for note, default in ((parameter.default, None), *((note, parameter.default) for note in notes)):
-        kind: type = type(note)
+        kind = cast("type[object]", type(note))
         if kind.__module__.partition(".")[0] != "fastapi":
             continue
         if kind.__name__ not in {"Body", "Query", "Path"}:
