@@ -3,8 +3,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 import srv
 from srv import MLModel, custom_handler
@@ -12,6 +12,9 @@ from srv.context import model_name, model_version
 from srv.logging import logger
 from srv.metrics import counter
 from srv.types import InferenceRequest, InferenceResponse, ResponseOutput
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 EDITION = "first"
 SEEN = counter("left_seen", "Requests that the model has seen", labels=["by"])

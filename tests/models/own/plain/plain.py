@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 from srv import MLModel
 from srv.context import model_name
 from srv.types import InferenceRequest, InferenceResponse, ResponseOutput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 mine: ContextVar[str] = ContextVar("mine", default="unset")
 
