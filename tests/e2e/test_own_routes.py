@@ -8,9 +8,12 @@ import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from grpc_client import Grpc
 from prometheus_client.parser import text_string_to_metric_families
 from serving import MODELS, Rest, eventually, parse_answer, receive_all, send_raw
+from tensors import grpc_outputs, grpc_request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -203,6 +206,13 @@ def test_variables_are_those_of_one_request(own: Server) -> None:
             assert outputs(answer) == ["unset", value, value, value, "left:"]
             answer = rest.request("POST", "/v2/models/plain/infer", text(value))
             assert outputs(answer) == ["unset", value]
+
+
+def test_variables_are_those_of_one_request_over_grpc_too(own: Server) -> None:
+    with Grpc(own) as grpc:
+        for value in (b"a", b"b"):
+            answer = grpc.infer(grpc_request("left", {"x:BYTES": np.array([value], object)}))
+            assert grpc_outputs(answer)["y"].tolist() == [b"unset", value, value, value, b"left:"]
 
 
 @pytest.mark.parametrize("model", ["left", "plain"])

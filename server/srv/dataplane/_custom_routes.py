@@ -80,6 +80,10 @@ class CustomRoutes:
         """Take note of the server's own routes, which come before those of models."""
         self._own = routes
 
+    def is_own(self, method: str, segments: Sequence[str]) -> bool:
+        """Whether a route is the server's own."""
+        return any(own.covers(method, segments) for own in self._own)
+
     def find(self, method: str, segments: Sequence[str]) -> FoundRoutes:
         """Return the routes that a path leads to; below a model's own path, those of that model or version.
 

@@ -88,13 +88,15 @@ class _Answering(ASGIResponse):
         except Exception as error:
             if started:
                 raise
-            await _asgi(handle_error(request, error), request)(scope, receive, send)
+            await _asgi(handle_error(request, _known(error)), request)(scope, receive, send)
 
     async def _answer(self, request: AnyRequest) -> None:
         routes, scope = self._backend.custom_routes, cast("dict[str, Any]", request.scope)
         segments = _segments(request.scope)
         # An answer to HEAD is one to GET without its body, which the HTTP server leaves out.
         method = "GET" if request.method == "HEAD" else str(request.method)
+        if routes.is_own(method, segments):
+            raise self._error  # HEAD, which the server does not have where it has GET
         try:
             found = routes.find(method, segments)
         except SrvError as error:
@@ -196,6 +198,15 @@ class _Call:
         message.parameters.headers = self.headers
         self.wanted = Wanted(message.id, tuple(message.outputs))
         return message
+
+
+def _known(error: Exception) -> Exception:
+    """Return an error that Litestar knows: Starlette's and FastAPI's ``HTTPException`` has the same members."""
+    status, detail = getattr(error, "status_code", None), getattr(error, "detail", None)
+    if isinstance(error, (HTTPException, SrvError)) or not isinstance(status, int) or detail is None:
+        return error
+    text = detail if isinstance(detail, str) else msgspec.json.encode(detail, enc_hook=str).decode()
+    return HTTPException(text, status_code=status, headers=getattr(error, "headers", None))
 
 
 def _segments(scope: Scope) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from srv.runtimes._handler_arguments import HandlerArguments, compile_arguments
 from srv_protocol.errors import LoadError
@@ -149,7 +149,12 @@ def _marks(function: object) -> tuple[_Mark, ...]:
     return cast("tuple[_Mark, ...]", marks)
 
 
-def _bind(method: Callable[..., Any], mark: _Mark) -> Handler:
+def _bind(method: object, mark: _Mark) -> Handler:
+    if not callable(method):
+        # A property, or what __init__ has put there.
+        raise LoadError(
+            f"the handler of {mark.path.text!r}: expected a method, got {type(method).__name__}: its name is taken"
+        )
     name = getattr(method, "__qualname__", repr(method))
     if inspect.isgeneratorfunction(method) or inspect.isasyncgenfunction(method):
         raise LoadError(f"{name}(): expected a function that returns its answer, got a generator")

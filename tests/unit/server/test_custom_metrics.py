@@ -25,7 +25,7 @@ from srv.errors import InvalidModelContext, LoadError, MetricError, MLServerErro
 from srv.metrics import counter, gauge, histogram
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
 _numbers = itertools.count()
@@ -38,7 +38,7 @@ def name() -> str:
 
 
 @contextlib.contextmanager
-def model(name: str = "m", version: str = "") -> Iterator[None]:
+def model(name: str = "m", version: str = "") -> Generator[None]:
     """Run as a model that is loaded, and unloaded in the end."""
     metrics = ModelMetrics(name, version)
     try:
@@ -135,23 +135,23 @@ def test_threads_of_a_model_count_in_its_context(name: str) -> None:
         assert samples(f"{name}_count") == {("m", ""): 3 + (not failed)}
 
 
-@pytest.mark.parametrize(
-    ("register", "message"),
-    [
-        (lambda _: counter("a-b"), "metric 'a-b': expected a name of letters, digits, '_' and ':'"),
-        (lambda _: counter(""), "metric '': expected a name"),
-        (lambda name: counter(name, labels=["model_name"]), "expected labels .* got 'model_name'"),
-        (lambda name: counter(name, labels=["a b"]), "expected labels .* got 'a b'"),
-        (lambda name: counter(name, labels=["a", "a"]), "expected labels of different names"),
-        (lambda _: counter("model_infer_request_success"), "'model_infer_request_success.*', which is the server's"),
-        (
-            lambda _: gauge("model_infer_request_duration_sum"),
-            "got 'model_infer_request_duration_sum', which is the server's",
-        ),
-        (lambda _: srv.register("grpc_server_handled_total", ""), "which is the server's"),
-        (lambda _: gauge("python_info"), "metric 'python_info': Duplicated timeseries"),
-    ],
-)
+REFUSED: list[tuple[Callable[[str], object], str]] = [
+    (lambda _: counter("a-b"), "metric 'a-b': expected a name of letters, digits, '_' and ':'"),
+    (lambda _: counter(""), "metric '': expected a name"),
+    (lambda name: counter(name, labels=["model_name"]), "expected labels .* got 'model_name'"),
+    (lambda name: counter(name, labels=["a b"]), "expected labels .* got 'a b'"),
+    (lambda name: counter(name, labels=["a", "a"]), "expected labels of different names"),
+    (lambda _: counter("model_infer_request_success"), "'model_infer_request_success.*', which is the server's"),
+    (
+        lambda _: gauge("model_infer_request_duration_sum"),
+        "got 'model_infer_request_duration_sum', which is the server's",
+    ),
+    (lambda _: srv.register("grpc_server_handled_total", ""), "which is the server's"),
+    (lambda _: gauge("python_info"), "metric 'python_info': Duplicated timeseries"),
+]
+
+
+@pytest.mark.parametrize(("register", "message"), REFUSED)
 def test_names_that_cannot_be_had_are_refused(register: Any, message: str, name: str) -> None:
     Metrics("rest_server")
     with model(), pytest.raises(MetricError, match=message):
@@ -189,7 +189,7 @@ class Counting(MLModel):
 
     def load(self) -> None:
         self.metric = counter(self.name_of_metric, labels=self.labels)
-        self.metric.inc(**dict.fromkeys(self.labels, "a"))
+        self.metric.inc(1, **dict.fromkeys(self.labels, "a"))
 
 
 def settings(cls: type[MLModel], name: str, version: str | None = None) -> ModelSettings:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from httpx import Response
+    from numpy.typing import NDArray
 
     from srv._server import Server
 
@@ -74,6 +75,15 @@ class Request:
     """A class of that name."""
 
 
+class HTTPException(Exception):
+    """What FastAPI's is."""
+
+    def __init__(self, status_code: int, detail: object, headers: dict[str, str] | None = None) -> None:
+        self.status_code = status_code
+        self.detail = detail
+        self.headers = headers
+
+
 class Model(MLModel):
     @custom_handler("/results/{name}", rest_method="GET")
     async def results(self, name: str) -> object:
@@ -89,7 +99,7 @@ class Model(MLModel):
 
     @custom_handler("/infer-like")
     async def infer_like(self, request: InferenceRequest) -> InferenceResponse:
-        data = np.asarray(request.inputs[0].data)
+        data: NDArray[np.int32] = np.asarray(request.inputs[0].data, np.int32)
         return InferenceResponse(outputs=[ResponseOutput("y", "INT32", list(data.shape), data=data * 2)])
 
     @custom_handler("/request/{id}", "PUT")
@@ -107,6 +117,14 @@ class Model(MLModel):
     async def refuse(self) -> None:
         message = "not this one"
         raise InvalidInput(message)
+
+    @custom_handler("/http/{status}")
+    async def http(self, status: int, detail: Any) -> None:
+        raise HTTPException(status, detail, {"x-why": "so"})
+
+    @custom_handler("/ready", "GET")
+    def is_ready(self) -> str:
+        return "never"
 
     @custom_handler("/break")
     def fail(self) -> None:
@@ -235,6 +253,9 @@ def test_the_servers_own_routes_come_first_which_a_warning_says(caplog: pytest.L
             assert (await client.post("/v2/models/echo/infer", json={"inputs": []})).json()["model_name"] == "echo"
             assert (await client.post("/v2/models/m/infer", json={"inputs": []})).status_code == 501
             assert await text(client, "POST", "/infer") == "at the root alone"
+            assert (await client.get("/v2/models/m/ready")).json() == {"name": "m", "ready": True}
+            assert (await client.head("/v2/models/m/ready")).status_code == 405
+            assert (await client.head("/ready")).status_code == 200
 
     with caplog.at_level(logging.WARNING):
         asyncio.run(run())
@@ -242,6 +263,7 @@ def test_the_servers_own_routes_come_first_which_a_warning_says(caplog: pytest.L
     assert sorted(record.message for record in caplog.records if "comes first" in record.message) == [
         "model 'm': Model.hidden(): POST /v2/models/echo/infer is a route of the server's own, which comes first",
         "model 'm': Model.hidden_too(): POST /v2/models/m/infer is a route of the server's own, which comes first",
+        "model 'm': Model.is_ready(): GET /v2/models/m/ready is a route of the server's own, which comes first",
     ]
 
 
@@ -382,6 +404,9 @@ def test_errors_have_the_form_of_all_others(caplog: pytest.LogCaptureFixture) ->
         async with rest() as (client, _):
             assert await text(client, "POST", "/refuse") == (400, "not this one")
             assert await text(client, "POST", "/break") == (500, "internal server error")
+            assert await text(client, "POST", "/http/418", json="teapot") == (418, "teapot")
+            assert await text(client, "POST", "/http/409", json={"a": 1}) == (409, '{"a":1}')
+            assert (await client.post("/http/409", json="x")).headers["x-why"] == "so"
             assert await text(client, "POST", "/sum", json=["a"]) == (400, "body[0]: expected `int`, got `str`")
 
     asyncio.run(run())

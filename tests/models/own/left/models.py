@@ -29,7 +29,8 @@ def response(*values: str) -> InferenceResponse:
 
 def first(payload: InferenceRequest) -> str:
     """Return the text that a request has."""
-    return str(payload.inputs[0].data[0])
+    value = payload.inputs[0].data[0]
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 class Left(MLModel):

@@ -20,13 +20,14 @@ def response(*values: str) -> InferenceResponse:
 
 def first(payload: InferenceRequest) -> str:
     """Return the text that a request has."""
-    return str(payload.inputs[0].data[0])
+    value = payload.inputs[0].data[0]
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 class Plain(MLModel):
     """Sets a variable on the model's thread."""
 
-    def predict_stream(self, payloads: Iterator[InferenceRequest]) -> Iterator[InferenceResponse]:
+    def predict_stream(self, payloads: Iterator[InferenceRequest]) -> Iterator[InferenceResponse]:  # type: ignore[override]  # either kind may be
         """Set a variable with the first item, and give it with all."""
         for payload in payloads:
             before = mine.get()

@@ -91,7 +91,7 @@ def runtime(cls: type[MLModel]) -> MLModel:
 
 
 def make(function: Any, path: str = "/f", method: str = "POST") -> Any:
-    vars(function).clear()  # what an earlier test has declared
+    function.__dict__.clear()  # what an earlier test has declared
     cls: Any = type("Model", (MLModel,), {"f": custom_handler(path, method)(function)})
     (handler,) = find_handlers(runtime(cls))
     return handler.arguments.bind
@@ -100,6 +100,21 @@ def make(function: Any, path: str = "/f", method: str = "POST") -> Any:
 def bind(function: Any, call: Call, path: str = "/f", method: str = "POST") -> object:
     arguments = make(function, path, method)(call)
     return arguments["x"] if list(arguments) == ["x"] else arguments
+
+
+def hide(function: Any) -> Any:
+    """Return a function whose type is not known to checkers, as its own hints are not."""
+    return function
+
+
+class Taken(MLModel):
+    @custom_handler("/f")
+    def ready(self) -> None: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride,reportIncompatibleUnannotatedOverride]  # what the test is about
+
+
+def test_a_handler_whose_name_is_taken_is_refused() -> None:
+    with pytest.raises(LoadError, match="the handler of '/f': expected a method, got bool: its name is taken"):
+        find_handlers(runtime(Taken))
 
 
 # ---- Declaration
@@ -196,6 +211,7 @@ def array(self: object, x: np.ndarray) -> None: ...
 def nested_array(self: object, x: dict[str, list[np.ndarray]]) -> None: ...
 
 
+@hide
 def unresolved(self: object, x: Missing) -> None: ...
 
 
@@ -257,6 +273,7 @@ def choice(self: object, x: Literal["a", "b"]) -> None: ...
 def flag(self: object, x: bool) -> None: ...  # as users write it
 
 
+@hide
 def bare(self: object, x) -> None: ...  # type: ignore[no-untyped-def]  # noqa: ANN001  # as users write it
 
 
@@ -309,6 +326,7 @@ def test_arguments_come_from_the_path() -> None:
 def dictionary(self: object, x: dict[str, int]) -> None: ...
 
 
+@hide
 def plain_list(self: object, x: list) -> None: ...  # type: ignore[type-arg]  # pyright: ignore[reportMissingTypeArgument,reportUnknownParameterType]  # as users write it
 
 
