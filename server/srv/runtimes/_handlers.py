@@ -158,13 +158,14 @@ def _bind(method: object, mark: _Mark) -> Handler:
     name = getattr(method, "__qualname__", repr(method))
     if inspect.isgeneratorfunction(method) or inspect.isasyncgenfunction(method):
         raise LoadError(f"{name}(): expected a function that returns its answer, got a generator")
-    arguments = compile_arguments(method, mark.path.names, has_body=mark.method in {"PATCH", "POST", "PUT"})
+    call = cast("Callable[..., Any]", method)
+    arguments = compile_arguments(call, mark.path.names, has_body=mark.method in {"PATCH", "POST", "PUT"})
 
     def plain(given: dict[str, object]) -> object:
-        return method(**given)
+        return call(**given)
 
     async def asynchronous(given: dict[str, object]) -> object:
-        return await method(**given)
+        return await call(**given)
 
     return Handler(
         name, mark.path, mark.method, arguments, asynchronous if inspect.iscoroutinefunction(method) else plain

@@ -104,7 +104,8 @@ def test_counters_gauges_and_histograms(name: str) -> None:
 def test_outside_of_a_model_counting_is_an_error(name: str) -> None:
     requests = counter(name)
 
-    for use in (requests.inc, lambda: srv.log(**{f"{name}_log": 1})):
+    uses: list[Callable[[], None]] = [requests.inc, lambda: srv.log(**{f"{name}_log": 1})]
+    for use in uses:
         with pytest.raises(InvalidModelContext, match="expected to be used by a model's code, got no model"):
             use()
     assert issubclass(InvalidModelContext, MLServerError)

@@ -274,7 +274,7 @@ def flag(self: object, x: bool) -> None: ...  # as users write it
 
 
 @hide
-def bare(self: object, x) -> None: ...  # type: ignore[no-untyped-def]  # noqa: ANN001  # as users write it
+def bare(self: object, x) -> None: ...  # type: ignore[no-untyped-def]  # noqa: ANN001  # pyright: ignore[reportMissingParameterType,reportUnknownParameterType]  # as users write it
 
 
 @pytest.mark.parametrize(
