@@ -14,7 +14,7 @@ from srv.metrics import counter
 from srv.types import InferenceRequest, InferenceResponse, ResponseOutput
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 EDITION = "first"
 SEEN = counter("left_seen", "Requests that the model has seen", labels=["by"])
@@ -100,3 +100,21 @@ class Left(MLModel):
         before = mine.get()
         mine.set(value)
         return [before, mine.get()]
+
+
+class Plain(MLModel):
+    """Sets a variable on the model's thread."""
+
+    def predict_stream(self, payloads: Iterator[InferenceRequest]) -> Iterator[InferenceResponse]:  # type: ignore[override]  # either kind may be
+        """Set a variable with the first item, and give it with all."""
+        for payload in payloads:
+            before = mine.get()
+            mine.set(first(payload))
+            for _ in range(3):
+                yield response(before, mine.get(), model_name.get())
+
+    def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        """Set a variable."""
+        before = mine.get()
+        mine.set(first(payload))
+        return response(before, mine.get())
