@@ -252,7 +252,7 @@ _raw: Final = RawMetrics()
 def begin_serving(own_names: Collection[str]) -> None:
     """Show models' metrics beside a server's, whose names are `own_names`."""
     _custom.reserve(own_names)
-    _raw.install()
+    _raw.install(own_names)
 
 
 class ModelMetrics:

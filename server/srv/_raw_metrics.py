@@ -6,9 +6,10 @@ import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from srv._logging import model_name, model_version
+from srv_protocol.errors import MetricError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from prometheus_client.metrics_core import Metric
     from prometheus_client.registry import Collector
@@ -51,38 +52,52 @@ class RawMetrics:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._loads: dict[tuple[str, str], Load] = {}
+        self._loads: dict[tuple[str, str], list[Load]] = {}
         self._owned: list[_Owned] = []
+        self._reserved: set[str] = set()
         self._plain: Callable[[Collector], None] | None = None
 
-    def install(self) -> None:
-        """Watch the process's registry; twice does no harm."""
+    def install(self, reserved: Collection[str]) -> None:
+        """Watch the process's registry, in which models may not have the `reserved` names; again adds to those."""
         from prometheus_client import REGISTRY  # `import srv` stays without it
 
+        self._reserved.update(reserved)
         if self._plain is None:
             self._plain = REGISTRY.register
             REGISTRY.register = self._register  # type: ignore[method-assign]  # prometheus-client has no other way
 
     def begin(self, load: Load) -> None:
         """Take note of a load; what its model's code registers from now on is its own."""
-        self._loads[load.key] = load
+        with self._lock:
+            self._loads.setdefault(load.key, []).append(load)
 
     def end(self, load: Load) -> None:
         """Take note of the end of a load; what it has replaced comes back if its own load goes on."""
         load.ended = True
-        if self._loads.get(load.key) is load:
-            del self._loads[load.key]
         with self._lock:
             for collector, before in reversed(load.replaced):
                 if not before.load.ended and self._remove(collector):
                     self._add(before.collector, before.load)
+            others = self._loads[load.key]
+            others.remove(load)
+            for other in others:
+                # What this load had will not come back, and need not be kept.
+                other.replaced[:] = [each for each in other.replaced if each[1].load is not load]
+            if not others:
+                del self._loads[load.key]
 
     def _register(self, collector: Collector) -> None:
-        load = self._loads.get((model_name.get(), model_version.get()))
         with self._lock:
-            if load is None:
+            loads = self._loads.get((model_name.get(), model_version.get()))
+            if not loads:
                 self._register_plain(collector)
                 return
+            load = loads[-1]
+            taken = sorted(_names(collector) & self._reserved)
+            if taken:
+                raise MetricError(
+                    f"metric '{taken[0]}': expected a name of its own, got that of a metric of the server's"
+                )
             try:
                 self._add(collector, load)
             except ValueError:

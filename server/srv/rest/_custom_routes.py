@@ -23,6 +23,7 @@ from srv.rest._errors import AnyRequest, handle_error
 from srv.rest._handler_results import encode_json
 from srv.rest._requests import encode_answer, read_encoded_body, request_headers
 from srv_codecs.compression import IDENTITY, choose_encoding, compress
+from srv_codecs.json import parse_json
 from srv_codecs.rest import HEADER_LENGTH, OutputForms, decode_request
 from srv_protocol.errors import InvalidInput, SrvError
 from srv_protocol.inference import ModelInferRequest, ModelInferResponse
@@ -37,8 +38,10 @@ if TYPE_CHECKING:
     from srv.dataplane._custom_routes import CustomRoute
     from srv_protocol.inference import Headers
 
+_MOST_VALUES: Final = 1000
 _JSON: Final = "application/json"
 _BYTES: Final = "application/octet-stream"
+_any: Final = msgspec.json.Decoder[Any]()
 
 
 def own_routes(app: Litestar) -> list[OwnRoute]:
@@ -110,13 +113,14 @@ class _Answering(ASGIResponse):
                 raise MethodNotAllowedException(headers={"allow": allowed})
             await ASGIResponse(status_code=204, headers={"allow": allowed})(scope, request.receive, request.send)  # type: ignore[arg-type]
             return
-        scope["path_template"], scope["path_params"] = found.route.template, found.route.parameters
+        scope["path_template"] = found.route.template
         times, headers = Timeline(HTTP), request_headers(request)
         body = await read_encoded_body(request, headers, times, self._backend.settings.max_request_size)
         # The model may have been replaced while the body came in.
         route = routes.find(method, segments).route
         if route is None:
             raise self._error
+        scope["path_params"] = route.parameters
         with route.model.use():
             call = _Call(self._backend, route, request, headers, body)
             result = await routes.call(route, call, times)
@@ -162,9 +166,13 @@ class HandlerRequest(Request[object, object, State]):
         self._body = body
 
     async def json(self) -> Any:  # the base's
-        """Return what the body is as JSON, ``None`` for an empty one."""
+        """Return what the body is as JSON, ``None`` for an empty one.
+
+        Raises:
+            InvalidInput: it is no JSON.
+        """
         body = await self.body()
-        return msgspec.json.decode(body) if body else None
+        return parse_json(_any, body) if body else None
 
 
 class _Call:
@@ -177,9 +185,7 @@ class _Call:
         self.headers = headers
         self.body = body
         self.path: Mapping[str, str] = route.parameters
-        self.query: Mapping[str, Sequence[str]] = parse_qs(
-            request.scope["query_string"].decode("latin-1"), keep_blank_values=True
-        )
+        self.query: Mapping[str, Sequence[str]] = _query(request.scope["query_string"])
         self.wanted = Wanted()
         self.forms = OutputForms()
         self.as_request = request
@@ -209,12 +215,31 @@ def _known(error: Exception) -> Exception:
     return HTTPException(text, status_code=status, headers=getattr(error, "headers", None))
 
 
+def _query(given: bytes) -> dict[str, list[str]]:
+    """Return the values of a query, by name.
+
+    Raises:
+        InvalidInput: it is not UTF-8, or has more values than anybody sends.
+    """
+    try:
+        return parse_qs(given.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_VALUES)
+    except ValueError as error:
+        raise InvalidInput(f"query: {error}") from None
+
+
 def _segments(scope: Scope) -> list[str]:
-    """Return the segments of a path, each unescaped by itself: an escaped slash is a part of its segment."""
+    """Return the segments of a path, each unescaped by itself: an escaped slash is a part of its segment.
+
+    Raises:
+        InvalidInput: it is not UTF-8.
+    """
     raw = scope["raw_path"].partition(b"?")[0].decode("latin-1")
     # uvicorn puts the path of the proxy in front.
     raw = raw.removeprefix(cast("Mapping[str, str]", scope).get("root_path", ""))
-    return [unquote(each) for each in raw.split("/") if each]
+    try:
+        return [unquote(each, errors="strict") for each in raw.split("/") if each]
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"path: {error}") from None
 
 
 def _allowed(methods: Iterable[str], error: Exception) -> str:

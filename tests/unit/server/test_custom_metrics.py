@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import srv
 from srv import MLModel, ModelParameters, ModelSettings
-from srv._custom_metrics import ModelMetrics
+from srv._custom_metrics import ModelMetrics, _raw
 from srv._logging import model_context
 from srv._metrics import Metrics
 from srv._state import Changes
@@ -253,6 +253,10 @@ def test_raw_metrics_of_a_models_module_can_be_registered_by_each_load(name: str
         for _ in range(3):
             await registry.load(raw)
         assert samples(f"{name}_total") == {(): 1}
+        await asyncio.gather(*registry._retiring)
+        (load,) = _raw._loads["raw", ""]
+        assert load.replaced == []
+        assert sum(each.load.key == load.key for each in _raw._owned) == 1
         await registry.unload("raw")
         await registry.load(raw)
         assert samples(f"{name}_total") == {(): 1}
@@ -282,6 +286,8 @@ def test_raw_metrics_of_two_models_or_twice_in_one_are_refused_as_ever(name: str
         twice = f'prometheus_client.Gauge("{name}", "Again")'
         with pytest.raises(LoadError, match="Duplicated timeseries"):
             await registry.load(write_raw(tmp_path, name, twice))
+        with pytest.raises(LoadError, match=r"metric 'rest_server_requests.*': expected a name of its own"):
+            await registry.load(write_raw(tmp_path, "rest_server_requests"))
         await registry.close()
 
     Metrics("rest_server")

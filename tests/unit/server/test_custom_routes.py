@@ -8,7 +8,7 @@ import gzip
 import json
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -112,6 +112,10 @@ class Model(MLModel):
             "query": given.query_params["q"],
             "id": given.path_params["id"],
         }
+
+    @custom_handler("/unfit-response")
+    def unfit(self) -> None:
+        bytes(InferenceRequest(id=cast("str", 1)))
 
     @custom_handler("/refuse")
     async def refuse(self) -> None:
@@ -404,6 +408,13 @@ def test_errors_have_the_form_of_all_others(caplog: pytest.LogCaptureFixture) ->
         async with rest() as (client, _):
             assert await text(client, "POST", "/refuse") == (400, "not this one")
             assert await text(client, "POST", "/break") == (500, "internal server error")
+            # The model's fault, as in predict.
+            assert (await client.post("/unfit-response")).status_code == 500
+            assert (await client.put("/request/1?q=r", content=b"{", headers={"x-a": "b"})).status_code == 400
+            for query in ("%ff", "text=%ff", "&".join(["a=1"] * 1001)):
+                refused = await client.post(f"/sum?{query}", json=[])
+                assert (refused.status_code, error(refused)[:7]) == (400, "query: ")
+            assert error(await client.get("/results/%ff")).startswith("path: ")
             assert await text(client, "POST", "/http/418", json="teapot") == (418, "teapot")
             assert await text(client, "POST", "/http/409", json={"a": 1}) == (409, '{"a":1}')
             assert (await client.post("/http/409", json="x")).headers["x-why"] == "so"
