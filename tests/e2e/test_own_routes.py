@@ -76,6 +76,18 @@ def test_two_models_with_one_path_each_have_their_own(own: Server) -> None:
     )
 
 
+def test_routes_are_found_behind_a_proxy_and_counted_by_their_templates(serve: Serve) -> None:
+    server = serve(OWN, root_path="/proxy").wait_started()
+    assert server.get("/v2/models/left/hello").json() == "first"
+    assert server.post("/mine", "a").json() == ["unset", "a"]
+    counted = {
+        dict(labels)["path"]: count
+        for (name, labels), count in samples(server).items()
+        if name == "rest_server_requests_total"
+    }
+    assert counted == {"/v2/models/{name}/hello": 1, "/mine": 1}
+
+
 def test_head_is_get_without_its_body(own: Server) -> None:
     request = b"HEAD /v2/models/left/hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     data = receive_all(send_raw(own.http_port, request))

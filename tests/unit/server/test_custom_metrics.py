@@ -38,7 +38,7 @@ def name() -> str:
 
 
 @contextlib.contextmanager
-def model(name: str = "m", version: str = "") -> Generator[None]:
+def model(name: str = "counted", version: str = "") -> Generator[None]:
     """Run as a model that is loaded, and unloaded in the end."""
     metrics = ModelMetrics(name, version)
     try:
@@ -61,27 +61,27 @@ def samples(name: str) -> dict[tuple[str, ...], float]:
 
 def test_log_counts_in_a_histogram_with_the_models_labels(name: str) -> None:
     """It need not be registered, as with MLServer."""
-    with model("m", "1"):
+    with model("counted", "1"):
         srv.log(**{name: 34})
         srv.log(**{name: 2, f"{name}_other": 1})
 
-        assert samples(f"{name}_count") == {("m", "1"): 2}
-        assert samples(f"{name}_sum") == {("m", "1"): 36}
-        assert samples(f"{name}_other_sum") == {("m", "1"): 1}
+        assert samples(f"{name}_count") == {("counted", "1"): 2}
+        assert samples(f"{name}_sum") == {("counted", "1"): 36}
+        assert samples(f"{name}_other_sum") == {("counted", "1"): 1}
 
 
 def test_the_same_name_is_the_same_metric(name: str) -> None:
-    with model("m", "1"):
+    with model("counted", "1"):
         first = srv.register(name, "What it counts")
         first.observe(1)
-    with model("n"), model("m", "2"):
+    with model("n"), model("counted", "2"):
         second = srv.register(name, "What it counts")
         assert srv.register(name, "Said otherwise") is second
         assert histogram(name) is second
         second.observe(2)
         srv.log(**{name: 3})
 
-        assert samples(f"{name}_sum") == {("m", "2"): 5}
+        assert samples(f"{name}_sum") == {("counted", "2"): 5}
 
 
 def test_counters_gauges_and_histograms(name: str) -> None:
@@ -96,9 +96,13 @@ def test_counters_gauges_and_histograms(name: str) -> None:
         sizes = histogram(f"{name}_sizes", buckets=[1, 10])
         sizes.observe(4)
 
-        assert samples(f"{name}_total") == {("m", "", "good"): 1, ("m", "", "bad"): 2}
-        assert samples(f"{name}_waiting") == {("m", ""): 4}
-        assert samples(f"{name}_sizes_bucket") == {("1.0", "m", ""): 0, ("10.0", "m", ""): 1, ("+Inf", "m", ""): 1}
+        assert samples(f"{name}_total") == {("counted", "", "good"): 1, ("counted", "", "bad"): 2}
+        assert samples(f"{name}_waiting") == {("counted", ""): 4}
+        assert samples(f"{name}_sizes_bucket") == {
+            ("1.0", "counted", ""): 0,
+            ("10.0", "counted", ""): 1,
+            ("+Inf", "counted", ""): 1,
+        }
 
 
 def test_outside_of_a_model_counting_is_an_error(name: str) -> None:
@@ -133,7 +137,7 @@ def test_threads_of_a_model_count_in_its_context(name: str) -> None:
         for thread in threads:
             thread.start()
             thread.join()
-        assert samples(f"{name}_count") == {("m", ""): 3 + (not failed)}
+        assert samples(f"{name}_count") == {("counted", ""): 3 + (not failed)}
 
 
 REFUSED: list[tuple[Callable[[str], object], str]] = [
@@ -203,16 +207,16 @@ def test_what_is_counted_outlives_a_reload_and_ends_with_the_model(name: str) ->
     async def run() -> None:
         registry = ModelRegistry(Changes())
         for version in ("1", "2"):
-            await registry.load(settings(cls, "m", version))
-        await registry.load(settings(cls, "m", "1"))
+            await registry.load(settings(cls, "counted", version))
+        await registry.load(settings(cls, "counted", "1"))
         await asyncio.gather(*registry._retiring)
-        assert samples(f"{name}_total") == {("m", "1"): 2, ("m", "2"): 1}
-        await registry.unload("m", "1")
-        assert samples(f"{name}_total") == {("m", "2"): 1}
-        await registry.unload("m")
+        assert samples(f"{name}_total") == {("counted", "1"): 2, ("counted", "2"): 1}
+        await registry.unload("counted", "1")
+        assert samples(f"{name}_total") == {("counted", "2"): 1}
+        await registry.unload("counted")
         assert samples(f"{name}_total") == {}
-        await registry.load(settings(cls, "m", "2"))
-        assert samples(f"{name}_total") == {("m", "2"): 1}
+        await registry.load(settings(cls, "counted", "2"))
+        assert samples(f"{name}_total") == {("counted", "2"): 1}
         await registry.close()
 
     asyncio.run(run())
@@ -222,8 +226,10 @@ def test_a_model_that_is_loaded_anew_may_change_its_metric(name: str) -> None:
     async def run() -> None:
         registry = ModelRegistry(Changes())
         for labels in ((), ("x",)):
-            await registry.load(settings(type("Changed", (Counting,), {"name_of_metric": name, "labels": labels}), "m"))
-        assert samples(f"{name}_total") == {("m", "", "a"): 1}
+            await registry.load(
+                settings(type("Changed", (Counting,), {"name_of_metric": name, "labels": labels}), "counted")
+            )
+        assert samples(f"{name}_total") == {("counted", "", "a"): 1}
         await registry.close()
 
     asyncio.run(run())
