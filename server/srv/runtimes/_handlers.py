@@ -134,7 +134,8 @@ def find_handlers(runtime: MLModel) -> tuple[Handler, ...]:
     found: dict[tuple[str, tuple[str | None, ...]], Handler] = {}
     for attribute in dir(type(runtime)):
         plain = inspect.getattr_static(type(runtime), attribute)
-        for mark in _marks(getattr(plain, "__func__", plain)):
+        # A static or class method is marked itself, or the function within.
+        for mark in _marks(plain) or _marks(getattr(plain, "__func__", None)):
             handler = _bind(getattr(runtime, attribute), mark)
             other = found.setdefault((mark.method, mark.path.segments), handler)
             if other is not handler:

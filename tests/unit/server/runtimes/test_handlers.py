@@ -135,6 +135,10 @@ class Several(MLModel):
     @custom_handler("/static")
     def static() -> None: ...
 
+    @custom_handler("/outside")
+    @staticmethod
+    def outside() -> None: ...
+
     @classmethod
     @custom_handler("/class")
     def of_class(cls) -> None: ...
@@ -154,6 +158,7 @@ def test_handlers_are_found_with_their_paths_and_methods() -> None:
         ("POST", "/items/all"),
         ("POST", "/items/{item}"),
         ("POST", "/one"),
+        ("POST", "/outside"),
         ("POST", "/static"),
     ]
     assert routes.index(("POST", "/items/all")) < routes.index(("POST", "/items/{item}"))
@@ -164,6 +169,7 @@ def test_handlers_are_inherited_until_they_are_overridden() -> None:
         "/class",
         "/items/all",
         "/one",
+        "/outside",
         "/static",
         "/two",
     }
