@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from srv_codecs._envelope import parse_json
+from srv_codecs._envelope import explain, parse_json
 
-__all__ = ["parse_json"]
+__all__ = ["explain", "parse_json"]

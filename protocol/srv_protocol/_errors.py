@@ -17,6 +17,8 @@
     ├── DeadlineExceeded          a request ran for longer than it may
     ├── LoadError                 a model could not be loaded
     ├── InferenceError            the runtime answered something that is no valid response
+    ├── MetricError               a model's code registers a metric wrongly, or counts with it so
+    │   └── InvalidModelContext   it counts where no model's code runs
     ├── Unsupported               a call that this server does not serve
     │   └── UnsupportedEncoding   a content encoding that it does not have
     └── SettingsError             a settings file or environment variable is wrong
@@ -145,6 +147,16 @@ class InferenceError(SrvError):
     """A runtime returned something that is not a valid inference response: a fault of the model, not the client."""
 
     kind = ErrorKind.INTERNAL
+
+
+class MetricError(SrvError):
+    """A metric cannot be registered, or counted with, as a model's code asks: a fault of the model, not the client."""
+
+    kind = ErrorKind.INTERNAL
+
+
+class InvalidModelContext(MetricError):
+    """Something that belongs to a model is asked for where no model's code runs."""
 
 
 class Unsupported(SrvError):

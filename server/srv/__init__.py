@@ -2,6 +2,9 @@
 
 - ``MLModel``: the base class of a runtime.
 - ``decode_args``: a typed ``predict``; names are inputs, hints choose codecs.
+- ``custom_handler``: a method that REST serves on a path of its own.
+- ``register`` and ``log``: metrics of a model's own; ``metrics`` has further kinds.
+- ``logging``, ``context``: lines that carry the model's name, and what that is.
 - ``types``, ``codecs``, ``errors``, ``settings``: what a runtime works with.
 
 Inside: ``_server`` holds it together, ``_registry`` the loaded models, ``_dataplane`` answers requests, and the
@@ -10,9 +13,11 @@ fronts ``rest/`` and ``grpc/`` only move bytes.
 
 from __future__ import annotations
 
+from srv._custom_metrics import log, register
 from srv._model_settings import ModelParameters, ModelSettings
 from srv._settings import Settings
 from srv._version import __version__
+from srv.runtimes._handlers import custom_handler
 from srv.runtimes._model import MLModel
 from srv_codecs.hints import Output, decode_args
 from srv_protocol.inference import Headers
@@ -25,5 +30,8 @@ __all__ = [
     "Output",
     "Settings",
     "__version__",
+    "custom_handler",
     "decode_args",
+    "log",
+    "register",
 ]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from srv._shared_memory import SharedMemory
     from srv._state import ServerState
     from srv.controlplane._controlplane import ControlPlane
+    from srv.dataplane._custom_routes import CustomRoutes
     from srv.dataplane._dataplane import DataPlane
     from srv.tracing._trace import TraceChanges, Tracer
 
@@ -28,6 +29,7 @@ class Backend:
     tracer: Tracer
     log_settings: LogSettings
     shared_memory: SharedMemory
+    custom_routes: CustomRoutes
 
     def trace_settings(self, changes: TraceChanges, model: str = "") -> dict[str, list[str]]:
         """Change the trace settings of a model, ``""`` for those of all, and return what holds then.

@@ -8,6 +8,9 @@ from typing import Final, NamedTuple
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Summary
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from srv._custom_metrics import begin_serving
+from srv._raw_metrics import written_names
+
 METRICS_TYPE: Final = CONTENT_TYPE_LATEST
 
 
@@ -82,6 +85,7 @@ class Metrics:
         self._grpc_duration = Histogram(
             "grpc_server_handling_seconds", "RPC duration in seconds", call, registry=registry
         )
+        begin_serving({name for each in registry.collect() for name in written_names(each.name, each.type)})
         # Finding a labelled child costs more than counting with it.
         self._inferences: dict[tuple[str, str], InferenceMetrics] = {}
         self._routes: dict[tuple[str, str, int], _Finished] = {}

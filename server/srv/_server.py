@@ -15,6 +15,7 @@ from srv._shared_memory import SharedMemory
 from srv._state import ServerState
 from srv.controlplane._controlplane import ControlPlane
 from srv.controlplane._registry import ModelRegistry
+from srv.dataplane._custom_routes import CustomRoutes
 from srv.dataplane._dataplane import DataPlane
 from srv.grpc._server import GrpcServer
 from srv.rest._app import metrics_app, rest_app
@@ -70,7 +71,15 @@ class Server:
         controlplane = ControlPlane(repository, self.registry, allow_files=settings.allow_file_override)
         shared_memory = SharedMemory(allowed=settings.allow_client_shm)
         self.backend = Backend(
-            settings, self.state, self.metrics, dataplane, controlplane, tracer, LogSettings(), shared_memory
+            settings,
+            self.state,
+            self.metrics,
+            dataplane,
+            controlplane,
+            tracer,
+            LogSettings(),
+            shared_memory,
+            CustomRoutes(settings, self.registry),
         )
         self.addresses: list[Address] = []
         self._settings = settings

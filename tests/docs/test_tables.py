@@ -20,6 +20,7 @@ from pages import ROOT, read_table
 from srv import Headers, settings
 from srv._log_settings import LogSettings
 from srv._logging import LEVELS
+from srv._metrics import Metrics
 from srv._model_settings import UNSUPPORTED_MODEL_SETTINGS
 from srv._settings import UNSUPPORTED_SETTINGS
 from srv._status import _STATUS
@@ -197,3 +198,19 @@ def test_the_statuses_are_complete_and_true() -> None:
         # The name of 413 has changed between versions of Python.
         assert str(status[0].value) == http.split()[0]
         assert status[1].name == code(grpc)
+
+
+# ---- Metrics
+
+
+def test_the_servers_metrics_are_complete_with_their_kinds_and_labels() -> None:
+    metrics = Metrics(settings.Settings().metrics_rest_server_prefix)
+    known = {
+        f"{each.name}_total" if each.type == "counter" else each.name: each.type for each in metrics._registry.collect()
+    }
+    rows = {code(name): (kind, names([labels])) for name, kind, labels, _ in read_table("docs/metrics.md", "metric")}
+
+    assert {name: kind for name, (kind, _) in rows.items()} == known
+    for name, (_, labels) in rows.items():
+        collector: Any = metrics._registry._names_to_collectors[name]
+        assert list(collector._labelnames) == labels, name

@@ -166,7 +166,12 @@ def test_trace_settings_for_all_and_for_a_model(own: Server) -> None:
         (TRACE, {"trace_level": ["MIN"]}, 400, "Unsupported trace level 'MIN'"),
         (TRACE, {"trace_count": "-2"}, 400, "Unable to parse 'trace_count'. Expecting value >= -1, got: -2"),
         ("/v2/models/nobody/trace/setting", {}, 404, "Request for unknown model: 'nobody' is not found"),
-        ("/v2/models/talker/versions/1/trace/setting", {}, 404, "Not Found"),
+        (
+            "/v2/models/talker/versions/1/trace/setting",
+            {},
+            404,
+            "Request for unknown model: 'talker' version 1 is not found",
+        ),
     ],
 )
 def test_a_wrong_change_of_traces_changes_nothing(

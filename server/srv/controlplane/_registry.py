@@ -7,6 +7,7 @@ import enum
 import logging
 from typing import TYPE_CHECKING, Final, cast
 
+from srv._custom_metrics import ModelMetrics
 from srv._state import SHUTTING_DOWN
 from srv._status import error_text
 from srv.controlplane._hiding import hide_folder
@@ -95,6 +96,8 @@ class ModelRegistry:
         self._closed = False
         self._locks: dict[str, asyncio.Lock] = {}
         self._retiring: set[asyncio.Task[None]] = set()
+        self.on_load: list[Callable[[LoadedModel], None]] = []
+        """Called with each model that has been loaded."""
 
     def entries(self) -> list[ModelEntry]:
         """Return every entry, by name, then by version."""
@@ -138,6 +141,14 @@ class ModelRegistry:
         if entry is None and version:
             raise _no_version(name, version)
         raise ModelNotFound(name, version, detail="has no available versions")
+
+    def names_with_handlers(self) -> list[str]:
+        """Return the names of the models of which a loaded version has custom handlers."""
+        return [
+            name
+            for name, versions in self._entries.items()
+            if any(entry.loaded is not None and entry.loaded.handlers for entry in versions.values())
+        ]
 
     def is_ready(self, name: str, version: str = "") -> bool:
         """Whether a model can answer.
@@ -203,6 +214,8 @@ class ModelRegistry:
             for entry, loaded in zip(entries, started, strict=True):
                 entry.loaded, entry.state, entry.reason = loaded, ModelState.READY, ""
                 _logger.info("model '%s'%s is loaded", name, _of_version(entry))
+                for listener in self.on_load:
+                    listener(loaded)
             self._changes.notify()
         for loaded in replaced:
             self._retire(loaded.unload())
@@ -239,6 +252,7 @@ class ModelRegistry:
         label = "-".join(filter(None, (settings.name, settings.version)))
         limit = settings.parameters.max_queue_size
         caller = Caller(label, self._max_queue_size if limit is None else limit)
+        metrics = ModelMetrics(settings.name, settings.version)
         code: ModelCode | None = None
         try:
             if isinstance(settings.implementation, str):
@@ -255,12 +269,12 @@ class ModelRegistry:
                 await load_runtime(runtime, caller, self._changes.notify)
                 _check_runtime(runtime)
                 check_content_types(runtime)
-                loaded = LoadedModel(runtime, caller, code)
+                loaded = LoadedModel(runtime, caller, code, metrics)
                 check_config(loaded)
                 return loaded
         except BaseException:
             # A start that was cancelled may still run on its thread: close() waits for it.
-            self._retire(release(caller, code))
+            self._retire(release(caller, code, metrics))
             raise
 
     def _retire(self, ending: Coroutine[object, object, None]) -> None:

@@ -245,7 +245,7 @@ class DataPlane:
             wanted = self._prepare(model, request, headers, model.signature)
             ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
             answering = model.answer(request, options, ticket)
-            response = await _blamed(self._deadline(options, times).hold(answering, times))
+            response = await blamed(self._deadline(options, times).hold(answering, times))
             times.mark_computed()
             finished = finish_response(model.runtime, wanted, response)
             answer = encode(finished)
@@ -299,7 +299,7 @@ class DataPlane:
             try:
                 # Closed before the model counts as idle: a client that leaves must not outlive it in its code.
                 async with aclosing(model.answer_stream(request, options, ticket, further)) as responses:
-                    while (response := await _blamed(deadline.hold(anext(responses, _END), times))) is not _END:
+                    while (response := await blamed(deadline.hold(anext(responses, _END), times))) is not _END:
                         times.mark_computed()
                         finished = finish_response(model.runtime, reading.wanted, response)
                         # The runtime may know which one is the last.
@@ -374,7 +374,7 @@ class DataPlane:
         return Deadline(options.timeout, self._settings.request_timeout, times)
 
 
-async def _blamed(answer: Awaitable[_R]) -> _R:
+async def blamed(answer: Awaitable[_R]) -> _R:
     """Await a runtime's answer; a value that it could not put into a message is not the client's fault."""
     try:
         return await answer

@@ -15,7 +15,8 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from srv._metrics import METRICS_TYPE
 from srv._status import describe_error
-from srv.rest._errors import STOPPING, bare_error_response, handle_error
+from srv.rest._custom_routes import CustomAnswer, is_unrouted, own_routes
+from srv.rest._errors import STOPPING, AnyRequest, bare_error_response, handle_error
 from srv.rest._generate_routes import generate_routes
 from srv.rest._inference_routes import inference_routes
 from srv.rest._metadata_routes import metadata_routes
@@ -44,6 +45,10 @@ _CANCELLED: Final = InferenceError("the request was cancelled")
 def rest_app(backend: Backend) -> ASGIApp:
     """Return the REST front as an ASGI application."""
     settings = backend.settings
+
+    def answer_error(request: AnyRequest, error: Exception) -> Response[bytes]:
+        return CustomAnswer(backend, error) if is_unrouted(request, error) else handle_error(request, error)
+
     app = Litestar(
         [
             *metadata_routes(backend),
@@ -53,7 +58,7 @@ def rest_app(backend: Backend) -> ASGIApp:
             *generate_routes(backend),
             *settings_routes(backend),
         ],
-        exception_handlers={Exception: handle_error},
+        exception_handlers={Exception: answer_error},
         openapi_config=OpenAPIConfig(
             title=settings.server_name,
             version=settings.server_version,
@@ -66,6 +71,7 @@ def rest_app(backend: Backend) -> ASGIApp:
         # Litestar would set up handlers of its own for the root logger.
         logging_config=None,
     )
+    backend.custom_routes.set_own(own_routes(app))
     return _guarded(app, backend.metrics, backend.state)
 
 

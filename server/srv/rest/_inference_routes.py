@@ -11,25 +11,22 @@ from typing import TYPE_CHECKING
 from litestar import post
 from litestar.response.base import ASGIResponse
 
-from srv._headers import response_headers
 from srv._offload import off_loop
 from srv.dataplane._timeline import HTTP, Timeline
-from srv.rest._body import BuffersResponse, read_body
+from srv.rest._body import BuffersResponse
 from srv.rest._errors import AnyRequest
-from srv.rest._requests import OK, json_event, path_model, request_headers
+from srv.rest._requests import OK, encode_answer, json_event, path_model, read_encoded_body, request_headers
 from srv.rest._sse import EventStream
-from srv_codecs.compression import IDENTITY, choose_encoding, compress, decompress
+from srv_codecs.compression import IDENTITY, choose_encoding, compress
 from srv_codecs.rest import (
     HEADER_LENGTH,
-    EncodedBody,
     OutputForms,
     decode_raw_request,
     decode_request,
-    encode_response,
     parse_header_length,
 )
 from srv_protocol.errors import InvalidInput
-from srv_protocol.inference import Headers, ModelInferRequest, ModelInferResponse
+from srv_protocol.inference import Headers, ModelInferRequest
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -45,11 +42,7 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
 
     async def receive(request: AnyRequest, headers: Headers, times: Timeline) -> tuple[ModelInferRequest, OutputForms]:
         name, version = path_model(request)
-        body = await read_body(request, limit, headers.get("content-length"))
-        times.mark_received()
-        encoding = headers.get("content-encoding") or IDENTITY
-        if encoding != IDENTITY:
-            body = await off_loop(len(body), decompress, body, encoding, limit)
+        body = await read_encoded_body(request, headers, times, limit)
         header_length = headers.get(HEADER_LENGTH)
         if not body and header_length is None:
             raise InvalidInput("the request body is empty; expected an inference request")
@@ -69,10 +62,8 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
     async def infer(request: AnyRequest) -> ASGIResponse:
         times, headers = Timeline(HTTP), request_headers(request)
         message, forms = await receive(request, headers, times)
-        encode = partial(_encode, forms=forms, nonfinite_as_null=nonfinite_as_null)
+        encode = partial(encode_answer, forms=forms, nonfinite_as_null=nonfinite_as_null)
         body, sent = await dataplane.infer(message, headers, times, encode)
-        if body.header_length is not None:
-            sent.append((HEADER_LENGTH, str(body.header_length)))
         parts, size = body.parts, body.size
         encoding = choose_encoding(headers.get("accept-encoding")) if settings.gzip_enabled else IDENTITY
         if encoding != IDENTITY:
@@ -93,10 +84,3 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
         return EventStream(dataplane.infer_stream(message, headers, times, encode), f"POST {request.url.path}")
 
     return [infer, infer_stream]
-
-
-def _encode(
-    response: ModelInferResponse, *, forms: OutputForms, nonfinite_as_null: bool
-) -> tuple[EncodedBody, list[tuple[str, str]]]:
-    sent = response_headers(response.parameters.headers, response.model_name)
-    return encode_response(response, forms, nonfinite_as_null=nonfinite_as_null), sent

@@ -11,17 +11,19 @@ import msgspec
 from litestar import Response
 
 from srv._headers import received_headers, response_headers
+from srv._offload import off_loop
 from srv.rest._body import read_body
 from srv.rest._sse import Event
-from srv_codecs.compression import IDENTITY
-from srv_codecs.rest import encode_response
+from srv_codecs.compression import IDENTITY, decompress
+from srv_codecs.rest import HEADER_LENGTH, encode_response
 from srv_protocol.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from srv.dataplane._timeline import Timeline
     from srv.rest._errors import AnyRequest
-    from srv_codecs.rest import OutputForms
+    from srv_codecs.rest import EncodedBody, OutputForms
     from srv_protocol.inference import Headers, ModelInferResponse
 
 OK: Final = 200
@@ -59,6 +61,34 @@ def json_event(response: ModelInferResponse, *, forms: OutputForms, nonfinite_as
     sent = response_headers(response.parameters.headers, response.model_name)
     body = encode_response(response, forms, nonfinite_as_null=nonfinite_as_null)
     return Event(bytes(body.parts[0]), sent)
+
+
+def encode_answer(
+    response: ModelInferResponse, *, forms: OutputForms, nonfinite_as_null: bool
+) -> tuple[EncodedBody, list[tuple[str, str]]]:
+    """Return a response as V2 JSON with its binary data, and the headers that go with it.
+
+    Raises:
+        As :func:`json_event`.
+    """
+    sent = response_headers(response.parameters.headers, response.model_name)
+    body = encode_response(response, forms, nonfinite_as_null=nonfinite_as_null)
+    if body.header_length is not None:
+        sent.append((HEADER_LENGTH, str(body.header_length)))
+    return body, sent
+
+
+async def read_encoded_body(request: AnyRequest, headers: Headers, times: Timeline, limit: int) -> memoryview:
+    """Return the body of a request that may be compressed; it may be empty.
+
+    Raises:
+        UnsupportedEncoding: it is compressed in a way that is not served.
+        InvalidInput, RequestTooLarge, ClientDisconnectedError: as :func:`srv.rest._body.read_body`.
+    """
+    body = await read_body(request, limit, headers.get("content-length"))
+    times.mark_received()
+    encoding = headers.get("content-encoding") or IDENTITY
+    return body if encoding == IDENTITY else await off_loop(len(body), decompress, body, encoding, limit)
 
 
 async def read_plain_body(request: AnyRequest, limit: int) -> memoryview:

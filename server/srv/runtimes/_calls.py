@@ -79,12 +79,18 @@ class Caller:
         """
         return await self._call(function, partial(function, argument), ticket)
 
-    async def _call(self, function: Callable[..., object], bound: Callable[[], object], ticket: Ticket) -> object:
+    async def _call(
+        self,
+        function: Callable[..., object],
+        bound: Callable[[], object],
+        ticket: Ticket,
+        context: contextvars.Context | None = None,
+    ) -> object:
         if inspect.iscoroutinefunction(function):
             ticket.begin()
             result = bound()
         else:
-            result = await self._run(bound, ticket)
+            result = await self._run(bound, ticket, context)
         # A plain function may hand on a coroutine, as a decorator that is not `async` itself does.
         if inspect.isawaitable(result):
             with _Contained():
@@ -103,11 +109,13 @@ class Caller:
         Raises:
             QueueFull: too many wait already.
         """
+        # One for all steps of a plain generator: what it sets in one step is there in the next.
+        context = contextvars.copy_context()
         if inspect.isasyncgenfunction(function):
             ticket.begin()
             made: object = function(argument)
         else:
-            made = await self.serve(function, argument, ticket)
+            made = await self._call(function, partial(function, argument), ticket, context)
         ticket = replace(ticket, bounded=False)
         if isinstance(made, AsyncIterator):
             items = cast("AsyncIterator[object]", made)
@@ -122,21 +130,23 @@ class Caller:
             return
         iterator = iter(cast("Iterator[object]", made))
         try:
-            while (item := await self._run(lambda: next(iterator, _END), ticket)) is not _END:
+            while (item := await self._run(lambda: next(iterator, _END), ticket, context)) is not _END:
                 yield item
         finally:
             if inspect.isgenerator(iterator) and inspect.getgeneratorstate(iterator) != inspect.GEN_CLOSED:
-                self._close_soon(iterator.close)
+                self._close_soon(iterator.close, context)
 
     async def _next(self, items: AsyncIterator[object]) -> object:
         with _Contained():
             return await anext(items, _END)
 
-    async def _run(self, function: Callable[[], _R], ticket: Ticket = _PLAIN) -> _R:
+    async def _run(
+        self, function: Callable[[], _R], ticket: Ticket = _PLAIN, context: contextvars.Context | None = None
+    ) -> _R:
         await self._turns.take(ticket.priority, bounded=ticket.bounded)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[_R] = loop.create_future()
-        context = contextvars.copy_context()
+        context = contextvars.copy_context() if context is None else context
         ticket.begin()
         try:
             running = self._executor.submit(context.run, _contain, function)
@@ -160,8 +170,8 @@ class Caller:
         else:
             answer.set_exception(error)
 
-    def _close_soon(self, close: Callable[[], object]) -> None:
-        task = asyncio.create_task(self._run(close, _FIRST))
+    def _close_soon(self, close: Callable[[], object], context: contextvars.Context) -> None:
+        task = asyncio.create_task(self._run(close, _FIRST, context))
         self._closing.add(task)
         task.add_done_callback(self._closed)
 

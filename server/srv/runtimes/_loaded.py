@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from srv._logging import model_context
 from srv.dataplane._statistics import Statistics
+from srv.runtimes._handlers import find_handlers
 from srv.runtimes._model import MLModel
 from srv.runtimes._sequences import Sequences
 from srv_codecs.content_types import codec_scope
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
     from typing import Self
 
+    from srv._custom_metrics import ModelMetrics
     from srv.dataplane._options import RequestOptions
     from srv.runtimes._calls import Caller, Ticket
     from srv.runtimes._importer import ModelCode
@@ -35,9 +37,13 @@ class LoadedModel:
         decoupled: whether that is all it has: any number of responses to each request.
         signature: that of ``predict``, if it is under ``decode_args``.
         stream_signature: that of ``predict_stream``, likewise.
+        handlers: its custom handlers.
+
+    Raises:
+        LoadError: a custom handler cannot be served.
     """
 
-    def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None) -> None:
+    def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None, metrics: ModelMetrics) -> None:
         self.runtime = runtime
         self.caller = caller
         self.statistics = Statistics()
@@ -45,7 +51,9 @@ class LoadedModel:
         self.decoupled = self.streams and type(runtime).predict is MLModel.predict
         self.signature = signature_of(type(runtime).predict)
         self.stream_signature = signature_of(type(runtime).predict_stream)
+        self.handlers = find_handlers(runtime)
         self._code = code
+        self._metrics = metrics
         self._sequences = Sequences(runtime.name, caller.limit) if type(runtime).stateful else None
         self._running = 0
         self._idle = asyncio.Event()
@@ -107,7 +115,7 @@ class LoadedModel:
                 await self.caller.call(self.runtime.unload)
             except Exception:
                 _logger.exception("model '%s': unload failed", self.runtime.name)
-        await release(self.caller, self._code)
+        await release(self.caller, self._code, self._metrics)
 
 
 async def _in_turn(
@@ -118,10 +126,11 @@ async def _in_turn(
             yield each
 
 
-async def release(caller: Caller, code: ModelCode | None) -> None:
-    """Forget a model's code once none of it runs any more."""
+async def release(caller: Caller, code: ModelCode | None, metrics: ModelMetrics) -> None:
+    """Forget a model's code, and its metrics, once none of it runs any more."""
     await caller.drain()
     caller.close()
+    metrics.release()
     if code is not None:
         code.release()
         if code.files is not None:

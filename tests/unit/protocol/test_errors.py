@@ -77,6 +77,8 @@ def test_kinds() -> None:
         "ModelNotFound": ErrorKind.NOT_FOUND,
         "ModelNotReady": ErrorKind.UNAVAILABLE,
         "InferenceError": ErrorKind.INTERNAL,
+        "InvalidModelContext": ErrorKind.INTERNAL,
+        "MetricError": ErrorKind.INTERNAL,
         "Unsupported": ErrorKind.UNSUPPORTED,
         "UnsupportedEncoding": ErrorKind.UNSUPPORTED,
     }

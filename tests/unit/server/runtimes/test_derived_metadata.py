@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from srv import Headers, MLModel, ModelSettings, Output, decode_args
+from srv._custom_metrics import ModelMetrics
 from srv.controlplane._model_config import model_config
 from srv.runtimes._calls import Caller
 from srv.runtimes._loaded import LoadedModel
@@ -147,7 +148,7 @@ def test_the_configuration_has_the_same_tensors() -> None:
     def config(**settings: Any) -> Any:
         caller = Caller("m")
         try:
-            return model_config(LoadedModel(make(Typed, **settings), caller, None))
+            return model_config(LoadedModel(make(Typed, **settings), caller, None, ModelMetrics("m", None)))
         finally:
             caller.close()
 

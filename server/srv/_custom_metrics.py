@@ -1,0 +1,323 @@
+"""Metrics that models' code registers, and what becomes of them when models come and go."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
+
+from srv._logging import model_name, model_version
+from srv._raw_metrics import Load, RawMetrics, written_names
+from srv_protocol.errors import InvalidModelContext, MetricError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from prometheus_client import Counter, Gauge, Histogram
+    from prometheus_client.registry import Collector
+
+    ModelKey = tuple[str, str]
+
+_OWN_LABELS: Final = ("model_name", "model_version")
+_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
+# `value` and `amount` are the methods' own arguments; `le` is that of a histogram's buckets.
+_TAKEN_LABELS: Final = frozenset((*_OWN_LABELS, "le", "value", "amount"))
+_T = TypeVar("_T", bound="_Metric")
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    """What two registrations of one name must agree in."""
+
+    kind: str
+    labels: tuple[str, ...]
+    buckets: tuple[float, ...] | None = None
+
+    def __str__(self) -> str:
+        labels = f" with the labels {', '.join(self.labels)}" if self.labels else " without labels"
+        return f"a {self.kind}{labels}" + (f" and the buckets {self.buckets}" if self.buckets else "")
+
+
+class _Metric:
+    """A metric of models; the same name gives the same one again."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, name: str, definition: _Definition, collector: Collector) -> None:
+        self.name = name
+        self.definition = definition
+        self.collector = collector
+
+    def _child(self, labels: dict[str, str]) -> object:
+        """Return what counts for the running model.
+
+        Raises:
+            InvalidModelContext: no model's code runs.
+            MetricError: the labels are not those that were registered.
+        """
+        name = model_name.get()
+        if not name:
+            raise InvalidModelContext(
+                f"metric '{self.name}': expected to be used by a model's code, got no model; threads that a model "
+                "starts itself need its context: threading.Thread(target=contextvars.copy_context().run, args=(…))"
+            )
+        given = self.definition.labels
+        if labels.keys() != set(given):
+            raise MetricError(f"metric '{self.name}': expected the labels {list(given)}, got {list(labels)}")
+        values = (name, model_version.get(), *(labels[each] for each in given))
+        return cast("Any", self.collector).labels(*values)
+
+
+class CounterMetric(_Metric):
+    """A number that grows."""
+
+    kind = "counter"
+
+    def inc(self, amount: float = 1.0, **labels: str) -> None:
+        """Add to the number.
+
+        Raises:
+            InvalidModelContext: no model's code runs.
+            MetricError: the labels are not those that were registered, or the amount is negative.
+        """
+        if amount < 0:
+            raise MetricError(f"metric '{self.name}': expected an amount that is not negative, got {amount}")
+        cast("Counter", self._child(labels)).inc(amount)
+
+
+class GaugeMetric(_Metric):
+    """A number that rises and falls."""
+
+    kind = "gauge"
+
+    def set(self, value: float, **labels: str) -> None:
+        """Set the number.
+
+        Raises:
+            As :meth:`CounterMetric.inc`.
+        """
+        cast("Gauge", self._child(labels)).set(value)
+
+    def inc(self, amount: float = 1.0, **labels: str) -> None:
+        """Add to the number.
+
+        Raises:
+            As :meth:`CounterMetric.inc`.
+        """
+        cast("Gauge", self._child(labels)).inc(amount)
+
+    def dec(self, amount: float = 1.0, **labels: str) -> None:
+        """Take from the number.
+
+        Raises:
+            As :meth:`CounterMetric.inc`.
+        """
+        cast("Gauge", self._child(labels)).dec(amount)
+
+
+class HistogramMetric(_Metric):
+    """How many values there were, by their size."""
+
+    kind = "histogram"
+
+    def observe(self, value: float, **labels: str) -> None:
+        """Count a value.
+
+        Raises:
+            As :meth:`CounterMetric.inc`.
+        """
+        cast("Histogram", self._child(labels)).observe(value)
+
+
+class _CustomMetrics:
+    """The metrics of all models of the process, and which loads of which models there are."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._metrics: dict[str, _Metric] = {}
+        # The models that have registered a metric, by its name.
+        self._users: dict[str, set[ModelKey]] = {}
+        self._loads: dict[ModelKey, int] = {}
+        self._reserved: set[str] = set()
+
+    def reserve(self, names: Collection[str]) -> None:
+        """Take note of names that are the server's own."""
+        self._reserved.update(names)
+
+    def register(
+        self, kind: type[_T], name: str, description: str, labels: Sequence[str], buckets: Sequence[float] | None
+    ) -> _T:
+        definition = _Definition(kind.kind, tuple(labels), None if buckets is None else tuple(map(float, buckets)))
+        _check(name, definition)
+        user = model_name.get(), model_version.get()
+        with self._lock:
+            found = self._metrics.get(name)
+            if found is not None and found.definition != definition:
+                if self._users[name] - {user}:
+                    raise MetricError(
+                        f"metric '{name}': expected {found.definition}, as it is registered, got {definition}"
+                    )
+                # A model that has been changed, and is loaded anew.
+                self._remove(name)
+                found = None
+            if found is None:
+                found = self._metrics[name] = kind(name, definition, self._collect(name, description, definition))
+                self._users[name] = set()
+            self._users[name].add(user)
+            return cast("_T", found)
+
+    def _collect(self, name: str, description: str, definition: _Definition) -> Collector:
+        """Return a new collector, which the process's registry shows."""
+        import prometheus_client as prometheus  # `import srv` stays without it
+
+        own = sorted(written_names(name, definition.kind) & self._reserved)
+        if own:
+            raise MetricError(f"metric '{name}': expected a name of its own, got '{own[0]}', which is the server's")
+        labels = (*_OWN_LABELS, *definition.labels)
+        text = description or name
+        try:
+            if definition.kind == CounterMetric.kind:
+                return prometheus.Counter(name, text, labels)
+            if definition.kind == GaugeMetric.kind:
+                return prometheus.Gauge(name, text, labels)
+            if definition.buckets is None:
+                return prometheus.Histogram(name, text, labels)
+            return prometheus.Histogram(name, text, labels, buckets=definition.buckets)
+        except ValueError as error:
+            raise MetricError(f"metric '{name}': {error}") from error
+
+    def histogram_named(self, name: str) -> HistogramMetric:
+        """Return the histogram that ``log`` means: one that is registered, or a new one."""
+        found = self._metrics.get(name)
+        if found is None:
+            return self.register(HistogramMetric, name, "", (), None)
+        if not isinstance(found, HistogramMetric):
+            raise MetricError(f"metric '{name}': expected a histogram, got {found.definition}")
+        return found
+
+    def begin(self, key: ModelKey) -> None:
+        with self._lock:
+            self._loads[key] = self._loads.get(key, 0) + 1
+
+    def end(self, key: ModelKey) -> None:
+        with self._lock:
+            self._loads[key] -= 1
+            if self._loads[key]:
+                return
+            del self._loads[key]
+            for name, metric in list(self._metrics.items()):
+                _remove_children(metric.collector, key)
+                users = self._users[name]
+                if key in users:
+                    users.remove(key)
+                    if not users:
+                        self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        from prometheus_client import REGISTRY
+
+        REGISTRY.unregister(self._metrics.pop(name).collector)
+        del self._users[name]
+
+
+def _remove_children(collector: Collector, key: ModelKey) -> None:
+    """Forget what a metric says of a model."""
+    metric = cast("Any", collector)
+    for values in list(metric._metrics):  # noqa: SLF001  # the only way to a metric's labels
+        if values[: len(key)] == key:
+            metric.remove(*values)
+
+
+def _check(name: str, definition: _Definition) -> None:
+    """Refuse what Prometheus' text format cannot carry, or what would be lost in it."""
+    given = cast("object", name)
+    if not isinstance(given, str) or not _NAME.fullmatch(given):
+        raise MetricError(f"metric {given!r:.80}: expected a name of letters, digits, '_' and ':'")
+    for label in definition.labels:
+        if not _LABEL.fullmatch(label) or label in _TAKEN_LABELS:
+            raise MetricError(
+                f"metric '{name}': expected labels of letters, digits and '_' other than "
+                f"{', '.join(sorted(_TAKEN_LABELS))}, got {label!r:.80}"
+            )
+    if len(set(definition.labels)) != len(definition.labels):
+        raise MetricError(f"metric '{name}': expected labels of different names, got {list(definition.labels)}")
+
+
+_custom: Final = _CustomMetrics()
+_raw: Final = RawMetrics()
+
+
+def begin_serving(own_names: Collection[str]) -> None:
+    """Show models' metrics beside a server's, whose names are `own_names`."""
+    _custom.reserve(own_names)
+    _raw.install(own_names)
+
+
+class ModelMetrics:
+    """The metrics of one load of a model: the last one to be released takes the model's values with it."""
+
+    def __init__(self, name: str, version: str | None) -> None:
+        self._load = Load(name, version)
+        _custom.begin(self._load.key)
+        _raw.begin(self._load)
+
+    def release(self) -> None:
+        """Say that the load's code runs no more."""
+        _raw.end(self._load)
+        _custom.end(self._load.key)
+
+
+def counter(name: str, description: str = "", labels: Sequence[str] = ()) -> CounterMetric:
+    """Return the counter of a name; it is shown with ``_total`` behind it.
+
+    Args:
+        name: letters, digits, ``_`` and ``:``.
+        description: what Prometheus shows for it.
+        labels: the names of further labels, each of which :meth:`CounterMetric.inc` is given.
+
+    Raises:
+        MetricError: the name or a label is not valid, the name is the server's own, or that of another kind of metric.
+    """
+    return _custom.register(CounterMetric, name, description, labels, None)
+
+
+def gauge(name: str, description: str = "", labels: Sequence[str] = ()) -> GaugeMetric:
+    """Return the gauge of a name.
+
+    Raises:
+        As :func:`counter`.
+    """
+    return _custom.register(GaugeMetric, name, description, labels, None)
+
+
+def histogram(
+    name: str, description: str = "", labels: Sequence[str] = (), buckets: Sequence[float] | None = None
+) -> HistogramMetric:
+    """Return the histogram of a name; without `buckets` it has Prometheus' own, which suit seconds.
+
+    Raises:
+        As :func:`counter`.
+    """
+    return _custom.register(HistogramMetric, name, description, labels, buckets)
+
+
+def register(name: str, description: str) -> HistogramMetric:
+    """Return the histogram of a name, as MLServer's ``register``.
+
+    Raises:
+        As :func:`counter`.
+    """
+    return histogram(name, description)
+
+
+def log(**values: float) -> None:
+    """Count values, each in the histogram of its name, as MLServer's ``log``; one that is missing is registered.
+
+    Raises:
+        InvalidModelContext: no model's code runs.
+        MetricError: as :func:`counter`.
+    """
+    for name, value in values.items():
+        _custom.histogram_named(name).observe(value)

@@ -1,0 +1,383 @@
+"""The arguments of a custom handler: names and hints say where they come from. Resolved once, when a model is loaded.
+
+Source: FastAPI's rules, which MLServer's handlers are written against; its markers are known by their names, so that
+nothing here imports it.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, Protocol, cast, get_args, get_origin
+
+import msgspec
+from msgspec import inspect as types
+
+from srv_codecs.hints import resolve_hints, show
+from srv_codecs.json import explain, parse_json
+from srv_protocol.errors import InvalidInput, LoadError
+from srv_protocol.inference import Headers, ModelInferRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+_REQUIRED: Final = inspect.Parameter.empty
+_KINDS: Final = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+_SCALARS: Final = (
+    types.BoolType,
+    types.DateTimeType,
+    types.DateType,
+    types.DecimalType,
+    types.EnumType,
+    types.FloatType,
+    types.IntType,
+    types.LiteralType,
+    types.NoneType,
+    types.StrType,
+    types.TimeType,
+    types.UUIDType,
+)
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class HandlerCall(Protocol):
+    """What a handler's arguments are made of: one request."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, Sequence[str]]
+    headers: Headers
+    body: memoryview
+
+    def request(self) -> object:
+        """Return the request in the form of the REST front's framework."""
+        ...
+
+    def inference_request(self) -> ModelInferRequest:
+        """Return the body as V2 inference has it.
+
+        Raises:
+            InvalidInput: it is no inference request.
+        """
+        ...
+
+
+class _Marker(NamedTuple):
+    """One of FastAPI's markers: ``Body``, ``Query`` or ``Path``."""
+
+    kind: str
+    alias: str | None
+    embed: bool
+    default: object
+
+
+class _Place(enum.Enum):
+    """Where an argument comes from."""
+
+    PATH = "path"
+    QUERY = "query"
+    BODY = "body"
+    EITHER = "query or body"
+
+
+class _Read(Protocol):
+    """Makes an argument of a request; :data:`_REQUIRED` where the request does not have it."""
+
+    def __call__(self, call: HandlerCall, /) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    name: str
+    read: _Read
+    default: object
+    expected: str
+
+    def take(self, call: HandlerCall) -> object:
+        value = self.read(call)
+        if value is not _REQUIRED:
+            return value
+        if self.default is _REQUIRED:
+            raise InvalidInput(self.expected)
+        return self.default
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerArguments:
+    """Makes the arguments of a handler."""
+
+    _arguments: tuple[_Argument, ...]
+
+    def bind(self, call: HandlerCall) -> dict[str, object]:
+        """Return the arguments for a request, by name.
+
+        Raises:
+            InvalidInput: one is missing or is not what its hint says; the text names the place.
+        """
+        return {argument.name: argument.take(call) for argument in self._arguments}
+
+
+_PARTS: Final[dict[object, _Read]] = {
+    ModelInferRequest: lambda call: call.inference_request(),
+    Headers: lambda call: call.headers,
+    bytes: lambda call: bytes(call.body),
+}
+
+
+class _Hinted(NamedTuple):
+    """A parameter that is no part of the request itself."""
+
+    parameter: inspect.Parameter
+    hint: object
+    marker: _Marker | None
+    kind: types.Type
+    where: str
+
+    @property
+    def wire_name(self) -> str:
+        return (self.marker and self.marker.alias) or self.parameter.name
+
+    @property
+    def default(self) -> object:
+        default = self.parameter.default if self.marker is None else self.marker.default
+        return None if default is _REQUIRED and _takes_none(self.kind) else default
+
+
+def compile_arguments(
+    function: Callable[..., object], path_names: Collection[str], *, has_body: bool
+) -> HandlerArguments:
+    """Return what makes the arguments of a bound method.
+
+    Args:
+        function: the method.
+        path_names: the parameters of its path; each is an argument.
+        has_body: whether requests have a body; those without are about their path and query alone.
+
+    Raises:
+        LoadError: an argument cannot come from a request; the text names it.
+        CodecNotFound: a name in a hint is not known at run time.
+    """
+    name = function.__qualname__
+    plain = inspect.unwrap(function)
+    hints = resolve_hints(getattr(plain, "__func__", plain))
+    arguments: list[_Argument] = []
+    hinted: list[_Hinted] = []
+    parameters = inspect.signature(function).parameters
+    missing = [each for each in path_names if each not in parameters]
+    # One that takes the request may read them there.
+    if missing and not any(map(_is_request, hints.values())):
+        raise LoadError(f"{name}(): expected an argument '{missing[0]}', which the path has, got none")
+    for parameter in parameters.values():
+        where = f"{name}(): argument '{parameter.name}'"
+        if parameter.kind not in _KINDS:
+            raise LoadError(f"{where}: expected one that can be given by name, got {parameter}")
+        hint = hints.get(parameter.name, Any)
+        part = _request if _is_request(hint) else _find_part(hint)
+        if part is not None and parameter.name not in path_names:
+            arguments.append(_Argument(parameter.name, part, _REQUIRED, ""))
+            continue
+        hint = Any if hint is object else hint
+        hinted.append(_Hinted(parameter, hint, _find_marker(parameter, hint, where), _kind(hint, where), where))
+    body: list[_Hinted] = []
+    alone = sum(each.parameter.name not in path_names for each in hinted) == 1
+    for each in hinted:
+        place = _place(each, path_names, alone=alone, has_body=has_body)
+        if place is _Place.BODY:
+            body.append(each)
+        else:
+            arguments.append(_of_text(each, place))
+    embedded = len(body) > 1 or any(each.marker is not None and each.marker.embed for each in body)
+    arguments += [_of_body(each, embedded=embedded) for each in body]
+    return HandlerArguments(tuple(arguments))
+
+
+def _find_part(hint: object) -> _Read | None:
+    return _PARTS.get(hint) if isinstance(hint, type) else None
+
+
+def _is_request(hint: object) -> bool:
+    """Whether a hint is the class of requests of a framework: Litestar's, Starlette's or FastAPI's."""
+    return isinstance(hint, type) and hint.__name__ == "Request"
+
+
+def _request(call: HandlerCall) -> object:
+    return call.request()
+
+
+def _place(each: _Hinted, path_names: Collection[str], *, alone: bool, has_body: bool) -> _Place:
+    scalar = _is_scalar(each.kind)
+    if each.parameter.name in path_names:
+        if not scalar:
+            raise LoadError(f"{each.where}: expected a hint that text fits, as str or int, got {show(each.hint)}")
+        return _Place.PATH
+    kind = "" if each.marker is None else each.marker.kind
+    if kind == "Path":
+        raise LoadError(f"{each.where}: expected a path that has {{{each.parameter.name}}}, got none")
+    if kind == "Body" or (not kind and has_body and not scalar):
+        return _Place.BODY
+    if not scalar and not _is_list(each.kind) and each.hint is not Any:
+        raise LoadError(
+            f"{each.where}: expected a hint that the query's text fits, as str or list[int], got {show(each.hint)}"
+        )
+    # MLServer's users send the one argument as the body; FastAPI takes a plain one from the query.
+    return _Place.EITHER if has_body and alone and not kind else _Place.QUERY
+
+
+def _of_text(each: _Hinted, place: _Place) -> _Argument:
+    """Return an argument that is text in the path or in the query."""
+    name, hint = each.wire_name, each.hint
+    many = _is_list(each.kind)
+
+    def convert(value: object, spot: str) -> object:
+        try:
+            return msgspec.convert(value, hint, strict=False)
+        except msgspec.ValidationError:
+            raise InvalidInput(f"{spot}: expected {show(hint)}, got {_shown(value)}") from None
+
+    def read_path(call: HandlerCall) -> object:
+        return convert(call.path[each.parameter.name], f"path.{name}")
+
+    def read_query(call: HandlerCall) -> object:
+        values = call.query.get(name)
+        if values is None:
+            return _REQUIRED
+        if many:
+            return convert(list(values), f"query.{name}")
+        if len(values) > 1:
+            raise InvalidInput(f"query.{name}: expected one value, got {len(values)}")
+        return convert(values[0], f"query.{name}")
+
+    if place is _Place.PATH:
+        return _Argument(each.parameter.name, read_path, _REQUIRED, "")
+    if place is _Place.QUERY:
+        expected = f"query.{name}: expected {show(hint)}, got none"
+        return _Argument(each.parameter.name, read_query, each.default, expected)
+    from_body = _of_body(each, embedded=False)
+
+    def read_either(call: HandlerCall) -> object:
+        value = read_query(call)
+        if value is _REQUIRED:
+            return from_body.read(call)
+        if call.body:
+            raise InvalidInput(f"query.{name}: expected it in the query or as the body, got both")
+        return value
+
+    expected = f"query.{name}: expected {show(hint)}, there or as the body's JSON, got none"
+    return _Argument(each.parameter.name, read_either, each.default, expected)
+
+
+def _of_body(each: _Hinted, *, embedded: bool) -> _Argument:
+    """Return an argument that is the body's JSON, or one of its members."""
+    name, hint = each.wire_name, each.hint
+    # Any: a type that is known at run time alone.
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(cast("Any", hint), dec_hook=_from_model)
+
+    def decode(body: memoryview | bytes, spot: str) -> object:
+        try:
+            return cast("object", decoder.decode(body))
+        except msgspec.ValidationError as error:
+            raise InvalidInput(explain(error, spot)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # Says what is wrong with the text, in the words of every other body.
+            return parse_json(decoder, body)
+
+    def read_body(call: HandlerCall) -> object:
+        return decode(call.body, "body") if call.body else _REQUIRED
+
+    def read_member(call: HandlerCall) -> object:
+        members = parse_json(_members, call.body) if call.body else {}
+        return decode(bytes(memoryview(members[name])), f"body.{name}") if name in members else _REQUIRED
+
+    kind = "JSON" if hint is Any else show(hint)
+    expected = f"body.{name}: expected {kind}, got none" if embedded else f"body: expected {kind}, got none"
+    return _Argument(each.parameter.name, read_member if embedded else read_body, each.default, expected)
+
+
+def _find_marker(parameter: inspect.Parameter, hint: object, where: str) -> _Marker | None:
+    """Return FastAPI's marker of a parameter, which is its default or stands in ``Annotated``."""
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    for note, default in ((parameter.default, None), *((note, parameter.default) for note in notes)):
+        kind = cast("type[object]", type(note))
+        if kind.__module__.partition(".")[0] != "fastapi":
+            continue
+        if kind.__name__ not in {"Body", "Query", "Path"}:
+            raise LoadError(f"{where}: expected one of FastAPI's Body, Query and Path, got {kind.__name__}")
+        value: object = getattr(note, "default", _REQUIRED) if note is parameter.default else default
+        # What pydantic has for no default goes by two names.
+        unset = value is ... or type(value).__name__ in {"PydanticUndefinedType", "UndefinedType"}
+        alias: object = getattr(note, "alias", None)
+        return _Marker(
+            kind.__name__,
+            alias if isinstance(alias, str) else None,
+            bool(getattr(note, "embed", False)),
+            _REQUIRED if unset else value,
+        )
+    return None
+
+
+def _kind(hint: object, where: str) -> types.Type:
+    """Return what msgspec makes of a hint, all of which JSON can be read into."""
+    try:
+        kind = types.type_info(hint)
+    except (TypeError, NameError) as error:
+        raise LoadError(f"{where}: {error}") from None
+    unfit = _find_unfit(kind, set())
+    if unfit is not None:
+        raise LoadError(
+            f"{where}: expected a hint that JSON can be read into (str, int, float, bool, list, dict, a dataclass, a "
+            "TypedDict, a msgspec.Struct, a pydantic model), InferenceRequest, Headers, bytes or Request, got "
+            f"{show(unfit)}"
+        )
+    return kind
+
+
+def _find_unfit(kind: object, seen: set[int]) -> type | None:
+    """Return a class within a hint that nothing can be read into."""
+    if id(kind) in seen:
+        return None
+    seen.add(id(kind))
+    if isinstance(kind, types.CustomType):
+        return None if hasattr(kind.cls, "model_validate") else kind.cls
+    if isinstance(kind, (tuple, list)):
+        parts: Sequence[object] = cast("Sequence[object]", kind)
+    elif isinstance(kind, (types.Type, types.Field)):
+        parts = [getattr(kind, field) for field in kind.__struct_fields__ if field not in {"default", "cls"}]
+    else:
+        return None
+    return next((unfit for part in parts if (unfit := _find_unfit(part, seen)) is not None), None)
+
+
+def _from_model(cls: type, value: object) -> object:
+    """Return a pydantic model; its ``ValidationError`` is a ``ValueError``, which msgspec gives the place."""
+    return cast("Any", cls).model_validate(value)
+
+
+def _is_scalar(kind: types.Type) -> bool:
+    kind = _bare(kind)
+    if isinstance(kind, types.UnionType):
+        return all(_is_scalar(each) for each in kind.types)
+    return isinstance(kind, _SCALARS)
+
+
+def _is_list(kind: types.Type) -> bool:
+    kind = _bare(kind)
+    if isinstance(kind, types.UnionType):
+        return all(isinstance(each, types.NoneType) or _is_list(each) for each in kind.types)
+    return isinstance(kind, (types.ListType, types.SetType, types.VarTupleType)) and (
+        _is_scalar(kind.item_type) or isinstance(kind.item_type, types.AnyType)
+    )
+
+
+def _takes_none(kind: types.Type) -> bool:
+    kind = _bare(kind)
+    if isinstance(kind, types.UnionType):
+        return any(_takes_none(each) for each in kind.types)
+    return isinstance(kind, types.NoneType)
+
+
+def _bare(kind: types.Type) -> types.Type:
+    return kind.type if isinstance(kind, types.Metadata) else kind
+
+
+def _shown(value: object) -> str:
+    return f"{value!r:.80}"
