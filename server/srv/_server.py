@@ -15,6 +15,7 @@ from srv._shared_memory import SharedMemory
 from srv._state import ServerState
 from srv.controlplane._controlplane import ControlPlane
 from srv.controlplane._registry import ModelRegistry
+from srv.dataplane._cache import ResponseCache
 from srv.dataplane._dataplane import DataPlane
 from srv.grpc._server import GrpcServer
 from srv.rest._app import metrics_app, rest_app
@@ -63,7 +64,12 @@ class Server:
 
     def __init__(self, settings: Settings, repository: ModelRepository) -> None:
         self.state = ServerState()
-        self.registry = ModelRegistry(self.state.changes, repository.root, settings.max_queue_size)
+        cache = (
+            ResponseCache(settings.cache_size, settings.cache_max_bytes, settings.cache_ttl)
+            if settings.cache_enabled
+            else None
+        )
+        self.registry = ModelRegistry(self.state.changes, repository.root, settings.max_queue_size, cache)
         self.metrics = Metrics(settings.metrics_rest_server_prefix)
         tracer = Tracer(Path(settings.trace_file) if settings.trace_file is not None else None)
         dataplane = DataPlane(settings, self.registry, self.metrics, self.state, tracer)

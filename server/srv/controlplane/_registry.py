@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import itertools
 import logging
+import re
 from typing import TYPE_CHECKING, Final, cast
 
 from srv._state import SHUTTING_DOWN
@@ -13,7 +15,7 @@ from srv.controlplane._hiding import hide_folder
 from srv.controlplane._model_config import check_config
 from srv.runtimes._calls import Caller
 from srv.runtimes._importer import ModelCode
-from srv.runtimes._loaded import LoadedModel, model_scope, release
+from srv.runtimes._loaded import LoadedModel, model_scope, release, uncacheable
 from srv.runtimes._model import MLModel
 from srv_protocol.datatypes import DATATYPES
 from srv_protocol.errors import LoadError, ModelNotFound, ModelNotReady, SrvError
@@ -27,10 +29,12 @@ if TYPE_CHECKING:
     from srv._state import Changes
     from srv.controlplane._file_override import ModelFiles
     from srv.controlplane._repository import BrokenModel
+    from srv.dataplane._cache import ModelCache, ResponseCache
 
 _logger: Final = logging.getLogger("srv")
 # Triton's word for it.
 _UNLOADED: Final = "unloaded"
+_DIGITS: Final = re.compile("([0-9]+)")
 
 
 class ModelState(enum.StrEnum):
@@ -75,10 +79,17 @@ class ModelRegistry:
     already replaces it: the old one answers until the new one is ready, and is unloaded after its last request.
     """
 
-    def __init__(self, changes: Changes, root: Path | None = None, max_queue_size: int | None = None) -> None:
+    def __init__(
+        self,
+        changes: Changes,
+        root: Path | None = None,
+        max_queue_size: int | None = None,
+        cache: ResponseCache | None = None,
+    ) -> None:
         self._changes = changes
         self._root = root
         self._max_queue_size = max_queue_size
+        self._cache = cache
         self._entries: dict[str, dict[str, ModelEntry]] = {}
         self._broken: dict[BrokenModel, ModelEntry] = {}
         self._closed = False
@@ -105,7 +116,7 @@ class ModelRegistry:
     def find(self, name: str, version: str = "") -> LoadedModel:
         """Return a loaded model; without a version the default one.
 
-        That is the one without version if there is such, else the highest, numbers before words.
+        That is the one without version if there is such, else the highest, numbers before words, and v10 before v3.
 
         Raises:
             ModelNotFound: no such model, no such version, or none that is loaded.
@@ -245,6 +256,7 @@ class ModelRegistry:
                     raise LoadError("load() returned False")  # noqa: TRY301
                 _check_runtime(runtime)
                 loaded = LoadedModel(runtime, caller, code)
+                loaded.cache = self._cache_for(loaded)
                 check_config(loaded)
                 runtime.ready = True
                 return loaded
@@ -252,6 +264,16 @@ class ModelRegistry:
             # A start that was cancelled may still run on its thread: close() waits for it.
             self._retire(release(caller, code))
             raise
+
+    def _cache_for(self, model: LoadedModel) -> ModelCache | None:
+        settings = model.runtime.settings
+        if self._cache is None or not settings.cache_enabled:
+            return None
+        reason = uncacheable(model)
+        if reason:
+            _logger.warning("model '%s': cache_enabled has no effect: %s", settings.name, reason)
+            return None
+        return self._cache.for_model()
 
     def _retire(self, ending: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(ending)
@@ -306,14 +328,25 @@ def _of_version(entry: ModelEntry) -> str:
     return f" version {entry.version}" if entry.version else ""
 
 
-def version_key(version: str) -> tuple[bool, int, str]:
-    """Sort versions: words by letter, then numbers by value."""
-    return (True, int(version), "") if version.isascii() and version.isdigit() else (False, 0, version)
+def version_key(version: str) -> tuple[bool, tuple[str | tuple[int, str], ...], str]:
+    """Sort versions: words first, then numbers; the digits in both by value, the rest by letter.
+
+    Text and digits alternate, from the first place on, so that any two versions have the same kind in the same place.
+    """
+    parts = _DIGITS.split(version)
+    numbers = tuple(each.lstrip("0") for each in parts[1::2])
+    values = [(len(each), each) for each in numbers]
+    key = itertools.chain.from_iterable(itertools.zip_longest(parts[::2], values, fillvalue=""))
+    return _is_number(version), tuple(key), version
+
+
+def _is_number(version: str) -> bool:
+    return version.isascii() and version.isdigit()
 
 
 def _no_version(name: str, version: str) -> ModelNotFound:
     """Return the error for a version that a model does not have."""
-    if version.isascii() and version.isdigit():
+    if _is_number(version):
         return ModelNotFound(name, version)
     # Triton's versions are numbers alone, and these are its words, which its example programs look for.
     detail = f"is not found: failed to get model version from specified version string '{version}'"
