@@ -87,7 +87,7 @@ def _framed(elements: Sequence[object], place: Place) -> list[bytes]:
 def _little_endian(array: NDArray[np.generic]) -> memoryview:
     """Return an array's elements in row-major order: a view where they lie like that."""
     plain = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
-    return memoryview(plain.reshape(-1).view(np.uint8))
+    return plain.reshape(-1).view(np.uint8).data
 
 
 def _is_mapped(array: NDArray[np.generic]) -> bool:

@@ -15,6 +15,7 @@ from srv._shared_memory import SharedMemory
 from srv._state import ServerState
 from srv.controlplane._controlplane import ControlPlane
 from srv.controlplane._registry import ModelRegistry
+from srv.controlplane._watcher import Watcher
 from srv.dataplane._cache import ResponseCache
 from srv.dataplane._dataplane import DataPlane
 from srv.grpc._server import GrpcServer
@@ -58,11 +59,13 @@ class Address(NamedTuple):
 class Server:
     """A server of one repository. Make it inside a running event loop.
 
+    With `reload` it follows the changes of the repository's folders; see :meth:`watch`.
+
     Raises:
         SettingsError: ``trace_file`` cannot be written.
     """
 
-    def __init__(self, settings: Settings, repository: ModelRepository) -> None:
+    def __init__(self, settings: Settings, repository: ModelRepository, *, reload: bool = False) -> None:
         self.state = ServerState()
         cache = (
             ResponseCache(settings.cache_size, settings.cache_max_bytes, settings.cache_ttl)
@@ -79,6 +82,8 @@ class Server:
             settings, self.state, self.metrics, dataplane, controlplane, tracer, LogSettings(), shared_memory
         )
         self.addresses: list[Address] = []
+        watcher = Watcher(controlplane, repository.root, load_new=settings.load_models_at_startup)
+        self._watcher = watcher if reload else None
         self._settings = settings
         self._http: list[HttpServer] = []
         self._grpc: GrpcServer | None = None
@@ -125,9 +130,16 @@ class Server:
 
     async def load_models(self, progress: Callable[[ModelSettings], None] = lambda _: None) -> None:
         """Load what the repository has; readiness follows."""
+        if self._watcher is not None:
+            await self._watcher.begin()
         if self._settings.load_models_at_startup:
             await self.backend.controlplane.load_all(progress)
         self.state.set_started()
+
+    async def watch(self) -> None:
+        """Follow the changes of the repository's folders, for ever."""
+        if self._watcher is not None:
+            await self._watcher.run()
 
     def hasten(self) -> None:
         """Cut the waiting of a stop that is under way short."""

@@ -7,6 +7,7 @@ import enum
 import itertools
 import logging
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from srv._state import SHUTTING_DOWN
@@ -23,7 +24,6 @@ from srv_protocol.inference import TensorMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
-    from pathlib import Path
 
     from srv._model_settings import ModelSettings
     from srv._state import Changes
@@ -242,7 +242,7 @@ class ModelRegistry:
         code: ModelCode | None = None
         try:
             if isinstance(settings.implementation, str):
-                code = ModelCode(label, settings.folder, self._root, files)
+                code = ModelCode(label, _code_folder(settings), self._root, files)
             with model_scope(settings.name, settings.version, code):
                 if code is not None and isinstance(settings.implementation, str):
                     # Importing may take seconds: frameworks are large.
@@ -307,6 +307,17 @@ class ModelRegistry:
             self._entries[name].pop(version, None)
         self._changes.notify()
 
+    async def forget(self, name: str, version: str) -> None:
+        """Unload a version, and drop its entry."""
+        versions = self._entries.get(name, {})
+        if version in versions:
+            _logger.info("model '%s'%s is gone from the repository", name, _of_version(versions[version]))
+            await self.unload(name, version)
+            versions.pop(version, None)
+            if not versions:
+                self._entries.pop(name, None)
+            self._changes.notify()
+
     async def close(self) -> None:
         """Unload everything; nothing is loaded any more."""
         self._closed = True
@@ -322,6 +333,15 @@ class ModelRegistry:
 
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())
+
+
+def _code_folder(settings: ModelSettings) -> Path | None:
+    """Return where a model's code may be; that of settings which were made in Python is where its artefacts are."""
+    uri = settings.parameters.uri
+    if settings.source is not None or not uri or "://" in uri:
+        return settings.folder
+    path = Path(uri).absolute()
+    return path if path.is_dir() else path.parent
 
 
 def _of_version(entry: ModelEntry) -> str:

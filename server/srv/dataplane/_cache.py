@@ -203,12 +203,15 @@ class ModelCache:
         """Return what is kept for a request."""
         return self._cache.get(self._load, digest)
 
-    def copy(self, request: ModelInferRequest, headers: Headers, response: ModelInferResponse) -> CachedResponse | None:
+    def copy(
+        self, request: ModelInferRequest, headers: Headers | None, response: ModelInferResponse
+    ) -> CachedResponse | None:
         """Return what can be kept of a finished response, before it is encoded; ``None`` for nothing.
 
         One with the request's own headers is not: they are those of one client.
         """
-        if response.parameters is request.parameters or response.parameters.headers is headers:
+        given = response.parameters
+        if given is request.parameters or (headers is not None and given.headers is headers):
             return None
         try:
             return keep_response(response)

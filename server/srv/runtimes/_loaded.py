@@ -52,6 +52,11 @@ class LoadedModel:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def has_files(self) -> bool:
+        """Whether a load request has brought the model's files."""
+        return self._code is not None and self._code.files is not None
+
     @contextlib.contextmanager
     def use(self) -> Generator[None]:
         """Keep the model loaded, and its name in the logs, while a request runs."""

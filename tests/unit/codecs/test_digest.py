@@ -106,5 +106,5 @@ def test_a_view_of_a_mapping_is_copied_and_nothing_else() -> None:
         detach_shared_memory(each)
     arrays = [each.inputs[0].data.array for each in asked]
 
-    assert not np.shares_memory(arrays[0], mapped)  # type: ignore[arg-type]
+    assert not np.shares_memory(arrays[0], mapped)
     assert arrays[1] is plain

@@ -14,7 +14,7 @@ from srv._state import Changes
 from srv.controlplane._controlplane import ControlPlane
 from srv.controlplane._model_config import model_config
 from srv.controlplane._registry import ModelRegistry, ModelState
-from srv.controlplane._repository import ModelRepository
+from srv.controlplane._repository import FolderRepository
 from srv.errors import InvalidInput, LoadError, ModelNotFound, Unsupported
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def run(
 
     async def whole() -> None:
         registry = ModelRegistry(Changes(), repository)
-        control = ControlPlane(ModelRepository(repository, {}), registry, allow_files=allow_files)
+        control = ControlPlane(FolderRepository(repository, {}), registry, allow_files=allow_files)
         await control.load_all()
         try:
             await test(control, registry)
@@ -435,7 +435,7 @@ def test_dots_in_a_name_are_legal(repository: Path, name: str) -> None:
 def test_a_load_that_comes_while_the_server_starts_counts_after_the_start(repository: Path) -> None:
     async def whole() -> None:
         registry = ModelRegistry(Changes(), repository)
-        control = ControlPlane(ModelRepository(repository, {}), registry)
+        control = ControlPlane(FolderRepository(repository, {}), registry)
         loads: list[asyncio.Task[None]] = []
         policy = config(version_policy={"specific": {"versions": [1]}})
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from srv import Headers, MLModel, ModelSettings, Settings, decode_args
 from srv._server import Server
-from srv.controlplane._repository import ModelRepository
+from srv.controlplane._repository import FolderRepository
 from srv.dataplane._cache import ModelCache, ResponseCache, keep_response
 from srv.dataplane._timeline import Timeline
 from srv.types import InferenceRequest, InferenceResponse, Parameters, RequestInput, ResponseOutput
@@ -162,7 +162,7 @@ class EchoesParameters(Counting):
 @contextlib.asynccontextmanager
 async def serve(runtime: type[MLModel] = Counting, *names: str, **given: Any) -> AsyncGenerator[Server]:
     Counting.calls = 0
-    server = Server(Settings(**{"cache_enabled": True, **given}), ModelRepository(Path(), {}))
+    server = Server(Settings(**{"cache_enabled": True, **given}), FolderRepository(Path(), {}))
     for name in names or ("m",):
         await server.registry.load(ModelSettings(name=name, implementation=runtime, cache_enabled=True))
     try:
