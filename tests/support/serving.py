@@ -209,8 +209,11 @@ class Server:
 class Serve(Protocol):
     """Starts servers that end with the test, or with its module."""
 
-    def __call__(self, folder: Path, **settings: object) -> Server:
-        """Start a server of a folder; settings are those of ``SRV_…`` variables, in small letters."""
+    def __call__(self, folder: Path, *options: str, **settings: object) -> Server:
+        """Start a server of a folder, with options of the command.
+
+        Settings are those of ``SRV_…`` variables, in small letters.
+        """
         ...
 
 

@@ -174,7 +174,8 @@ class ControlPlane:
         """
         found, broken = await self._source.scan()
         self._registry.report_broken(broken)
-        known = {(entry.name, entry.version): entry for entry in self._registry.entries()}
+        # Those whose settings cannot be read come last, under the names of folders: a model ranks above them.
+        known = {(entry.name, entry.version): entry for entry in reversed(self._registry.entries())}
         for settings in found:
             entry = known.get((settings.name, settings.version or ""))
             if settings.folder in folders and (load_new if entry is None else entry.wanted):

@@ -357,7 +357,7 @@ def version_key(version: str) -> tuple[bool, tuple[str | tuple[int, str], ...], 
     numbers = tuple(each.lstrip("0") for each in parts[1::2])
     values = [(len(each), each) for each in numbers]
     key = itertools.chain.from_iterable(itertools.zip_longest(parts[::2], values, fillvalue=""))
-    return _is_number(version), tuple(key), version
+    return _is_number(version), tuple(key)[:-1], version
 
 
 def _is_number(version: str) -> bool:

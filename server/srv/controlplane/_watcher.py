@@ -33,14 +33,15 @@ _logger: Final = logging.getLogger("srv")
 def look_at(root: Path) -> Look | None:
     """Return the files of every model below a folder, ``None`` if there is no such folder. Blocks.
 
-    A file belongs to the innermost model around it. Python files that belong to none belong to all: models may import
-    them. Hidden files and folders, compiled files and those that editors write meanwhile are passed over.
+    A file belongs to the innermost model around it. Modules and packages in the root belong to all models, which may
+    import them. Hidden files and folders, compiled files and those that editors write meanwhile are passed over.
     """
     if not root.is_dir():
         return None
     found: dict[Path, set[tuple[str, int, int, int]]] = {}
     shared: set[tuple[str, int, int, int]] = set()
     owners: dict[str, Path | None] = {}
+    packages: set[str] = set()
     seen: set[str] = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):
         # Links may lead to models elsewhere, and round in circles.
@@ -51,9 +52,11 @@ def look_at(root: Path) -> Look | None:
         seen.add(real)
         owner = Path(folder) if MODEL_SETTINGS_FILE in names else owners.get(os.path.dirname(folder))  # noqa: PTH120  # a string, as os.walk has it
         owners[folder] = owner
+        if owner is None and (folder == str(root) or ("__init__.py" in names and os.path.dirname(folder) in packages)):  # noqa: PTH120  # as above
+            packages.add(folder)
         files = shared if owner is None else found.setdefault(owner, set())
         for name in names:
-            if not _is_passed_over(name) and (owner is not None or name.endswith(".py")):
+            if not _is_passed_over(name) and (owner is not None or (folder in packages and name.endswith(".py"))):
                 path = os.path.join(folder, name)  # noqa: PTH118  # as above
                 try:
                     status = os.stat(path)  # noqa: PTH116  # as above

@@ -35,10 +35,10 @@ class Listing(ModelRepository):
 
 
 class Plain(Listing):
-    def list(self) -> Any:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # users may
+    def list(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # users may
         return [ModelSettings(name="m", implementation=Good)]
 
-    def find(self, name: str) -> Any:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    def find(self, name: str) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return [each for each in self.list() if each.name == name]
 
 

@@ -255,7 +255,7 @@ def test_files_of_editors_and_hidden_ones_are_passed_over(tmp_path: Path, name: 
 
 
 def test_artefacts_are_not_read(tmp_path: Path) -> None:
-    """A file that nobody may read is seen to change by its status alone; one of the same time and size, by its inode."""
+    """A file that nobody may read is seen to change; one of the same time and size, by its inode."""
     add(tmp_path / "m")
     artefact = tmp_path / "m" / "model.bin"
     artefact.write_bytes(b"one")
