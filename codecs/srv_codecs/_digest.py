@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -92,7 +92,11 @@ def _little_endian(array: NDArray[np.generic]) -> memoryview:
 
 def _is_mapped(array: NDArray[np.generic]) -> bool:
     """Whether an array's memory is a mapping, which others may write to."""
-    owner: object = array
-    while isinstance(owner, (np.ndarray, memoryview)):
-        owner = owner.obj if isinstance(owner, memoryview) else owner.base  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # memoryview[Unknown] from isinstance
-    return isinstance(owner, mmap.mmap)
+    owner = cast("object", array)
+    while True:
+        if isinstance(owner, np.ndarray):
+            owner = cast("object", cast("NDArray[np.generic]", owner).base)
+        elif isinstance(owner, memoryview):
+            owner = cast("object", cast("memoryview", owner).obj)
+        else:
+            return isinstance(owner, mmap.mmap)

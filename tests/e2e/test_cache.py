@@ -51,11 +51,11 @@ def test_every_form_of_a_request_has_one_answer(serve: Serve, tmp_path: Path) ->
             assert same(grpc_outputs(answer)["output-0"], expected)
     # Another model has answers of its own, and so has another load.
     assert server.post("/v2/models/b/infer", body, headers).status == 200
-    (statistics,) = server.get("/v2/models/a/stats").json()["model_stats"]  # type: ignore[index, call-overload]
+    (statistics,) = server.get("/v2/models/a/stats").json()["model_stats"]  # type: ignore[index]
     counts = statistics["inference_stats"]
     assert (counts["cache_hit"]["count"], counts["cache_miss"]["count"]) == (3, 1)
-    assert server.get("/v2/models/a/config").json()["response_cache"] == {"enable": True}  # type: ignore[index, call-overload]
+    assert server.get("/v2/models/a/config").json()["response_cache"] == {"enable": True}  # type: ignore[index]
     assert server.post("/v2/repository/models/a/load").status == 200
     server.post("/v2/models/a/infer", body, headers)
-    (statistics,) = server.get("/v2/models/a/stats").json()["model_stats"]  # type: ignore[index, call-overload]
+    (statistics,) = server.get("/v2/models/a/stats").json()["model_stats"]  # type: ignore[index]
     assert statistics["inference_stats"]["cache_miss"]["count"] == 1

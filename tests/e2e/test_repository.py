@@ -109,7 +109,7 @@ def test_a_repository_of_the_users_own(serve: Serve, tmp_path: Path) -> None:
         (("--reload",), "model_repository_implementation 'shelf.Shelf': no module 'shelf'"),
     ],
 )
-def test_a_repository_that_cannot_be_made_ends_the_command(tmp_path: Path, options: tuple[str], text: str) -> None:
+def test_a_repository_that_cannot_be_made_ends_the_command(tmp_path: Path, options: tuple[str, ...], text: str) -> None:
     server = Server(tmp_path, *options, model_repository_implementation="shelf.Shelf")
 
     assert server.wait_exit() == 2
@@ -117,7 +117,7 @@ def test_a_repository_that_cannot_be_made_ends_the_command(tmp_path: Path, optio
 
 
 @pytest.mark.parametrize("options", [(), ("--reload",)])
-def test_a_repository_that_fails_at_the_start_ends_the_command(tmp_path: Path, options: tuple[str]) -> None:
+def test_a_repository_that_fails_at_the_start_ends_the_command(tmp_path: Path, options: tuple[str, ...]) -> None:
     (tmp_path / "shelf.py").write_text(REPOSITORY, encoding="utf-8")
     (tmp_path / "own_models.py").write_text(CODE, encoding="utf-8")
     (tmp_path / "broken").touch()

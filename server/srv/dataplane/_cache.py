@@ -240,7 +240,7 @@ def _copy_data(tensor: InferOutputTensor) -> tuple[NDArray[np.generic] | None, t
         return None, frozen
     if type(array) is not np.ndarray:
         return None
-    if array.dtype == object and not all(isinstance(each, (bytes, str)) for each in array.flat):
+    if array.dtype == object and not set(map(type, array.ravel().tolist())) <= {bytes, str}:
         return None
     copied = np.array(array, order="C")
     copied.flags.writeable = False
@@ -292,7 +292,7 @@ def _output_size(output: _Output) -> int:
         held += _tuple_size(output.values)
     if output.array is not None:
         held += output.array.nbytes
-        held += sum(map(sys.getsizeof, output.array.flat)) if output.array.dtype == object else 0
+        held += sum(map(sys.getsizeof, output.array.ravel().tolist())) if output.array.dtype == object else 0
     return held
 
 
@@ -302,5 +302,6 @@ def _tuple_size(values: tuple[object, ...]) -> int:
 
 
 def _size_of(parameters: Parameters) -> int:
-    texts = [*parameters, *parameters.values(), *(parameters.headers or {}), *(parameters.headers or {}).values()]
-    return sum(map(sys.getsizeof, texts))
+    headers = parameters.headers or Headers()
+    held: list[object] = [*parameters, *parameters.values(), *headers, *headers.values()]
+    return sum(map(sys.getsizeof, held))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from srv import Headers, MLModel, ModelSettings, Settings, decode_args
 from srv._server import Server
 from srv.controlplane._repository import FolderRepository
-from srv.dataplane._cache import ModelCache, ResponseCache, keep_response
+from srv.dataplane._cache import ResponseCache, keep_response
 from srv.dataplane._timeline import Timeline
 from srv.types import InferenceRequest, InferenceResponse, Parameters, RequestInput, ResponseOutput
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from srv.dataplane._cache import CachedResponse
 
 
-def response(size: int = 1, **members: Any) -> InferenceResponse:
+def response(size: int = 1) -> InferenceResponse:
     output = ResponseOutput("y", "UINT8", [size], data=np.zeros(size, np.uint8))
-    return InferenceResponse(**{"model_name": "m", "outputs": [output], **members})
+    return InferenceResponse(model_name="m", outputs=[output])
 
 
 def kept(size: int = 1) -> CachedResponse:
@@ -162,7 +162,8 @@ class EchoesParameters(Counting):
 @contextlib.asynccontextmanager
 async def serve(runtime: type[MLModel] = Counting, *names: str, **given: Any) -> AsyncGenerator[Server]:
     Counting.calls = 0
-    server = Server(Settings(**{"cache_enabled": True, **given}), FolderRepository(Path(), {}))
+    given.setdefault("cache_enabled", True)
+    server = Server(Settings(**given), FolderRepository(Path(), {}))
     for name in names or ("m",):
         await server.registry.load(ModelSettings(name=name, implementation=runtime, cache_enabled=True))
     try:
@@ -332,4 +333,3 @@ def test_a_fault_of_the_cache_fails_no_request(
 
     asyncio.run(run())
     assert "cache" in caplog.text
-    assert ModelCache.__doc__
