@@ -3,6 +3,7 @@
 - ``MLModel``: the base class of a runtime.
 - ``decode_args``: a typed ``predict``; names are inputs, hints choose codecs.
 - ``types``, ``codecs``, ``errors``, ``settings``: what a runtime works with.
+- ``repository``: where models come from.
 
 Inside: ``_server`` holds it together, ``_registry`` the loaded models, ``_dataplane`` answers requests, and the
 fronts ``rest/`` and ``grpc/`` only move bytes.

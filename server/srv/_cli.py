@@ -130,8 +130,10 @@ async def _serve(settings: Settings, repository: ModelRepository, *, reload: boo
         loading.cancel()
         await asyncio.wait({loading}, timeout=_LAST_STEPS)
     if failed:
-        text = "no model could be loaded" if server.registry.entries() else "there is no model-settings.json"
-        _logger.error("%s: %s", repository.root, text)
+        of_folders = isinstance(repository, FolderRepository)
+        nothing = "there is no model-settings.json" if of_folders else "the repository has no models"
+        text = "no model could be loaded" if server.registry.entries() else nothing
+        _logger.error("%s: %s", Path(settings.model_repository_root).absolute(), text)
     else:
         watching = asyncio.ensure_future(server.watch())
         await waiting

@@ -15,6 +15,7 @@ from srv._shared_memory import SharedMemory
 from srv._state import ServerState
 from srv.controlplane._controlplane import ControlPlane
 from srv.controlplane._registry import ModelRegistry
+from srv.controlplane._source import root_of
 from srv.controlplane._watcher import Watcher
 from srv.dataplane._cache import ResponseCache
 from srv.dataplane._dataplane import DataPlane
@@ -72,7 +73,8 @@ class Server:
             if settings.cache_enabled
             else None
         )
-        self.registry = ModelRegistry(self.state.changes, repository.root, settings.max_queue_size, cache)
+        root = root_of(repository, settings.model_repository_root)
+        self.registry = ModelRegistry(self.state.changes, root, settings.max_queue_size, cache)
         self.metrics = Metrics(settings.metrics_rest_server_prefix)
         tracer = Tracer(Path(settings.trace_file) if settings.trace_file is not None else None)
         dataplane = DataPlane(settings, self.registry, self.metrics, self.state, tracer)
@@ -82,7 +84,7 @@ class Server:
             settings, self.state, self.metrics, dataplane, controlplane, tracer, LogSettings(), shared_memory
         )
         self.addresses: list[Address] = []
-        watcher = Watcher(controlplane, repository.root, load_new=settings.load_models_at_startup)
+        watcher = Watcher(controlplane, root, load_new=settings.load_models_at_startup)
         self._watcher = watcher if reload else None
         self._settings = settings
         self._http: list[HttpServer] = []

@@ -59,7 +59,7 @@ class ModelSource:
 
     async def scan_folder(self, folder: Path) -> Scan:
         """Return what a folder beside the repository holds."""
-        folders = self._folders or FolderRepository(self._repository.root)
+        folders = self._folders or FolderRepository(folder)
         return await asyncio.to_thread(folders.scan_folder, folder)
 
     async def _ask(self, method: str, function: Callable[..., object], *args: str) -> Scan:
@@ -121,7 +121,13 @@ def make_repository(settings: Settings, environ: Mapping[str, str]) -> ModelRepo
         raise SettingsError(f"{place}: {type(error).__name__}: {error}") from error
     if not isinstance(repository, ModelRepository):
         raise SettingsError(f"{place}: expected a ModelRepository, got {repository!r:.80}")
-    if not hasattr(repository, "root"):
-        # Of a class that does not call super().__init__, as MLServer's need not.
-        repository.root = Path(root).absolute()
     return repository
+
+
+def root_of(repository: ModelRepository, default: str) -> Path:
+    """Return the root of a repository, `default` of one that has none or uses the name for something else.
+
+    That is a class of the user's which does not call ``super().__init__``, as MLServer's need not.
+    """
+    root: object = getattr(repository, "root", None)
+    return root if isinstance(root, Path) else Path(default).absolute()

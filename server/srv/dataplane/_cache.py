@@ -99,7 +99,11 @@ def keep_response(response: ModelInferResponse) -> CachedResponse | None:
                 *data,
             )
         )
-    size = OVERHEAD * (1 + len(outputs)) + _size_of(response.parameters) + sum(_output_size(each) for each in outputs)
+    size = (
+        OVERHEAD * (1 + len(outputs))
+        + _held(response.parameters, response.parameters.headers)
+        + sum(_output_size(each) for each in outputs)
+    )
     return CachedResponse(
         response.model_name,
         response.model_version,
@@ -266,11 +270,15 @@ def _freeze(values: object) -> tuple[object, ...] | None:
 def _thaw(output: _Output) -> TensorData:
     if output.values is None:
         assert output.array is not None  # noqa: S101  # one of both is always there
-        return TensorData(output.array.view())
+        return TensorData(_view(output.array))
     data = TensorData(_lists(output.values))
     if output.array is not None:
-        data.array = output.array.view()
+        data.array = _view(output.array)
     return data
+
+
+def _view(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    return array[...]
 
 
 def _lists(values: tuple[object, ...]) -> list[object]:
@@ -286,8 +294,7 @@ def _copy_headers(parameters: Parameters) -> Mapping[str, str] | None:
 
 
 def _output_size(output: _Output) -> int:
-    held = sum(map(sys.getsizeof, output.parameters.values())) + sum(map(sys.getsizeof, output.parameters))
-    held += sum(map(sys.getsizeof, (output.headers or {}).values()))
+    held = _held(output.parameters, output.headers)
     if output.values is not None:
         held += _tuple_size(output.values)
     if output.array is not None:
@@ -301,7 +308,6 @@ def _tuple_size(values: tuple[object, ...]) -> int:
     return sys.getsizeof(values) + sum(inner)
 
 
-def _size_of(parameters: Parameters) -> int:
-    headers = parameters.headers or Headers()
-    held: list[object] = [*parameters, *parameters.values(), *headers, *headers.values()]
-    return sum(map(sys.getsizeof, held))
+def _held(values: Mapping[str, object], headers: Mapping[str, str] | None) -> int:
+    both: list[object] = [*values, *values.values(), *(headers or {}), *(headers or {}).values()]
+    return sum(map(sys.getsizeof, both))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,12 +12,9 @@ from srv import MLModel, ModelParameters, ModelSettings, Settings
 from srv._state import Changes
 from srv.controlplane._controlplane import ControlPlane
 from srv.controlplane._registry import ModelRegistry
-from srv.controlplane._source import make_repository
+from srv.controlplane._source import make_repository, root_of
 from srv.errors import InferenceError, LoadError, SettingsError
 from srv.repository import FolderRepository, ModelRepository, SchemalessModelRepository
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Good(MLModel):
@@ -166,6 +164,10 @@ class Folders(SchemalessModelRepository):
 
 class Bare(ModelRepository):
     pass
+
+class Rooted(Own):
+    def __init__(self, root):
+        self.root = "s3://bucket"
 """
 
 
@@ -173,9 +175,16 @@ def test_a_repository_is_made_of_what_the_settings_name(tmp_path: Path) -> None:
     (tmp_path / "repositories.py").write_text(CODE)
     own = make(tmp_path, "repositories.Own", colour="BLUE")
 
-    assert (vars(own)["colour"], own.root) == ("blue", tmp_path)
+    assert vars(own)["colour"] == "blue"
     assert type(make(tmp_path, None)) is FolderRepository
     assert type(make(tmp_path, "srv.repository.SchemalessModelRepository")) is SchemalessModelRepository
+
+
+def test_a_root_that_is_no_folder_is_the_repositorys_own_matter(tmp_path: Path) -> None:
+    (tmp_path / "repositories.py").write_text(CODE)
+    bare, rooted = make(tmp_path, "repositories.Own"), make(tmp_path, "repositories.Rooted")
+
+    assert [root_of(each, "d") for each in (bare, rooted)] == [Path("d").absolute()] * 2
 
 
 def test_a_subclass_of_the_folders_answers_for_itself(tmp_path: Path) -> None:

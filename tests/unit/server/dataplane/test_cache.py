@@ -36,6 +36,8 @@ def kept(size: int = 1) -> CachedResponse:
     return made
 
 
+MASKED: Any = np.ma.array([1], mask=[True])
+
 # ---- The cache by itself
 
 
@@ -90,7 +92,7 @@ def test_a_size_counts_at_least_what_is_held() -> None:
         np.array([object()], object),
         [object()],
         [[bytearray(b"x")]],
-        np.ma.array([1], mask=[True]),
+        MASKED,
     ],
     ids=["object", "object in a list", "mutable element", "masked"],
 )
