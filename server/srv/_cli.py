@@ -133,7 +133,7 @@ async def _serve(settings: Settings, repository: ModelRepository, *, reload: boo
         of_folders = isinstance(repository, FolderRepository)
         nothing = "there is no model-settings.json" if of_folders else "the repository has no models"
         text = "no model could be loaded" if server.registry.entries() else nothing
-        _logger.error("%s: %s", Path(settings.model_repository_root).absolute(), text)
+        _logger.error("%s: %s", server.root, text)
     else:
         watching = asyncio.ensure_future(server.watch())
         await waiting

@@ -73,8 +73,8 @@ class Server:
             if settings.cache_enabled
             else None
         )
-        root = root_of(repository, settings.model_repository_root)
-        self.registry = ModelRegistry(self.state.changes, root, settings.max_queue_size, cache)
+        self.root = root_of(repository, settings.model_repository_root)
+        self.registry = ModelRegistry(self.state.changes, self.root, settings.max_queue_size, cache)
         self.metrics = Metrics(settings.metrics_rest_server_prefix)
         tracer = Tracer(Path(settings.trace_file) if settings.trace_file is not None else None)
         dataplane = DataPlane(settings, self.registry, self.metrics, self.state, tracer)
@@ -84,7 +84,7 @@ class Server:
             settings, self.state, self.metrics, dataplane, controlplane, tracer, LogSettings(), shared_memory
         )
         self.addresses: list[Address] = []
-        watcher = Watcher(controlplane, root, load_new=settings.load_models_at_startup)
+        watcher = Watcher(controlplane, self.root, load_new=settings.load_models_at_startup)
         self._watcher = watcher if reload else None
         self._settings = settings
         self._http: list[HttpServer] = []

@@ -17,7 +17,7 @@ from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +115,20 @@ def _broken(path: Path, reason: str, root: Path) -> BrokenModel:
 
 
 def _settings_files(root: Path) -> list[Path]:
-    files: list[Path] = []
+    return [Path(folder, MODEL_SETTINGS_FILE) for folder, names in walk(root) if MODEL_SETTINGS_FILE in names]
+
+
+def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder below `root`, itself first, and the names of its files; hidden ones are passed over."""
     seen: set[str] = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):
         # Links may lead to models elsewhere, and round in circles.
         real = os.path.realpath(folder)
-        subfolders[:] = [] if real in seen else [name for name in subfolders if not name.startswith(".")]
-        if real in seen:
-            continue
-        seen.add(real)
-        if MODEL_SETTINGS_FILE in names:
-            files.append(Path(folder, MODEL_SETTINGS_FILE))
-    return files
+        first = real not in seen
+        subfolders[:] = [each for each in subfolders if first and not each.startswith(".") and each != "__pycache__"]
+        if first:
+            seen.add(real)
+            yield folder, names
 
 
 def _shown(name: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from srv._model_settings import MODEL_SETTINGS_FILE
+from srv.controlplane._repository import walk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,14 +43,7 @@ def look_at(root: Path) -> Look | None:
     shared: set[tuple[str, int, int, int]] = set()
     owners: dict[str, Path | None] = {}
     packages: set[str] = set()
-    seen: set[str] = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        # Links may lead to models elsewhere, and round in circles.
-        real = os.path.realpath(folder)
-        subfolders[:] = [] if real in seen else [each for each in subfolders if not _is_passed_over(each)]
-        if real in seen:
-            continue
-        seen.add(real)
+    for folder, names in walk(root):
         owner = Path(folder) if MODEL_SETTINGS_FILE in names else owners.get(os.path.dirname(folder))  # noqa: PTH120  # a string, as os.walk has it
         owners[folder] = owner
         if owner is None and (folder == str(root) or ("__init__.py" in names and os.path.dirname(folder) in packages)):  # noqa: PTH120  # as above
@@ -67,7 +61,7 @@ def look_at(root: Path) -> Look | None:
 
 
 def _is_passed_over(name: str) -> bool:
-    return name == "__pycache__" or any(fnmatch(name, pattern) for pattern in _TEMPORARY)
+    return any(fnmatch(name, pattern) for pattern in _TEMPORARY)
 
 
 class Watcher:

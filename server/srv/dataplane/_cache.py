@@ -99,11 +99,8 @@ def keep_response(response: ModelInferResponse) -> CachedResponse | None:
                 *data,
             )
         )
-    size = (
-        OVERHEAD * (1 + len(outputs))
-        + _held(response.parameters, response.parameters.headers)
-        + sum(_output_size(each) for each in outputs)
-    )
+    size = OVERHEAD * (1 + len(outputs)) + sum(map(_output_size, outputs))
+    size += _held(response.parameters, response.parameters.headers)
     return CachedResponse(
         response.model_name,
         response.model_version,

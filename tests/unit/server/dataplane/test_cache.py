@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def kept(size: int = 1) -> CachedResponse:
     return made
 
 
-MASKED: Any = np.ma.array([1], mask=[True])
+MASKED: Any = cast("Any", np.ma).array([1], mask=[True])
 
 # ---- The cache by itself
 
