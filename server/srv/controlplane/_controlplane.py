@@ -16,7 +16,7 @@ from srv.controlplane._file_override import FileStore, moved
 from srv.controlplane._load_parameters import check_unload_parameters, read_load_parameters
 from srv.controlplane._registry import ModelState
 from srv.controlplane._source import ModelSource
-from srv_protocol.errors import InferenceError, InvalidInput, LoadError, SettingsError, SrvError, Unsupported
+from srv_protocol.errors import InvalidInput, LoadError, SettingsError, SrvError, Unsupported
 from srv_protocol.inference import ModelIndex
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class ControlPlane:
         """
         try:
             found, broken = await self._source.scan()
-        except InferenceError as error:
+        except SrvError as error:
             # At the start it is no client's request that fails.
             raise SettingsError(error.message) from error
         self._registry.report_broken(broken)

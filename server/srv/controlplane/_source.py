@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 from srv._model_settings import ModelSettings
 from srv.controlplane._repository import BrokenModel, FolderRepository, ModelRepository, Scan
 from srv.runtimes._importer import ModelCode
-from srv_protocol.errors import InferenceError, LoadError, SettingsError
+from srv_protocol.errors import InferenceError, LoadError, ModelNotFound, SettingsError, SrvError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +34,7 @@ class ModelSource:
         Raises:
             SettingsError: as :meth:`FolderRepository.scan`.
             InferenceError: the repository's own code failed.
+            SrvError: of any kind, which that code raised for the client.
         """
         if self._folders is not None:
             return await asyncio.to_thread(self._folders.scan)
@@ -70,6 +71,10 @@ class ModelSource:
                 answer = await asyncio.to_thread(function, *args)
                 if inspect.isawaitable(answer):
                     answer = await answer
+        except ModelNotFound:
+            return Scan([], [])  # as MLServer's own repository says it
+        except SrvError:
+            raise  # meant for the client
         except Exception as error:
             _logger.exception("the model repository: %s failed", method)
             # Its text may name what clients should not know.

@@ -254,14 +254,15 @@ def _freeze(values: object) -> tuple[object, ...] | None:
         return None
     frozen: list[object] = []
     for each in cast("list[object]", values):
-        if not isinstance(each, _SCALARS):
-            inner = _freeze(each)
-            if inner is None:
-                return None
-            frozen.append(inner)
-        else:
-            frozen.append(each)
+        item = each if _is_scalar(each) else _freeze(each)
+        if item is None and each is not None:
+            return None
+        frozen.append(item)
     return tuple(frozen)
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, _SCALARS)
 
 
 def _thaw(output: _Output) -> TensorData:

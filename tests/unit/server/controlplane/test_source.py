@@ -13,7 +13,7 @@ from srv._state import Changes
 from srv.controlplane._controlplane import ControlPlane
 from srv.controlplane._registry import ModelRegistry
 from srv.controlplane._source import make_repository, root_of
-from srv.errors import InferenceError, LoadError, SettingsError
+from srv.errors import InferenceError, InvalidInput, LoadError, ModelNotFound, SettingsError
 from srv.repository import FolderRepository, ModelRepository, SchemalessModelRepository
 
 
@@ -130,6 +130,22 @@ def test_a_version_that_is_named_twice_is_broken(tmp_path: Path) -> None:
 
         assert [each.reason for each in registry.entries()] == ["", "list() names version (none) twice"]
         await registry.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"), [(ModelNotFound("m"), "there is no such model"), (InvalidInput("not you"), "not you")]
+)
+def test_errors_of_srv_mean_what_they_say(tmp_path: Path, error: Exception, seen: str) -> None:
+    class Raising(Listing):
+        async def find(self, name: str) -> Any:
+            del name
+            raise error
+
+    async def run() -> None:
+        with pytest.raises((LoadError, InvalidInput), match=seen):
+            await planes(Raising(tmp_path))[0].load("m")
 
     asyncio.run(run())
 
