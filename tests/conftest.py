@@ -24,8 +24,8 @@ settings.load_profile("ci" if "CI" in os.environ else "local")
 def _serving() -> Generator[Serve]:
     servers: list[Server] = []
 
-    def serve(folder: Path, **settings: object) -> Server:
-        servers.append(Server(folder, **settings))
+    def serve(folder: Path, *options: str, **settings: object) -> Server:
+        servers.append(Server(folder, *options, **settings))
         return servers[-1]
 
     with contextlib.ExitStack() as stack:

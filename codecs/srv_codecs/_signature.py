@@ -12,7 +12,7 @@ from srv_codecs._results import UnhintedResult, find_result
 from srv_codecs._type_hints import place_of, resolve_hints, take_apart
 from srv_codecs._value_hints import PARTS, DictHint, PartHint, TableHint, TensorHint
 from srv_protocol.errors import CodecNotFound, InferenceError, InputsNotFound
-from srv_protocol.inference import ModelInferRequest, ModelInferResponse
+from srv_protocol.inference import Headers, ModelInferRequest, ModelInferResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -112,6 +112,11 @@ class Signature:
             twice = next(name for index, name in enumerate(names) if name in names[:index])
             raise InferenceError(f"output '{twice}': expected outputs of different names, got two of this name")
         return ModelInferResponse(model_name, model_version, outputs=outputs)
+
+
+def takes_headers(signature: Signature) -> bool:
+    """Whether an argument is the request's headers."""
+    return any(part.hint is PARTS[Headers] for part in signature.parts)
 
 
 _KINDS: Final = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}

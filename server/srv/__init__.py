@@ -6,6 +6,7 @@
 - ``register`` and ``log``: metrics of a model's own; ``metrics`` has further kinds.
 - ``logging``, ``context``: lines that carry the model's name, and what that is.
 - ``types``, ``codecs``, ``errors``, ``settings``: what a runtime works with.
+- ``repository``: where models come from.
 
 Inside: ``_server`` holds it together, ``_registry`` the loaded models, ``_dataplane`` answers requests, and the
 fronts ``rest/`` and ``grpc/`` only move bytes.

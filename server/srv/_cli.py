@@ -19,7 +19,8 @@ from srv._logging import configure_logging
 from srv._report import print_report
 from srv._settings import load_settings
 from srv._version import __version__
-from srv.controlplane._repository import ModelRepository
+from srv.controlplane._repository import FolderRepository
+from srv.controlplane._source import make_repository
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from srv._model_settings import ModelSettings
     from srv._server import Server
     from srv._settings import Settings
+    from srv.controlplane._repository import ModelRepository
 
 _logger: Final = logging.getLogger("srv")
 _FAILED: Final = 1
@@ -48,7 +50,10 @@ def main() -> None:
 @click.argument(  # pyright: ignore[reportUnknownMemberType]  # the same
     "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False
 )
-def start(folder: Path | None) -> None:
+@click.option(  # pyright: ignore[reportUnknownMemberType]  # the same
+    "--reload", is_flag=True, help="Follow changes: load new models, reload changed ones, unload those that are gone."
+)
+def start(folder: Path | None, *, reload: bool) -> None:
     """Serve every model below FOLDER, or the current folder, over REST and gRPC.
 
     A model is a folder with a `model-settings.json`. The server's own settings come from environment variables
@@ -60,15 +65,23 @@ def start(folder: Path | None) -> None:
         settings = load_settings(root, environ)
         configure_logging(settings)
         settings.log_warnings()
-        sys.exit(_run(settings, ModelRepository(root, environ)))
+        repository = make_repository(settings, environ)
+        if reload:
+            _check_watchable(repository)
+        sys.exit(_run(settings, repository, reload=reload))
     except SettingsError as error:
         click.echo(f"srv: {error.message}", err=True)
         sys.exit(_USAGE)
 
 
-def _run(settings: Settings, repository: ModelRepository) -> int:
+def _check_watchable(repository: ModelRepository) -> None:
+    if not isinstance(repository, FolderRepository):
+        raise SettingsError(f"--reload: expected a repository of folders, got {type(repository).__name__}")
+
+
+def _run(settings: Settings, repository: ModelRepository, *, reload: bool) -> int:
     runner = asyncio.Runner(loop_factory=_loop_factory())
-    status, ended = runner.run(_serve(settings, repository))
+    status, ended = runner.run(_serve(settings, repository, reload=reload))
     if ended:
         runner.close()
         return status
@@ -87,11 +100,11 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Settings, repository: ModelRepository) -> tuple[int, bool]:
+async def _serve(settings: Settings, repository: ModelRepository, *, reload: bool) -> tuple[int, bool]:
     """Run a server until a signal; return the exit status, and whether all code of the models has ended."""
     from srv._server import Server  # the fronts take half a second, which --help need not wait for
 
-    server = Server(settings, repository)
+    server = Server(settings, repository, reload=reload)
     stopping = asyncio.Event()
 
     def on_signal() -> None:
@@ -111,15 +124,20 @@ async def _serve(settings: Settings, repository: ModelRepository) -> tuple[int, 
     if loading.done():
         loading.result()
         print_report(console, server.registry.entries(), server.addresses)
-        failed = settings.load_models_at_startup and not server.backend.dataplane.model_names()
+        # What is watched may still be mended.
+        failed = settings.load_models_at_startup and not reload and not server.backend.dataplane.model_names()
     else:
         loading.cancel()
         await asyncio.wait({loading}, timeout=_LAST_STEPS)
     if failed:
-        text = "no model could be loaded" if server.registry.entries() else "there is no model-settings.json"
-        _logger.error("%s: %s", repository.root, text)
+        of_folders = isinstance(repository, FolderRepository)
+        nothing = "there is no model-settings.json" if of_folders else "the repository has no models"
+        text = "no model could be loaded" if server.registry.entries() else nothing
+        _logger.error("%s: %s", server.root, text)
     else:
+        watching = asyncio.ensure_future(server.watch())
         await waiting
+        watching.cancel()
         _logger.info("stopping")
     ended = await server.stop()
     waiting.cancel()

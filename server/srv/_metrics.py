@@ -20,6 +20,8 @@ class InferenceMetrics(NamedTuple):
     success: Counter
     failure: Counter
     duration: Summary
+    cache_hit: Counter
+    cache_miss: Counter
 
 
 class _Finished(NamedTuple):
@@ -66,6 +68,12 @@ class Metrics:
         self._duration = Summary(
             "model_infer_request_duration", "Model infer request duration in seconds", labels, registry=registry
         )
+        self._cache_hit = Counter(
+            "model_infer_cache_hit", "Model infer requests answered from the cache", labels, registry=registry
+        )
+        self._cache_miss = Counter(
+            "model_infer_cache_miss", "Model infer requests that the cache had no answer to", labels, registry=registry
+        )
         route = ("method", "path")
         self._http_requests = Counter(
             f"{rest_prefix}_requests", "HTTP requests", (*route, "status_code"), registry=registry
@@ -98,6 +106,8 @@ class Metrics:
                 self._success.labels(model, version),
                 self._failure.labels(model, version),
                 self._duration.labels(model, version),
+                self._cache_hit.labels(model, version),
+                self._cache_miss.labels(model, version),
             )
         return found
 

@@ -40,7 +40,6 @@ MODEL_SETTINGS_FILE: Final = "model-settings.json"
 UNSUPPORTED_MODEL_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType(
     {
         "max_batch_time": (0.0,),
-        "cache_enabled": (False,),
         "parallel_workers": (None, 0),
         "warm_workers": (False,),
         "parameters.environment_path": (None,),
@@ -125,6 +124,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: not empty, no spaces around it, and fit to stand in a URL.
         implementation: the runtime: an import string ``module.Class``, or in Python the class itself.
+        cache_enabled: keep the responses, if the server's settings say so too.
         max_batch_size: above 0 the first dimension of all inputs and outputs is that of a batch. Without
             `max_batch_time` it is also the largest batch that a request may have, as in Triton.
         platform: for the model's metadata, as are `versions` (of its framework), `inputs` and `outputs`.

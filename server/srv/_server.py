@@ -15,6 +15,9 @@ from srv._shared_memory import SharedMemory
 from srv._state import ServerState
 from srv.controlplane._controlplane import ControlPlane
 from srv.controlplane._registry import ModelRegistry
+from srv.controlplane._source import root_of
+from srv.controlplane._watcher import Watcher
+from srv.dataplane._cache import ResponseCache
 from srv.dataplane._custom_routes import CustomRoutes
 from srv.dataplane._dataplane import DataPlane
 from srv.grpc._server import GrpcServer
@@ -58,13 +61,21 @@ class Address(NamedTuple):
 class Server:
     """A server of one repository. Make it inside a running event loop.
 
+    With `reload` it follows the changes of the repository's folders; see :meth:`watch`.
+
     Raises:
         SettingsError: ``trace_file`` cannot be written.
     """
 
-    def __init__(self, settings: Settings, repository: ModelRepository) -> None:
+    def __init__(self, settings: Settings, repository: ModelRepository, *, reload: bool = False) -> None:
         self.state = ServerState()
-        self.registry = ModelRegistry(self.state.changes, repository.root, settings.max_queue_size)
+        cache = (
+            ResponseCache(settings.cache_size, settings.cache_max_bytes, settings.cache_ttl)
+            if settings.cache_enabled
+            else None
+        )
+        self.root = root_of(repository, settings.model_repository_root)
+        self.registry = ModelRegistry(self.state.changes, self.root, settings.max_queue_size, cache)
         self.metrics = Metrics(settings.metrics_rest_server_prefix)
         tracer = Tracer(Path(settings.trace_file) if settings.trace_file is not None else None)
         dataplane = DataPlane(settings, self.registry, self.metrics, self.state, tracer)
@@ -82,6 +93,8 @@ class Server:
             CustomRoutes(settings, self.registry),
         )
         self.addresses: list[Address] = []
+        watcher = Watcher(controlplane, self.root, load_new=settings.load_models_at_startup)
+        self._watcher = watcher if reload else None
         self._settings = settings
         self._http: list[HttpServer] = []
         self._grpc: GrpcServer | None = None
@@ -128,9 +141,16 @@ class Server:
 
     async def load_models(self, progress: Callable[[ModelSettings], None] = lambda _: None) -> None:
         """Load what the repository has; readiness follows."""
+        if self._watcher is not None:
+            await self._watcher.begin()
         if self._settings.load_models_at_startup:
             await self.backend.controlplane.load_all(progress)
         self.state.set_started()
+
+    async def watch(self) -> None:
+        """Follow the changes of the repository's folders, for ever."""
+        if self._watcher is not None:
+            await self._watcher.run()
 
     def hasten(self) -> None:
         """Cut the waiting of a stop that is under way short."""

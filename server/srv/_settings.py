@@ -42,16 +42,12 @@ UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType
         "parallel_workers": (0,),
         "parallel_workers_timeout": (5,),
         "environments_dir": (),
-        "model_repository_implementation": (None,),
-        "model_repository_implementation_args": (None, {}),
         "metrics_dir": (),
         "kafka_enabled": (False,),
         "kafka_servers": ("localhost:9092",),
         "kafka_topic_input": ("mlserver-input",),
         "kafka_topic_output": ("mlserver-output",),
         "tracing_server": (None,),
-        "cache_enabled": (False,),
-        "cache_size": (100,),
         "processes": (1,),
         "grpc_transport": (None,),
     }
@@ -96,6 +92,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         http_port: 0 takes a free port, as for the other two.
         root_path: the path under which a proxy serves the REST front.
         extensions: further names for the server's metadata.
+        model_repository_implementation: a class of repositories, ``module.Class``; ``None`` is that of folders.
+        model_repository_implementation_args: its arguments beside the root.
+        cache_enabled: keep the responses of the models whose own settings say so too.
+        cache_size: how many responses are kept, `cache_max_bytes` how many bytes of them, `cache_ttl` for how many
+            seconds; ``None`` is no bound.
         metrics_endpoint: the path of the metrics; ``None`` (or ``""``) serves none.
         logging_settings: a ``logging.config`` dictionary, or the path of a JSON file that holds one.
         grpc_max_message_length: bytes; ``None`` leaves `max_request_size` as the only limit.
@@ -127,7 +128,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server_version: str = __version__
     extensions: list[str] = []
     model_repository_root: str = "."
+    model_repository_implementation: NonEmpty | None = None
+    model_repository_implementation_args: dict[str, object] = {}
     load_models_at_startup: bool = True
+    cache_enabled: bool = False
+    cache_size: Count = 100
+    cache_max_bytes: Count = 64 << 20
+    cache_ttl: Annotated[float, Meta(gt=0)] | None = None
     metrics_endpoint: UrlPath | None = "/metrics"
     metrics_rest_server_prefix: str = "rest_server"
     use_structured_logging: bool = False

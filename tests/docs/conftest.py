@@ -23,7 +23,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(clone: Path) -> Iterator[Server]:
     """Return a server of that copy."""
-    server = Server(clone / "examples")
+    server = Server(clone / "examples", cache_enabled=True)
     # A page shows what becomes of an exception.
     server.faults_expected = True
     try:

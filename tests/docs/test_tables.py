@@ -142,10 +142,10 @@ def test_the_fields_of_a_configuration_are_complete_and_in_their_rows() -> None:
     page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
 
     assert ["name"] in shown
-    assert sorted(itertools.chain(*shown[:5])) == sorted(APPLIED)
-    assert sorted(itertools.chain(*shown[5:7])) == sorted(CHECKED)
-    assert sorted(shown[7]) == sorted(ACCEPTED)
-    assert sorted(shown[8]) == sorted(set(refused) - {*APPLIED, *CHECKED})
+    assert sorted(itertools.chain(*shown[:6])) == sorted(APPLIED)
+    assert sorted(itertools.chain(*shown[6:8])) == sorted(CHECKED)
+    assert sorted(shown[8]) == sorted(ACCEPTED)
+    assert sorted(shown[9]) == sorted(set(refused) - {*APPLIED, *CHECKED})
     assert all(
         f"`{path.rpartition('.')[2]}`" in page for path in REFUSED if path.startswith(("input", "output", "inst"))
     )

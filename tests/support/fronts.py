@@ -10,7 +10,7 @@ import numpy as np
 
 from srv import MLModel, ModelSettings, Settings
 from srv._server import Server
-from srv.controlplane._repository import ModelRepository
+from srv.controlplane._repository import FolderRepository
 from srv.errors import InvalidInput
 from srv.types import InferenceResponse, Parameters, ResponseOutput
 
@@ -58,7 +58,7 @@ _MODELS = {"echo": _Echo, "refusing": _Refusing, "broken": _Broken, "breaking": 
 @contextlib.asynccontextmanager
 async def in_memory(settings: Settings | None = None) -> AsyncGenerator[Server]:
     """Run a server of the models ``echo``, ``refusing``, ``broken`` and ``breaking``, which has not started yet."""
-    server = Server(settings or Settings(), ModelRepository(Path(), {}))
+    server = Server(settings or Settings(), FolderRepository(Path(), {}))
     for name, runtime in _MODELS.items():
         await server.registry.load(ModelSettings(name=name, implementation=runtime))
     try:

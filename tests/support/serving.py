@@ -36,7 +36,7 @@ _FAULTS: Final = re.compile(r"Traceback|was never (?:retrieved|awaited)|Task was
 class Server:
     """One ``srv start`` in a process of its own, on free ports."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, *options: str, **settings: object) -> None:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("SRV_", "MLSERVER_"))}
         ports = dict.fromkeys(("HTTP_PORT", "GRPC_PORT", "METRICS_PORT"), 0)
         given = {name.upper(): value for name, value in settings.items()}
@@ -48,7 +48,7 @@ class Server:
         self._lines: list[str] = []
         self._changed = threading.Condition()
         self._process = subprocess.Popen(
-            [_SRV, "start", folder],
+            [_SRV, "start", folder, *options],
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -209,8 +209,11 @@ class Server:
 class Serve(Protocol):
     """Starts servers that end with the test, or with its module."""
 
-    def __call__(self, folder: Path, **settings: object) -> Server:
-        """Start a server of a folder; settings are those of ``SRV_…`` variables, in small letters."""
+    def __call__(self, folder: Path, *options: str, **settings: object) -> Server:
+        """Start a server of a folder, with options of the command.
+
+        Settings are those of ``SRV_…`` variables, in small letters.
+        """
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
     from srv._model_settings import ModelSettings
     from srv_protocol.model_config import ModelOutput, ModelVersionPolicy
 
-APPLIED: Final = ("name", "platform", "max_batch_size", "input", "output", "parameters", "version_policy")
+APPLIED: Final = (
+    "name",
+    "platform",
+    "max_batch_size",
+    "input",
+    "output",
+    "parameters",
+    "version_policy",
+    "response_cache",
+)
 """The fields that take the place of settings."""
 
 CHECKED: Final = ("instance_group", "model_transaction_policy", "sequence_batching")
@@ -47,7 +57,6 @@ REFUSED: Final = (
     "metric_tags",
     "batch_input",
     "batch_output",
-    "response_cache.enable",
     "input.reshape",
     "input.is_shape_tensor",
     "input.is_non_linear_format_io",
@@ -64,6 +73,7 @@ REFUSED: Final = (
 """The fields that would change answers, and that this server cannot honour: they may have their default only."""
 
 _document: Final = msgspec.json.Decoder(dict[str, object])
+_INT64: Final = re.compile("[0-9]{1,19}")
 _DATATYPES: Final = {spec.config: name for name, spec in DATATYPES.items()}
 
 
@@ -129,7 +139,9 @@ class ConfigOverride:
             "input": _tensors(config.input, settings.inputs, batched=batched),
             "output": _tensors(config.output, settings.outputs, batched=batched),
         }
-        names = {"input": "inputs", "output": "outputs"}
+        if config.response_cache is not None and "response_cache" in self.given:
+            changes["response_cache"] = config.response_cache.enable
+        names = {"response_cache": "cache_enabled", "input": "inputs", "output": "outputs"}
         applied = {names.get(name, name): value for name, value in changes.items() if name in self.given}
         return msgspec.structs.replace(settings, **applied, parameters=parameters, config=config)
 
@@ -140,13 +152,19 @@ def _choose(policy: ModelVersionPolicy, found: Sequence[ModelSettings]) -> list[
         return by_age[max(0, len(by_age) - policy.latest.num_versions) :]
     if policy.specific is None:
         return by_age
-    wanted = {version_key(str(each)): each for each in policy.specific.versions}
-    chosen = [each for each in by_age if version_key(each.version or "") in wanted]
-    missing = wanted.keys() - {version_key(each.version or "") for each in chosen}
+    wanted = set(policy.specific.versions)
+    chosen = [each for each in by_age if _number(each) in wanted]
+    missing = wanted - {_number(each) for each in chosen}
     if missing:
-        versions = ", ".join(str(wanted[each]) for each in sorted(missing))
+        versions = ", ".join(map(str, sorted(missing)))
         raise LoadError(f"failed to load '{found[0].name}': version {versions} is not in the model repository")
     return chosen
+
+
+def _number(settings: ModelSettings) -> int | None:
+    """Return a version of Triton's kind: a number, which leading zeros leave what it is."""
+    digits = (settings.version or "").lstrip("0") or (settings.version or "")[-1:]
+    return int(digits) if _INT64.fullmatch(digits) else None
 
 
 def _tensors(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from functools import partial
 from types import MappingProxyType
@@ -13,11 +14,14 @@ from srv._model_settings import MODEL_SETTINGS_FILE
 from srv.controlplane._config_override import ConfigOverride
 from srv.controlplane._file_override import FileStore, moved
 from srv.controlplane._load_parameters import check_unload_parameters, read_load_parameters
-from srv_protocol.errors import InvalidInput, LoadError, SrvError, Unsupported
+from srv.controlplane._registry import ModelState
+from srv.controlplane._source import ModelSource
+from srv_protocol.errors import InvalidInput, LoadError, SettingsError, SrvError, Unsupported
 from srv_protocol.inference import ModelIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+    from pathlib import Path
 
     from srv._model_settings import ModelSettings
     from srv.controlplane._file_override import ModelFiles
@@ -32,7 +36,7 @@ class ControlPlane:
     """The model repository of a server."""
 
     def __init__(self, repository: ModelRepository, registry: ModelRegistry, *, allow_files: bool = False) -> None:
-        self._repository = repository
+        self._source = ModelSource(repository)
         self._registry = registry
         self._allow_files = allow_files
         self._files = FileStore()
@@ -44,8 +48,15 @@ class ControlPlane:
         """Load every model that the repository has, side by side; those that fail stay in the registry with a reason.
 
         `progress` is called for each model that is done, loaded or not.
+
+        Raises:
+            SettingsError: the repository cannot say which models there are.
         """
-        found, broken = await asyncio.to_thread(self._repository.scan)
+        try:
+            found, broken = await self._source.scan()
+        except SrvError as error:
+            # At the start it is no client's request that fails.
+            raise SettingsError(error.message) from error
         self._registry.report_broken(broken)
 
         async def load_model(name: str) -> None:
@@ -69,11 +80,11 @@ class ControlPlane:
         """Return every version of every model, with state and reason; of models that were never loaded the name alone.
 
         Raises:
-            SettingsError: as :meth:`ModelRepository.scan`.
+            SettingsError, InferenceError: as :meth:`ModelSource.scan`.
         """
         present = set[str]()
         if not only_ready:
-            found, broken = await asyncio.to_thread(self._repository.scan)
+            found, broken = await self._source.scan()
             present = {settings.name for settings in found} | {model.name for model in broken}
         entries = self._registry.entries()
         known = [
@@ -126,9 +137,8 @@ class ControlPlane:
 
     async def _find(self, name: str) -> list[ModelSettings]:
         """Return the versions of a model that the repository has now."""
-        found, broken = await asyncio.to_thread(self._repository.scan)
+        wanted, broken = await self._source.find(name)
         self._registry.report_broken(broken)
-        wanted = [settings for settings in found if settings.name == name]
         if not wanted:
             reasons = [each.reason for each in broken if each.name == name]
             reason = "; ".join(reasons) or "there is no such model"
@@ -137,7 +147,7 @@ class ControlPlane:
 
     async def _find_in(self, files: ModelFiles, name: str) -> list[ModelSettings]:
         """Return the versions of a model that a request's files describe, or else its own settings for these files."""
-        found, broken = await asyncio.to_thread(self._repository.scan_folder, files.folder)
+        found, broken = await self._source.scan_folder(files.folder)
         if broken:
             raise LoadError(f"failed to load '{name}': {broken[0].reason}")
         for settings in found:
@@ -150,6 +160,30 @@ class ControlPlane:
             return [moved(settings, files.folder) for settings in await self._find(name)]
         except LoadError as error:
             raise LoadError(f"{error.message}, and no {MODEL_SETTINGS_FILE} among the files") from error
+
+    async def refresh(self, folders: Collection[Path], *, load_new: bool = True) -> None:
+        """Load what has changed in the folders of models anew, each version for itself; unload what is gone.
+
+        A model that fails to load goes on as it was, and so does one whose settings cannot be read; both are logged.
+        What a client has unloaded stays so. Without `load_new`, only models that are known are looked at.
+
+        Raises:
+            SettingsError, InferenceError: as :meth:`ModelSource.scan`.
+        """
+        found, broken = await self._source.scan()
+        self._registry.report_broken(broken)
+        # Those whose settings cannot be read come last, under the names of folders: a model ranks above them.
+        known = {(entry.name, entry.version): entry for entry in reversed(self._registry.entries())}
+        for settings in found:
+            entry = known.get((settings.name, settings.version or ""))
+            if settings.folder in folders and (load_new if entry is None else entry.wanted):
+                with contextlib.suppress(LoadError):  # logged, and kept as the reason of the model's state
+                    await self._in_turn(settings.name, partial(self._registry.load, settings))
+        present = {(settings.name, settings.version or "") for settings in found}
+        sources = {settings.source for settings in found}
+        for key, entry in known.items():
+            if key not in present and _is_gone(entry, sources):
+                await self._in_turn(entry.name, partial(self._registry.forget, *key))
 
     async def unload(self, name: str, parameters: Mapping[str, object] = _NONE) -> None:
         """Unload all versions of a model.
@@ -186,6 +220,19 @@ class ControlPlane:
         except asyncio.CancelledError:
             task.add_done_callback(partial(_log_fault, name))
             raise
+
+
+def _is_gone(entry: ModelEntry, sources: Collection[Path | None]) -> bool:
+    """Whether a model that the repository does not name any more should go.
+
+    Not one whose settings are there and cannot be read, nor one that a client has brought the files of.
+    """
+    if entry.loaded is None:
+        return entry.state is ModelState.UNAVAILABLE
+    settings = entry.loaded.runtime.settings
+    if entry.loaded.has_files or settings.source is None:
+        return False
+    return settings.source in sources or not settings.source.exists()
 
 
 def _log_fault(name: str, task: asyncio.Future[None]) -> None:

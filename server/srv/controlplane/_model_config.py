@@ -18,6 +18,7 @@ from srv_protocol.model_config import (
     ModelInstanceGroupKind,
     ModelOutput,
     ModelParameter,
+    ModelResponseCache,
     ModelSequenceBatching,
     ModelTransactionPolicy,
     ModelVersionPolicy,
@@ -67,6 +68,7 @@ def model_config(model: LoadedModel) -> ModelConfig:
     config.instance_group = [ModelInstanceGroup(name=runtime.name, count=1, kind=ModelInstanceGroupKind.KIND_CPU)]
     if type(runtime).stateful:
         config.sequence_batching = config.sequence_batching or ModelSequenceBatching()
+    config.response_cache = None if model.cache is None else ModelResponseCache(enable=True)
     config.parameters = {
         name: ModelParameter(value) for name, value in settings.parameters.extra.items() if isinstance(value, str)
     }
@@ -78,7 +80,8 @@ def check_config(model: LoadedModel) -> None:
     """Check what the configuration of a load request says of the runtime that has been loaded.
 
     Raises:
-        LoadError: it says that the runtime is decoupled or stateful, and it is not, or the other way round.
+        LoadError: it says that the runtime is decoupled or stateful, and it is not, or the other way round; or that its
+            responses are cached, and they cannot be.
     """
     config = model.runtime.settings.config
     if config is None:
@@ -88,6 +91,8 @@ def check_config(model: LoadedModel) -> None:
         raise LoadError(
             f"config.model_transaction_policy.decoupled: expected {model.decoupled}, which is what the runtime is"
         )
+    if config.response_cache is not None and config.response_cache.enable and model.cache is None:
+        raise LoadError("config.response_cache.enable: expected false: the server, or the runtime, has no cache")
     if config.sequence_batching is not None and not stateful:
         raise LoadError("config.sequence_batching: the runtime is not stateful")
     if config.dynamic_batching is not None and stateful:

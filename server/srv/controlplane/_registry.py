@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import itertools
 import logging
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from srv._custom_metrics import ModelMetrics
@@ -15,7 +18,7 @@ from srv.controlplane._model_config import check_config
 from srv.runtimes._calls import Caller
 from srv.runtimes._checks import check_content_types, load_runtime
 from srv.runtimes._importer import ModelCode
-from srv.runtimes._loaded import LoadedModel, model_scope, release
+from srv.runtimes._loaded import LoadedModel, model_scope, release, uncacheable
 from srv.runtimes._model import MLModel
 from srv_protocol.datatypes import DATATYPES
 from srv_protocol.errors import LoadError, ModelNotFound, ModelNotReady, SrvError
@@ -23,16 +26,17 @@ from srv_protocol.inference import TensorMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
-    from pathlib import Path
 
     from srv._model_settings import ModelSettings
     from srv._state import Changes
     from srv.controlplane._file_override import ModelFiles
     from srv.controlplane._repository import BrokenModel
+    from srv.dataplane._cache import ModelCache, ResponseCache
 
 _logger: Final = logging.getLogger("srv")
 # Triton's word for it.
 _UNLOADED: Final = "unloaded"
+_DIGITS: Final = re.compile("([0-9]+)")
 
 
 class ModelState(enum.StrEnum):
@@ -87,10 +91,17 @@ class ModelRegistry:
     already replaces it: the old one answers until the new one is ready, and is unloaded after its last request.
     """
 
-    def __init__(self, changes: Changes, root: Path | None = None, max_queue_size: int | None = None) -> None:
+    def __init__(
+        self,
+        changes: Changes,
+        root: Path | None = None,
+        max_queue_size: int | None = None,
+        cache: ResponseCache | None = None,
+    ) -> None:
         self._changes = changes
         self._root = root
         self._max_queue_size = max_queue_size
+        self._cache = cache
         self._entries: dict[str, dict[str, ModelEntry]] = {}
         self._broken: dict[BrokenModel, ModelEntry] = {}
         self._closed = False
@@ -119,7 +130,7 @@ class ModelRegistry:
     def find(self, name: str, version: str = "") -> LoadedModel:
         """Return a loaded model; without a version the default one.
 
-        That is the one without version if there is such, else the highest, numbers before words.
+        That is the one without version if there is such, else the highest, numbers before words, and v10 before v3.
 
         Raises:
             ModelNotFound: no such model, no such version, or none that is loaded.
@@ -256,7 +267,7 @@ class ModelRegistry:
         code: ModelCode | None = None
         try:
             if isinstance(settings.implementation, str):
-                code = ModelCode(label, settings.folder, self._root, files)
+                code = ModelCode(label, _code_folder(settings), self._root, files)
             with model_scope(settings.name, settings.version, code):
                 if code is not None and isinstance(settings.implementation, str):
                     # Importing may take seconds: frameworks are large.
@@ -270,12 +281,23 @@ class ModelRegistry:
                 _check_runtime(runtime)
                 check_content_types(runtime)
                 loaded = LoadedModel(runtime, caller, code, metrics)
+                loaded.cache = self._cache_for(loaded)
                 check_config(loaded)
                 return loaded
         except BaseException:
             # A start that was cancelled may still run on its thread: close() waits for it.
             self._retire(release(caller, code, metrics))
             raise
+
+    def _cache_for(self, model: LoadedModel) -> ModelCache | None:
+        settings = model.runtime.settings
+        if self._cache is None or not settings.cache_enabled:
+            return None
+        reason = uncacheable(model)
+        if reason:
+            _logger.warning("model '%s': cache_enabled has no effect: %s", settings.name, reason)
+            return None
+        return self._cache.for_model()
 
     def _retire(self, ending: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(ending)
@@ -309,6 +331,17 @@ class ModelRegistry:
             self._entries[name].pop(version, None)
         self._changes.notify()
 
+    async def forget(self, name: str, version: str) -> None:
+        """Unload a version, and drop its entry."""
+        versions = self._entries.get(name, {})
+        if version in versions:
+            _logger.info("model '%s'%s is gone from the repository", name, _of_version(versions[version]))
+            await self.unload(name, version)
+            versions.pop(version, None)
+            if not versions:
+                self._entries.pop(name, None)
+            self._changes.notify()
+
     async def close(self) -> None:
         """Unload everything; nothing is loaded any more."""
         self._closed = True
@@ -326,18 +359,38 @@ class ModelRegistry:
         return self._locks.setdefault(name, asyncio.Lock())
 
 
+def _code_folder(settings: ModelSettings) -> Path | None:
+    """Return where a model's code may be; that of settings which were made in Python is where its artefacts are."""
+    uri = settings.parameters.uri
+    if settings.source is not None or not uri or "://" in uri:
+        return settings.folder
+    path = Path(uri).absolute()
+    return path if path.is_dir() else path.parent
+
+
 def _of_version(entry: ModelEntry) -> str:
     return f" version {entry.version}" if entry.version else ""
 
 
-def version_key(version: str) -> tuple[bool, int, str]:
-    """Sort versions: words by letter, then numbers by value."""
-    return (True, int(version), "") if version.isascii() and version.isdigit() else (False, 0, version)
+def version_key(version: str) -> tuple[bool, tuple[str | tuple[int, str], ...], str]:
+    """Sort versions: words first, then numbers; the digits in both by value, the rest by letter.
+
+    Text and digits alternate, from the first place on, so that any two versions have the same kind in the same place.
+    """
+    parts = _DIGITS.split(version)
+    numbers = tuple(each.lstrip("0") for each in parts[1::2])
+    values = [(len(each), each) for each in numbers]
+    key = itertools.chain.from_iterable(itertools.zip_longest(parts[::2], values, fillvalue=""))
+    return _is_number(version), tuple(key)[:-1], version
+
+
+def _is_number(version: str) -> bool:
+    return version.isascii() and version.isdigit()
 
 
 def _no_version(name: str, version: str) -> ModelNotFound:
     """Return the error for a version that a model does not have."""
-    if version.isascii() and version.isdigit():
+    if _is_number(version):
         return ModelNotFound(name, version)
     # Triton's versions are numbers alone, and these are its words, which its example programs look for.
     detail = f"is not found: failed to get model version from specified version string '{version}'"

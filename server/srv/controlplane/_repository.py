@@ -1,19 +1,23 @@
-"""Finds models: every ``model-settings.json`` below a folder, at any depth."""
+"""Where models come from: the base class of repositories, and the one of folders."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from srv._environment import read_environment
 from srv._model_settings import MODEL_SETTINGS_FILE, ModelSettings
 from srv._status import error_text
 from srv.controlplane._hiding import hide_folder
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import builtins
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +28,51 @@ class BrokenModel:
     reason: str
 
 
-class ModelRepository:
-    """The models in a folder. Nothing is cached: each call reads the disk, so call it off the event loop."""
+class Scan(NamedTuple):
+    """What a look at a repository gives."""
 
-    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
-        self.root = root.absolute()
-        self._environ = environ
+    found: list[ModelSettings]
+    broken: list[BrokenModel]
 
-    def scan(self) -> tuple[list[ModelSettings], list[BrokenModel]]:
+
+class ModelRepository(ABC):
+    """Says which models there are, with their settings.
+
+    A class of your own takes the place of the folders where ``model_repository_implementation`` names it. It is made
+    once, when the server starts, with the root and ``model_repository_implementation_args``. Its methods may be
+    ``async def`` or plain ``def``; plain ones run off the event loop. They are called whenever clients ask for the
+    index or load a model, so they may change their answer.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        """Take the repository's root, the folder that ``srv start`` was given."""
+        self.root = Path(root).absolute()
+
+    @abstractmethod
+    async def list(self) -> builtins.list[ModelSettings]:
+        """Return the settings of every version of every model."""
+
+    async def find(self, name: str) -> builtins.list[ModelSettings]:
+        """Return the settings of every version of a model; none if there is no such model."""
+        return [each for each in await self.list() if each.name == name]
+
+
+class FolderRepository(ModelRepository):
+    """The models in a folder: every ``model-settings.json``, at any depth.
+
+    Nothing is cached: each call reads the disk. Settings that cannot be read are left out.
+    """
+
+    def __init__(self, root: Path | str, environ: Mapping[str, str] | None = None) -> None:
+        """Take a folder, and the variables that rank above its files: by default those of the process."""
+        super().__init__(root)
+        self._environ = read_environment() if environ is None else environ
+
+    async def list(self) -> builtins.list[ModelSettings]:
+        """Return the models found, in the order of their paths."""
+        return (await asyncio.to_thread(self.scan))[0]
+
+    def scan(self) -> Scan:
         """Return the models found, in the order of their paths, and those whose settings are wrong.
 
         Hidden folders are passed over. Without any file, environment variables may describe a single model.
@@ -43,19 +84,19 @@ class ModelRepository:
         paths = sorted(_settings_files(self.root))
         if not paths:
             sole = ModelSettings.from_environment(self._environ)
-            return ([] if sole is None else [sole]), []
+            return Scan([] if sole is None else [sole], [])
         return self._read(self.root, paths, sole=len(paths) == 1)
 
-    def scan_folder(self, folder: Path) -> tuple[list[ModelSettings], list[BrokenModel]]:
+    def scan_folder(self, folder: Path) -> Scan:
         """Return what a folder beside the repository holds, as :meth:`scan` does.
 
         Environment variables count as they do where there are several models: they do not say which model it is.
         """
         return self._read(folder, sorted(_settings_files(folder)), sole=False)
 
-    def _read(self, root: Path, paths: Sequence[Path], *, sole: bool) -> tuple[list[ModelSettings], list[BrokenModel]]:
+    def _read(self, root: Path, paths: Sequence[Path], *, sole: bool) -> Scan:
         found: dict[tuple[str, str | None], ModelSettings] = {}
-        broken: list[BrokenModel] = []
+        broken: builtins.list[BrokenModel] = []
         for path in paths:
             try:
                 settings = ModelSettings.parse_file(path, self._environ, sole=sole)
@@ -66,7 +107,7 @@ class ModelRepository:
             if first is not settings:
                 text = f"{path}: {first.source} has the same name and version already"
                 broken.append(_broken(path, text, root))
-        return list(found.values()), broken
+        return Scan([*found.values()], broken)
 
 
 def _broken(path: Path, reason: str, root: Path) -> BrokenModel:
@@ -74,18 +115,20 @@ def _broken(path: Path, reason: str, root: Path) -> BrokenModel:
 
 
 def _settings_files(root: Path) -> list[Path]:
-    files: list[Path] = []
+    return [Path(folder, MODEL_SETTINGS_FILE) for folder, names in walk(root) if MODEL_SETTINGS_FILE in names]
+
+
+def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder below `root`, itself first, and the names of its files; hidden ones are passed over."""
     seen: set[str] = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):
         # Links may lead to models elsewhere, and round in circles.
         real = os.path.realpath(folder)
-        subfolders[:] = [] if real in seen else [name for name in subfolders if not name.startswith(".")]
-        if real in seen:
-            continue
-        seen.add(real)
-        if MODEL_SETTINGS_FILE in names:
-            files.append(Path(folder, MODEL_SETTINGS_FILE))
-    return files
+        first = real not in seen
+        subfolders[:] = [each for each in subfolders if first and not each.startswith(".") and each != "__pycache__"]
+        if first:
+            seen.add(real)
+            yield folder, names
 
 
 def _shown(name: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
+from srv._offload import off_loop
 from srv._status import error_text
 from srv.controlplane._model_config import model_config
 from srv.controlplane._registry import ModelState
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from srv._settings import Settings
     from srv._state import ServerState
     from srv.controlplane._registry import ModelRegistry
+    from srv.dataplane._cache import ModelCache
     from srv.dataplane._options import RequestOptions
     from srv.dataplane._timeline import Timeline
     from srv.runtimes._loaded import LoadedModel
@@ -243,6 +245,8 @@ class DataPlane:
         with model.use(), self._record(model, request, times) as recording:
             options = take_options(request.parameters)
             wanted = self._prepare(model, request, headers, model.signature)
+            if model.cache is not None:
+                return await self._infer_cached(model, model.cache, request, wanted, options, times, recording, encode)
             ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
             answering = model.answer(request, options, ticket)
             response = await blamed(self._deadline(options, times).hold(answering, times))
@@ -251,6 +255,45 @@ class DataPlane:
             answer = encode(finished)
             recording.add_answer(finished)
             return answer
+
+    async def _infer_cached(
+        self,
+        model: LoadedModel,
+        cache: ModelCache,
+        request: ModelInferRequest,
+        wanted: Wanted,
+        options: RequestOptions,
+        times: Timeline,
+        recording: Recording,
+        encode: Callable[[ModelInferResponse], _R],
+    ) -> _R:
+        """Answer a request from the cache, or by the model and then keep its answer."""
+        asked, headers = now(), request.parameters.headers
+        digest = await off_loop(_bytes_of(request), cache.digest, request, options)
+        found = None if digest is None else cache.find(digest)
+        looked = now() - asked
+        if found is not None:
+            times.mark_started()
+            times.mark_computed()
+            finished = found.respond(wanted.id)
+            answer = encode(finished)
+            recording.add_cached(finished, looked)
+            return answer
+        ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
+        response = await blamed(self._deadline(options, times).hold(model.answer(request, options, ticket), times))
+        times.mark_computed()
+        finished = finish_response(model.runtime, wanted, response)
+        copying = now()
+        # Encoding may change the message, and the runtime its arrays.
+        kept = None if digest is None else cache.copy(request, headers, finished)
+        looked += now() - copying
+        answer = encode(finished)
+        if digest is not None and kept is not None:
+            cache.keep(digest, kept)
+        if digest is not None:
+            recording.add_miss(looked)
+        recording.add_answer(finished)
+        return answer
 
     async def infer_stream(
         self,
@@ -372,6 +415,12 @@ class DataPlane:
 
     def _deadline(self, options: RequestOptions, times: Timeline) -> Deadline:
         return Deadline(options.timeout, self._settings.request_timeout, times)
+
+
+def _bytes_of(request: ModelInferRequest) -> int:
+    """Return roughly how many bytes a request's inputs have."""
+    datas = [tensor.data for tensor in request.inputs if tensor.has_data]
+    return sum(8 * len(data) if data.array is None else data.array.nbytes for data in datas)
 
 
 async def blamed(answer: Awaitable[_R]) -> _R:

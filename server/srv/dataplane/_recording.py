@@ -26,8 +26,10 @@ class Recording:
     __slots__ = (
         "_answered",
         "_batch_size",
+        "_hit_ns",
         "_infer_ns",
         "_metrics",
+        "_miss_ns",
         "_output_ns",
         "_position",
         "_statistics",
@@ -52,6 +54,8 @@ class Recording:
         self._output_ns = 0
         self._position = 0
         self._answered = False
+        self._hit_ns: int | None = None
+        self._miss_ns: int | None = None
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -66,6 +70,15 @@ class Recording:
         self._answered = True
         self._infer_ns = times.computed - times.started
         self._output_ns = times.ended - times.computed
+
+    def add_cached(self, response: ModelInferResponse, lookup_ns: int) -> None:
+        """Take note of an answer out of the cache, which has been encoded."""
+        self._hit_ns = lookup_ns
+        self.add_answer(response)
+
+    def add_miss(self, cache_ns: int) -> None:
+        """Take note that the cache had no answer, and of the nanoseconds that looking and keeping took."""
+        self._miss_ns = cache_ns
 
     def add_response(self, response: ModelInferResponse, asked: int) -> None:
         """Take note of a response of a stream, which has been encoded; `asked` is when the model was asked for it."""
@@ -108,6 +121,13 @@ class Recording:
             return
         self._metrics.success.inc()
         self._metrics.duration.observe((times.ended - times.queued) / 1e9)
+        if self._hit_ns is not None:
+            self._metrics.cache_hit.inc()
+            self._statistics.add_hit(times, self._hit_ns)
+            return
+        if self._miss_ns is not None:
+            self._metrics.cache_miss.inc()
+            self._statistics.add_miss(self._miss_ns)
         self._statistics.add_success(times, self._batch_size, self._infer_ns, self._output_ns)
 
     def _end_trace(self, trace: RequestTrace, *, answered: bool) -> None:

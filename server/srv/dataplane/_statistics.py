@@ -91,6 +91,8 @@ class Statistics:
         self._success = _Duration()
         self._fail = _Duration()
         self._queue = _Duration()
+        self._cache_hit = _Duration()
+        self._cache_miss = _Duration()
         self._all = _Phases()
         self._batches: dict[int, _Phases] = {}
         self._responses: dict[int, _Response] = {}
@@ -116,6 +118,16 @@ class Statistics:
                 return
             batch = self._batches[batch_size] = _Phases()
         batch.add(times.queued - times.received, infer_ns, output_ns)
+
+    def add_hit(self, times: Timeline, lookup_ns: int) -> None:
+        """Count a request that the cache has answered: a success and, as in Triton, no inference and no execution."""
+        self._success.add(times.ended - times.received)
+        self._queue.add(times.started - times.queued)
+        self._cache_hit.add(lookup_ns)
+
+    def add_miss(self, cache_ns: int) -> None:
+        """Count a request that the cache could not answer, beside its success."""
+        self._cache_miss.add(cache_ns)
 
     def add_failure(self, times: Timeline) -> None:
         """Count a request that has an error for its answer, or none."""
@@ -164,8 +176,8 @@ class Statistics:
                 compute_input=self._all.input.to_message(),
                 compute_infer=self._all.infer.to_message(),
                 compute_output=self._all.output.to_message(),
-                cache_hit=StatisticDuration(),
-                cache_miss=StatisticDuration(),
+                cache_hit=self._cache_hit.to_message(),
+                cache_miss=self._cache_miss.to_message(),
             ),
             response_stats={str(position): each.to_message() for position, each in sorted(self._responses.items())},
             batch_stats=[

@@ -112,10 +112,10 @@ class ModelCode:
         if files is not None:
             files.hold()
 
-    def load(self, implementation: str, base: type[_T]) -> type[_T]:
+    def load(self, implementation: str, base: type[_T], place: str = "") -> type[_T]:
         """Import the class that `implementation`, ``module.Class``, names.
 
-        Its module may be one of the model's, under any name, or an installed one.
+        Its module may be one of the model's, under any name, or an installed one. Errors begin with `place`.
 
         Raises:
             LoadError: there is no such module or class, it is no subclass of `base`, or an import in it fails.
@@ -125,7 +125,7 @@ class ModelCode:
         """
         try:
             with codec_scope(self.package):
-                return self._load(implementation, base)
+                return self._load(implementation, base, place)
         except BaseException:
             self.release()
             raise
@@ -162,8 +162,8 @@ class ModelCode:
         spec.submodule_search_locations = list(self._path)
         return spec
 
-    def _load(self, implementation: str, base: type[_T]) -> type[_T]:
-        place = f"model {self._label!r}: implementation {implementation!r}"
+    def _load(self, implementation: str, base: type[_T], place: str) -> type[_T]:
+        place = place or f"model {self._label!r}: implementation {implementation!r}"
         searched = " and ".join(self._path) or "no folder"
         parts = implementation.split(".")
         if len(parts) < 2 or not all(part.isidentifier() for part in parts):

@@ -14,13 +14,14 @@ from srv.runtimes._handlers import find_handlers
 from srv.runtimes._model import MLModel
 from srv.runtimes._sequences import Sequences
 from srv_codecs.content_types import codec_scope
-from srv_codecs.hints import signature_of
+from srv_codecs.hints import signature_of, takes_headers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
     from typing import Self
 
     from srv._custom_metrics import ModelMetrics
+    from srv.dataplane._cache import ModelCache
     from srv.dataplane._options import RequestOptions
     from srv.runtimes._calls import Caller, Ticket
     from srv.runtimes._importer import ModelCode
@@ -35,6 +36,7 @@ class LoadedModel:
     Attributes:
         streams: whether the runtime has a ``predict_stream`` of its own.
         decoupled: whether that is all it has: any number of responses to each request.
+        cache: where its responses are kept, if they are.
         signature: that of ``predict``, if it is under ``decode_args``.
         stream_signature: that of ``predict_stream``, likewise.
         handlers: its custom handlers.
@@ -47,6 +49,7 @@ class LoadedModel:
         self.runtime = runtime
         self.caller = caller
         self.statistics = Statistics()
+        self.cache: ModelCache | None = None
         self.streams = type(runtime).predict_stream is not MLModel.predict_stream
         self.decoupled = self.streams and type(runtime).predict is MLModel.predict
         self.signature = signature_of(type(runtime).predict)
@@ -58,6 +61,11 @@ class LoadedModel:
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def has_files(self) -> bool:
+        """Whether a load request has brought the model's files."""
+        return self._code is not None and self._code.files is not None
 
     @contextlib.contextmanager
     def use(self) -> Generator[None]:
@@ -109,6 +117,8 @@ class LoadedModel:
         """Wait for the running requests, then let the runtime release what it took. Its errors are logged."""
         await self._idle.wait()
         await self.caller.drain()
+        if self.cache is not None:
+            self.cache.close()
         self.runtime.ready = False
         with self._scope():
             try:
@@ -124,6 +134,17 @@ async def _in_turn(
     async with sequences.turn(options), aclosing(answers):
         async for each in answers:
             yield each
+
+
+def uncacheable(model: LoadedModel) -> str:
+    """Return why a model's responses cannot be kept for requests that ask the same; ``""`` if they can."""
+    if type(model.runtime).stateful:
+        return "the runtime is stateful"
+    if model.decoupled:
+        return "the runtime has only predict_stream"
+    if model.signature is not None and takes_headers(model.signature):
+        return "predict takes Headers, which are no part of what requests are compared by"
+    return ""
 
 
 async def release(caller: Caller, code: ModelCode | None, metrics: ModelMetrics) -> None:

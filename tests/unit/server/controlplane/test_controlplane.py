@@ -14,7 +14,8 @@ from srv._state import Changes
 from srv.controlplane._controlplane import ControlPlane
 from srv.controlplane._model_config import model_config
 from srv.controlplane._registry import ModelRegistry, ModelState
-from srv.controlplane._repository import ModelRepository
+from srv.controlplane._repository import FolderRepository
+from srv.dataplane._cache import ResponseCache
 from srv.errors import InvalidInput, LoadError, ModelNotFound, Unsupported
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def run(
 
     async def whole() -> None:
         registry = ModelRegistry(Changes(), repository)
-        control = ControlPlane(ModelRepository(repository, {}), registry, allow_files=allow_files)
+        control = ControlPlane(FolderRepository(repository, {}), registry, allow_files=allow_files)
         await control.load_all()
         try:
             await test(control, registry)
@@ -218,6 +219,7 @@ def test_a_fault_of_a_load_that_nobody_waits_for_is_logged(
     [
         ({"model_transaction_policy": {"decoupled": True}}, "decoupled: expected False"),
         ({"sequence_batching": {}}, "the runtime is not stateful"),
+        ({"response_cache": {"enable": True}}, "enable: expected false"),
     ],
 )
 def test_what_the_configuration_says_of_the_runtime_must_be_so(
@@ -231,6 +233,23 @@ def test_what_the_configuration_says_of_the_runtime_must_be_so(
         assert registry.find("m") is before
 
     run(repository, test)
+
+
+def test_a_configuration_switches_the_cache_of_a_model(repository: Path) -> None:
+    async def run() -> None:
+        registry = ModelRegistry(Changes(), repository, cache=ResponseCache(1, 1, None))
+        control = ControlPlane(FolderRepository(repository, {}), registry)
+        for enable in (True, False):
+            await control.load("m", config(response_cache={"enable": enable}))
+            model = registry.find("m")
+
+            assert (model.cache is not None) is enable
+            assert (model_config(model).response_cache is not None) is enable
+        await control.load("m")
+        assert registry.find("m").cache is None
+        await registry.close()
+
+    asyncio.run(run())
 
 
 def test_a_stateful_runtime_has_sequence_batching(repository: Path) -> None:
@@ -435,7 +454,7 @@ def test_dots_in_a_name_are_legal(repository: Path, name: str) -> None:
 def test_a_load_that_comes_while_the_server_starts_counts_after_the_start(repository: Path) -> None:
     async def whole() -> None:
         registry = ModelRegistry(Changes(), repository)
-        control = ControlPlane(ModelRepository(repository, {}), registry)
+        control = ControlPlane(FolderRepository(repository, {}), registry)
         loads: list[asyncio.Task[None]] = []
         policy = config(version_policy={"specific": {"versions": [1]}})
 

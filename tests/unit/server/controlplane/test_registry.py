@@ -4,6 +4,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from srv import MLModel, ModelParameters, ModelSettings
 from srv._state import Changes
@@ -178,8 +180,10 @@ def test_a_model_that_is_being_loaded_is_not_ready_rather_than_unknown() -> None
         (["1", None, "2"], None),
         (["v3", "7"], "7"),
         (["beta", "alpha"], "beta"),
+        (["v3", "v10"], "v10"),
+        (["1.9.2", "1.10.0"], "1.10.0"),
     ],
-    ids=["numbers by value", "none wins", "numbers before words", "words by letter"],
+    ids=["numbers by value", "none wins", "numbers before words", "words by letter", "digits by value", "dotted"],
 )
 def test_the_default_version(versions: list[str | None], default: str | None) -> None:
     async def run() -> None:
@@ -214,6 +218,19 @@ def test_an_unknown_model_and_an_unknown_version_are_not_found() -> None:
 
 def test_versions_sort_words_before_numbers() -> None:
     assert sorted(["10", "9", "v2", "a"], key=version_key) == ["a", "v2", "9", "10"]
+
+
+@given(st.lists(st.text("0123a.", max_size=4), min_size=3, max_size=3))
+def test_versions_have_one_order(versions: list[str]) -> None:
+    """Total and transitive, as MLServer's is not; numbers of any length have a value."""
+    one, two, three = versions
+    keys = [version_key(each) for each in versions]
+
+    assert (keys[0] == keys[1]) == (one == two)
+    assert sorted(versions, key=version_key) == sorted([three, two, one], key=version_key)
+    if one.isdigit() and two.isdigit() and int(one) < int(two):
+        assert keys[0] < keys[1]
+    assert version_key("9" * 5000) < version_key("1" + "0" * 5000)
 
 
 def test_settings_that_could_not_be_read_are_entered_as_broken() -> None:

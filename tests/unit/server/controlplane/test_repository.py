@@ -8,7 +8,7 @@ import pytest
 from srv._state import Changes
 from srv.controlplane._controlplane import ControlPlane
 from srv.controlplane._registry import ModelRegistry, ModelState
-from srv.controlplane._repository import ModelRepository
+from srv.controlplane._repository import FolderRepository
 from srv.errors import InvalidInput, LoadError, ModelNotFound
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add_model(folder: Path, settings: str = "{}", code: str = RUNTIME) -> None:
 
 
 def scan(root: Path) -> tuple[list[tuple[str, str | None]], list[str]]:
-    found, broken = ModelRepository(root, {}).scan()
+    found, broken = FolderRepository(root, {}).scan()
     return [(each.name, each.version) for each in found], [each.name for each in broken]
 
 
@@ -54,7 +54,7 @@ def test_versions_of_a_model_are_models_of_their_own(tmp_path: Path) -> None:
 def test_a_second_folder_with_the_same_name_and_version_is_broken(tmp_path: Path) -> None:
     add_model(tmp_path / "a", '{"name": "m"}')
     add_model(tmp_path / "b", '{"name": "m"}')
-    found, broken = ModelRepository(tmp_path, {}).scan()
+    found, broken = FolderRepository(tmp_path, {}).scan()
 
     assert [each.name for each in found] == ["m"]
     assert [each.name for each in broken] == ["b"]
@@ -67,20 +67,20 @@ def test_settings_that_cannot_be_read_break_that_model_alone(tmp_path: Path) -> 
     (tmp_path / "bad" / "model-settings.json").write_text('{"implementation": 3}')
 
     assert scan(tmp_path) == ([("good", None)], ["bad"])
-    (_, broken) = ModelRepository(tmp_path, {}).scan()
+    (_, broken) = FolderRepository(tmp_path, {}).scan()
     assert broken[0].reason == "bad/model-settings.json: $.implementation: expected `str`, got `int`"
 
 
 def test_without_a_file_variables_describe_the_model(tmp_path: Path) -> None:
     environ = {"SRV_MODEL_NAME": "m", "SRV_MODEL_IMPLEMENTATION": "models.Runtime"}
-    found, _ = ModelRepository(tmp_path, environ).scan()
+    found, _ = FolderRepository(tmp_path, environ).scan()
 
     assert [each.name for each in found] == ["m"]
 
 
 def planes(root: Path) -> tuple[ControlPlane, ModelRegistry]:
     registry = ModelRegistry(Changes(), root)
-    return ControlPlane(ModelRepository(root, {}), registry), registry
+    return ControlPlane(FolderRepository(root, {}), registry), registry
 
 
 def test_one_broken_model_does_not_keep_the_others_from_loading(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from srv import MLModel, ModelSettings, Settings
 from srv._server import Server
-from srv.controlplane._repository import ModelRepository
+from srv.controlplane._repository import FolderRepository
 from srv.dataplane._timeline import Timeline
 from srv.types import InferenceRequest, InferenceResponse, RequestInput
 from srv_protocol.inference import Headers
@@ -73,7 +73,7 @@ def test_the_tensors_of_a_request_that_fails_go_at_once(runtime: type[MLModel], 
     """And not when the collector comes: they may be large, and failures many."""
 
     async def run() -> None:
-        server = Server(Settings(request_timeout=timeout), ModelRepository(Path(), {}))
+        server = Server(Settings(request_timeout=timeout), FolderRepository(Path(), {}))
         await server.registry.load(ModelSettings(name="m", implementation=runtime))
 
         async def ask() -> weakref.ref[object]:

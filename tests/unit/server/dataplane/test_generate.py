@@ -11,7 +11,7 @@ import pytest
 
 from srv import MLModel, ModelSettings, Settings, decode_args
 from srv._server import Server
-from srv.controlplane._repository import ModelRepository
+from srv.controlplane._repository import FolderRepository
 from srv.dataplane._dataplane import DataPlane
 from srv.dataplane._generate import generate
 from srv.dataplane._timeline import Timeline
@@ -65,7 +65,7 @@ class Both(MLModel):
 
 @contextlib.asynccontextmanager
 async def serving(**models: type[MLModel]) -> AsyncGenerator[DataPlane]:
-    server = Server(Settings(), ModelRepository(Path(), {}))
+    server = Server(Settings(), FolderRepository(Path(), {}))
     for name, runtime in models.items():
         await server.registry.load(ModelSettings(name=name, implementation=runtime))
     try:
