@@ -177,14 +177,15 @@ def resolve(types: Mapping[str, object], *layers: Mapping[str, Given]) -> dict[s
 
 
 def convert(given: Given, hint: object) -> object:
-    """Return a value as the type `hint`: variables are parsed, everything else must have the type already.
+    """Return a value as the type `hint`: variables, and booleans written as text, are parsed; anything else has it already.
 
     Raises:
         SettingsError: it does not; the text names the place, what was expected and what came.
     """
     value = given.value
     try:
-        if given.variable:
+        # MLServer's example folders have `"debug": "true"`, and its users' too.
+        if given.variable or (hint is bool and isinstance(value, str)):
             value = _parse(str(value), inspect.type_info(hint))
         return msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
