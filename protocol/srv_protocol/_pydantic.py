@@ -263,7 +263,9 @@ def _plain(value: object, *, all_members: bool, as_json: bool, place: str) -> ob
         try:
             return str(value, "utf-8")
         except UnicodeDecodeError as error:
-            raise WireError(f"{place}: the bytes are not valid UTF-8 ({error.reason}), so JSON cannot carry them") from None
+            raise WireError(
+                f"{place}: the bytes are not valid UTF-8 ({error.reason}), so JSON cannot carry them"
+            ) from None
     return value
 
 
@@ -285,7 +287,7 @@ def _select(dumped: Any, include: Selection, exclude: Selection) -> Any:
     for key in keys:
         wanted = True if include is None else _inner(include, key)
         unwanted = None if exclude is None else _inner(exclude, key)
-        if wanted in {None, False} or unwanted is True:
+        if wanted is None or wanted is False or unwanted is True:
             continue
         value = dumped[key]
         if isinstance(value, (dict, list)):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from srv import MLModel
-from srv.types import InferenceRequest, InferenceResponse, ResponseOutput
+from mlserver import MLModel
+from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 
 
 class CustomModel:
