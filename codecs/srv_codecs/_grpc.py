@@ -152,7 +152,9 @@ def lower_request(request: ModelInferRequest, *, typed: bool) -> ModelInferReque
 
 
 def bind_response(response: ModelInferResponse) -> None:
-    """Give each output of a parsed response its data: raw contents as read-only views, typed ones and BYTES as new arrays.
+    """Give each output of a parsed response its data.
+
+    Raw contents become read-only views of the parsed buffer, typed ones and BYTES new arrays.
 
     Raises:
         InferenceError: an output's contents do not fit its description, or there are more or fewer raw entries.

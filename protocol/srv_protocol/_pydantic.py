@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from copy import copy, deepcopy
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypeVar, cast, get_args, get_origin
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ from srv_protocol._errors import InvalidInput, WireError
 from srv_protocol._message import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
     Selection: TypeAlias = Mapping[Any, Any] | Iterable[Any] | None
@@ -33,7 +34,7 @@ class Dumpable:
 
     __slots__ = ()
 
-    def _members(self, *, all_members: bool) -> object:
+    def _members(self, *, all_members: bool) -> object:  # noqa: ARG002  # for subclasses
         """Return what a dump holds: a mapping of members, or a list. Those that nobody set are ``None``, or missing."""
         raise TypeError(f"{type(self).__name__} cannot be dumped")
 
@@ -156,8 +157,9 @@ class PydanticMessage(Message, Dumpable):
             TypeError: `update` names something that the message does not have.
         """
         made = deepcopy(self) if deep else copy(self)
+        known = {*self._shown, *self._type_hints()}
         for name, value in (update or {}).items():
-            if name not in self._shown and name not in type(self)._type_hints():
+            if name not in known:
                 raise TypeError(f"{type(self).__name__} has no {name!r}; there are {', '.join(self._shown)}")
             setattr(made, name, value)
         return made
@@ -200,10 +202,11 @@ def take_items(kind: type[_M], given: Iterable[_M] | None) -> list[_M]:
     Raises:
         InvalidInput: a dict does not have the members of `kind`.
     """
-    items = given if isinstance(given, list) else list(given or ())
+    items: list[_M] = given if isinstance(given, list) else list(given or ())
     if dict not in map(type, items):
         return items
-    return [cast("type[Any]", kind).model_validate(item) if isinstance(item, dict) else item for item in items]
+    validate: Callable[[object], _M] = cast("Any", kind).model_validate
+    return [validate(item) if isinstance(item, dict) else item for item in items]
 
 
 def _is_empty(value: object) -> bool:
@@ -213,23 +216,24 @@ def _is_empty(value: object) -> bool:
 
 def _read(value: object, hint: Any, place: str) -> object:
     """Return a member of a document as its attribute's type."""
-    arguments = getattr(hint, "__args__", ())
     if hint is object:
         return value
-    if getattr(hint, "__origin__", None) is list:
-        items = _take(value, (list, tuple), "an array", place)
-        return [_read(item, arguments[0], f"{place}[{index}]") for index, item in enumerate(items)]
+    origin: object = get_origin(hint)
+    if origin is list:
+        (inner,) = get_args(hint)
+        items: list[object] = _take(value, (list, tuple), "an array", place)
+        return [_read(item, inner, f"{place}[{index}]") for index, item in enumerate(items)]
     if isinstance(hint, type) and issubclass(hint, Dumpable):
-        return value if isinstance(value, hint) else hint._from_document(value, place)  # noqa: SLF001  # one family
-    if getattr(hint, "__origin__", None) is dict:
+        return value if isinstance(value, hint) else hint._from_document(value, place)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # one family
+    if origin is dict:
         return dict(_take(value, dict, "an object", place))
     # To Python a bool is an int.
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise InvalidInput(f"{place}: expected {_NOUNS.get(hint, hint.__name__)}, got {value!r:.80}")
+        raise InvalidInput(f"{place}: expected {_NOUNS[hint]}, got {value!r:.80}")
     return value
 
 
-_NOUNS: Final = {str: "text", int: "an integer", bool: "true or false"}
+_NOUNS: Final[Mapping[Any, str]] = {str: "text", int: "an integer", bool: "true or false"}
 
 
 def _take(value: Any, kind: type | tuple[type, ...], noun: str, place: str) -> Any:
@@ -241,7 +245,7 @@ def _take(value: Any, kind: type | tuple[type, ...], noun: str, place: str) -> A
 def _plain(value: object, *, all_members: bool, as_json: bool, place: str) -> object:
     """Return a value as builtin containers and scalars, all of them new."""
     if isinstance(value, Dumpable):
-        value = value._members(all_members=all_members)  # noqa: SLF001  # one family
+        value = value._members(all_members=all_members)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # one family
     if isinstance(value, Mapping):
         return {
             key: _plain(item, all_members=all_members, as_json=as_json, place=f"{place}.{key}")
@@ -258,7 +262,7 @@ def _plain(value: object, *, all_members: bool, as_json: bool, place: str) -> ob
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, (np.ndarray, np.generic)):
-        return _plain(value.tolist(), all_members=all_members, as_json=as_json, place=place)
+        return _plain(cast("object", value.tolist()), all_members=all_members, as_json=as_json, place=place)
     if as_json and isinstance(value, (bytes, bytearray)):
         try:
             return str(value, "utf-8")
@@ -282,14 +286,14 @@ def _select(dumped: Any, include: Selection, exclude: Selection) -> Any:
     """Return what `include` names and `exclude` does not, at any depth."""
     if include is None and exclude is None:
         return dumped
-    keys: Iterable[Any] = dumped if isinstance(dumped, dict) else range(len(dumped))
+    keys: Iterable[Any] = cast("dict[str, Any]", dumped) if isinstance(dumped, dict) else range(len(dumped))
     kept: dict[Any, object] = {}
     for key in keys:
         wanted = True if include is None else _inner(include, key)
         unwanted = None if exclude is None else _inner(exclude, key)
         if wanted is None or wanted is False or unwanted is True:
             continue
-        value = dumped[key]
+        value: Any = dumped[key]
         if isinstance(value, (dict, list)):
             value = _select(value, None if wanted is True else wanted, unwanted)
         kept[key] = value
@@ -299,6 +303,7 @@ def _select(dumped: Any, include: Selection, exclude: Selection) -> Any:
 def _inner(selection: Any, key: object) -> Any:
     """Return ``True`` for all of a member, a selection of what is in it, or ``None`` for nothing."""
     if isinstance(selection, Mapping):
-        found: Any = cast("Mapping[Any, Any]", selection).get(key, selection.get(_ALL))
+        members = cast("Mapping[Any, Any]", selection)
+        found = members.get(key, members.get(_ALL))
         return True if found is ... else found or None
     return True if key in selection or _ALL in selection else None

@@ -162,7 +162,7 @@ class Tensor(PydanticMessage):
     def __eq__(self, other: object) -> bool:
         return super().__eq__(other) and isinstance(other, Tensor) and self._data == other._data
 
-    __hash__ = None  # compares by value, and is mutable
+    __hash__ = None  # type: ignore[assignment]  # compares by value, and is mutable
 
     def __repr__(self) -> str:
         text = super().__repr__()

@@ -204,7 +204,7 @@ def test_the_sklearn_example(serve: Serve, tmp_path: Path) -> None:
 
 @needs_sklearn_runtime
 def test_the_model_repository_example(serve: Serve, tmp_path: Path) -> None:
-    """Several models and versions, each with the file of a well-known name in its folder; unload and load while serving."""
+    """Several models and versions, each with its artefact under a well-known name; unload and load while serving."""
     folder = shutil.copytree(FOLDERS / "model-repository", tmp_path / "model-repository")
     for name, labels in (("mnist-svm", (0, 8)), ("mnist-svm-v2", (1, 2)), ("mushroom-tree", (0, 1))):
         train(folder / "models" / name / "model.joblib", *labels)

@@ -1,7 +1,8 @@
-"""``import mlserver`` in model code, and in packages that it imports: our names under MLServer's, where it is not installed.
+"""``import mlserver`` in model code, and in packages that it imports: our names under MLServer's.
 
-One finder, the last one asked, so that an installed MLServer is found as ever. A module of MLServer's is made of the
-public names of ours; they are the same objects. What we do not have gives an ImportError that says so.
+Only where MLServer is not installed: one finder, the last one asked, so that an installed MLServer is found as ever.
+A module of MLServer's is made of the public names of ours; they are the same objects. What we do not have gives an
+ImportError that says so.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ MLServer keeps a decoded value on the tensor or request that it came from; so do
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, cast
 
 import numpy as np
@@ -29,6 +28,8 @@ from srv_protocol.inference import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from srv._model_settings import ModelSettings
@@ -265,7 +266,7 @@ def is_list_of(payload: object, instance_type: type) -> bool:
 
 def as_list(payload: Any) -> Iterable[Any]:
     """Return one text or bytes value in a list; anything else as it is."""
-    return [payload] if isinstance(payload, (str, bytes)) else payload
+    return [payload] if isinstance(payload, (str, bytes)) else cast("Iterable[Any]", payload)
 
 
 def inject_batch_dimension(shape: Sequence[int]) -> list[int]:

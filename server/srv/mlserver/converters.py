@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
-from srv_codecs.grpc import bind_request, bind_response, lower_request, lower_response, OutputForms
+from srv_codecs.grpc import OutputForms, bind_request, bind_response, lower_request, lower_response
 from srv_protocol.inference import (
     ModelInferRequest,
     ModelInferResponse,
@@ -79,7 +79,9 @@ class ModelInferResponseConverter:
 
     @classmethod
     def to_types(cls, pb_object: ModelInferResponse | ProtobufMessage) -> ModelInferResponse:
-        """Return the response with data in its outputs: one of ours is the same object; views and copies as in requests.
+        """Return the response with data in its outputs: one of ours is the same object.
+
+        Views and copies are as in requests.
 
         Raises:
             InferenceError: an output's contents do not fit its description.

@@ -1,4 +1,7 @@
-"""Errors of MLServer's that srv has no other use for, or that are constructed in another way; statuses are MLServer's."""
+"""Errors of MLServer's that srv has no other use for, or that are constructed in another way.
+
+Their statuses are MLServer's.
+"""
 
 from __future__ import annotations
 

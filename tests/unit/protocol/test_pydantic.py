@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -94,12 +94,12 @@ def test_a_dump_has_the_members_that_were_set_in_mlservers_order(message: Any, d
     assert message.model_dump() == message.dict() == dumped
     assert message.model_dump_json() == message.json() == text
     if isinstance(dumped, dict):
-        assert list(message.model_dump()) == list(dumped)
+        assert list(message.model_dump()) == list(cast("dict[str, object]", dumped))
 
 
 @pytest.mark.parametrize(("message", "dumped"), DUMPS, ids=map(str, range(len(DUMPS))))
 def test_a_dump_makes_an_equal_message(message: Any, dumped: Any) -> None:
-    kind = type(message)
+    kind: Any = type(message)
     made = kind.model_validate(dumped)
 
     assert made.model_dump() == kind.parse_obj(dumped).dict() == dumped

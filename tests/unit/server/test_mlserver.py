@@ -17,7 +17,6 @@ from tensors import pb
 import srv
 import srv.codecs
 import srv.errors
-import srv.settings
 import srv.types
 from srv import MLModel, ModelSettings
 from srv.mlserver import codecs as names
@@ -76,25 +75,32 @@ def test_every_name_of_a_module_is_ours(alias: str) -> None:
         ("mlserver.version", "__version__"),
         (
             "mlserver.types",
-            "Datatype Parameters TensorData RequestInput RequestOutput InferenceRequest ResponseOutput InferenceResponse "
-            "MetadataTensor MetadataModelResponse MetadataServerResponse InferenceErrorResponse RepositoryIndexRequest "
-            "RepositoryIndexResponseItem RepositoryIndexResponse State MetadataModelErrorResponse "
-            "MetadataServerErrorResponse RepositoryIndexErrorResponse RepositoryLoadErrorResponse "
-            "RepositoryUnloadErrorResponse",
+            (
+                "Datatype Parameters TensorData RequestInput RequestOutput InferenceRequest ResponseOutput "
+                "InferenceResponse MetadataTensor MetadataModelResponse MetadataServerResponse "
+                "InferenceErrorResponse RepositoryIndexRequest "
+                "RepositoryIndexResponseItem RepositoryIndexResponse State MetadataModelErrorResponse "
+                "MetadataServerErrorResponse RepositoryIndexErrorResponse RepositoryLoadErrorResponse "
+                "RepositoryUnloadErrorResponse"
+            ),
         ),
         (
             "mlserver.errors",
-            "MLServerError InvalidModelURI ModelNotFound ModelNotReady InferenceError ModelParametersMissing "
-            "InvalidModelContext MetricNotFound EnvironmentNotFound WorkerStop InvalidMessageHeaders "
-            "InvalidBatchingMethod",
+            (
+                "MLServerError InvalidModelURI ModelNotFound ModelNotReady InferenceError ModelParametersMissing "
+                "InvalidModelContext MetricNotFound EnvironmentNotFound WorkerStop InvalidMessageHeaders "
+                "InvalidBatchingMethod"
+            ),
         ),
         ("mlserver.codecs.errors", "CodecError CodecNotFound InputsNotFound OutputNotFound"),
         (
             "mlserver.codecs",
-            "NumpyCodec NumpyRequestCodec StringCodec StringRequestCodec Base64Codec DatetimeCodec PandasCodec "
-            "InputCodec RequestCodec DecodedParameterName register_input_codec register_request_codec has_decoded "
-            "get_decoded get_decoded_or_raw encode_inference_response encode_response_output decode_request_input "
-            "decode_inference_request decode_args CodecError",
+            (
+                "NumpyCodec NumpyRequestCodec StringCodec StringRequestCodec Base64Codec DatetimeCodec PandasCodec "
+                "InputCodec RequestCodec DecodedParameterName register_input_codec register_request_codec has_decoded "
+                "get_decoded get_decoded_or_raw encode_inference_response encode_response_output decode_request_input "
+                "decode_inference_request decode_args CodecError"
+            ),
         ),
         ("mlserver.codecs.base", "find_input_codec find_request_codec find_input_codec_by_payload"),
         ("mlserver.codecs.decorator", "decode_args"),
@@ -252,8 +258,8 @@ def test_values_are_encoded_by_content_type_or_by_their_own_type() -> None:
 def test_codecs_are_found_by_content_type_and_payload() -> None:
     assert names.find_input_codec("np") is srv.codecs.NumpyCodec
     assert names.find_request_codec("np") is srv.codecs.NumpyRequestCodec
-    assert names.find_input_codec("nonsense") is names.find_input_codec(None) is names.find_request_codec("") is None
-    assert names.find_request_codec("nonsense") is None
+    assert names.find_input_codec("nonsense") is names.find_input_codec(None) is None
+    assert names.find_request_codec("nonsense") is names.find_request_codec("") is None
     assert names.find_input_codec_by_payload(np.ones(1)) is srv.codecs.NumpyCodec
     assert names.find_request_codec_by_payload(np.ones(1)) is srv.codecs.NumpyRequestCodec
 

@@ -1,7 +1,6 @@
 """The shape of MLServer's "advanced" interface: a whole request, a whole response, coroutines."""
 
 import numpy as np
-
 from mlserver import MLModel
 from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 

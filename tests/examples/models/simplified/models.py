@@ -3,7 +3,6 @@
 from typing import List  # noqa: UP035  # as the page spells it
 
 import numpy as np
-
 from mlserver import MLModel
 from mlserver.codecs import decode_args
 
