@@ -303,7 +303,7 @@ def _select(dumped: Any, include: Selection, exclude: Selection) -> Any:
 def _inner(selection: Any, key: object) -> Any:
     """Return ``True`` for all of a member, a selection of what is in it, or ``None`` for nothing."""
     if isinstance(selection, Mapping):
-        members = cast("Mapping[Any, Any]", selection)
+        members: Mapping[Any, Any] = selection  # pyright: ignore[reportUnknownVariableType]  # Any, as far as is known
         found = members.get(key, members.get(_ALL))
         return True if found is ... else found or None
     return True if key in selection or _ALL in selection else None
