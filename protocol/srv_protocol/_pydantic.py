@@ -206,7 +206,7 @@ def take_items(kind: type[_M], given: Iterable[_M] | None) -> list[_M]:
     if dict not in map(type, items):
         return items
     validate: Callable[[object], _M] = cast("Any", kind).model_validate
-    return [validate(item) if isinstance(item, dict) else item for item in items]
+    return [validate(cast("object", item)) if isinstance(item, dict) else item for item in items]
 
 
 def _is_empty(value: object) -> bool:
@@ -294,9 +294,8 @@ def _select(dumped: Any, include: Selection, exclude: Selection) -> Any:
         if wanted is None or wanted is False or unwanted is True:
             continue
         value: Any = dumped[key]
-        if isinstance(value, (dict, list)):
-            value = _select(value, None if wanted is True else wanted, unwanted)
-        kept[key] = value
+        is_leaf = not isinstance(value, (dict, list))
+        kept[key] = value if is_leaf else _select(value, None if wanted is True else wanted, unwanted)
     return kept if isinstance(dumped, dict) else list(kept.values())
 
 

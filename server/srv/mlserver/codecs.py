@@ -266,7 +266,8 @@ def is_list_of(payload: object, instance_type: type) -> bool:
 
 def as_list(payload: Any) -> Iterable[Any]:
     """Return one text or bytes value in a list; anything else as it is."""
-    return [payload] if isinstance(payload, (str, bytes)) else cast("Iterable[Any]", payload)
+    found: Iterable[Any] = [payload] if isinstance(payload, (str, bytes)) else payload
+    return found
 
 
 def inject_batch_dimension(shape: Sequence[int]) -> list[int]:
