@@ -286,14 +286,13 @@ def _select(dumped: Any, include: Selection, exclude: Selection) -> Any:
     """Return what `include` names and `exclude` does not, at any depth."""
     if include is None and exclude is None:
         return dumped
-    keys: Iterable[Any] = cast("dict[str, Any]", dumped) if isinstance(dumped, dict) else range(len(dumped))
+    items: Iterable[tuple[Any, Any]] = cast("Any", dumped).items() if isinstance(dumped, dict) else enumerate(dumped)
     kept: dict[Any, object] = {}
-    for key in keys:
+    for key, value in items:
         wanted = True if include is None else _inner(include, key)
         unwanted = None if exclude is None else _inner(exclude, key)
         if wanted is None or wanted is False or unwanted is True:
             continue
-        value: Any = dumped[key]
         is_leaf = not isinstance(value, (dict, list))
         kept[key] = value if is_leaf else _select(value, None if wanted is True else wanted, unwanted)
     return kept if isinstance(dumped, dict) else list(kept.values())

@@ -264,10 +264,9 @@ def is_list_of(payload: object, instance_type: type) -> bool:
     return isinstance(payload, list) and all(isinstance(item, instance_type) for item in cast("list[object]", payload))
 
 
-def as_list(payload: Any) -> Iterable[Any]:
+def as_list(payload: object) -> Iterable[Any]:
     """Return one text or bytes value in a list; anything else as it is."""
-    found: Iterable[Any] = [payload] if isinstance(payload, (str, bytes)) else payload
-    return found
+    return [payload] if isinstance(payload, (str, bytes)) else cast("Iterable[Any]", payload)
 
 
 def inject_batch_dimension(shape: Sequence[int]) -> list[int]:
