@@ -282,11 +282,13 @@ def _is_special(kind: type) -> bool:
     return issubclass(kind, (Dumpable, Mapping, np.ndarray, np.generic, enum.Enum))
 
 
-def _select(dumped: Any, include: Selection, exclude: Selection) -> Any:
+def _select(dumped: object, include: Selection, exclude: Selection) -> Any:
     """Return what `include` names and `exclude` does not, at any depth."""
     if include is None and exclude is None:
         return dumped
-    items: Iterable[tuple[Any, Any]] = cast("Any", dumped).items() if isinstance(dumped, dict) else enumerate(dumped)
+    items: Iterable[tuple[Any, Any]] = (
+        cast("dict[Any, Any]", dumped).items() if isinstance(dumped, dict) else enumerate(cast("list[Any]", dumped))
+    )
     kept: dict[Any, object] = {}
     for key, value in items:
         wanted = True if include is None else _inner(include, key)
@@ -294,7 +296,7 @@ def _select(dumped: Any, include: Selection, exclude: Selection) -> Any:
         if wanted is None or wanted is False or unwanted is True:
             continue
         is_leaf = not isinstance(value, (dict, list))
-        kept[key] = value if is_leaf else _select(value, None if wanted is True else wanted, unwanted)
+        kept[key] = value if is_leaf else _select(cast("object", value), None if wanted is True else wanted, unwanted)
     return kept if isinstance(dumped, dict) else list(kept.values())
 
 

@@ -316,4 +316,4 @@ class JSONEncoderWithArray(json.JSONEncoder):
 
     def default(self, o: object) -> object:
         """Return a value that JSON has."""
-        return o.tolist() if isinstance(o, (np.ndarray, np.generic)) else super().default(o)
+        return cast("object", o.tolist()) if isinstance(o, (np.ndarray, np.generic)) else super().default(o)
