@@ -287,7 +287,7 @@ def _select(dumped: object, include: Selection, exclude: Selection) -> Any:
     if include is None and exclude is None:
         return dumped
     items: Iterable[tuple[Any, Any]] = (
-        cast("dict[Any, Any]", dumped).items() if isinstance(dumped, dict) else enumerate(cast("list[Any]", dumped))
+        cast("Any", dumped).items() if isinstance(dumped, dict) else enumerate(cast("list[Any]", dumped))
     )
     kept: dict[Any, object] = {}
     for key, value in items:

@@ -407,3 +407,14 @@ def test_errors_are_constructed_as_in_mlserver(made: str, text: str) -> None:
 
     with pytest.raises(srv.errors.MLServerError, match=f"^{text}$"):
         raise eval(f"errors.{made}", {"errors": errors})  # noqa: S307  # our own text
+
+
+def test_the_tensors_of_a_table_alone() -> None:
+    """As MLServer's runtimes for scikit-learn want them."""
+    pd = pytest.importorskip("pandas")
+    table = pd.DataFrame({"a": [1], "b": ["x"]})
+
+    outputs = srv.codecs.PandasCodec.encode_outputs(table)
+
+    assert [(each.name, each.datatype) for each in outputs] == [("a", "INT64"), ("b", "BYTES")]
+    assert [each.name for each in srv.codecs.PandasCodec.encode_inputs(table)] == ["a", "b"]
