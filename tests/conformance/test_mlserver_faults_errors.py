@@ -36,14 +36,14 @@ def tensor(shape: list[int], datatype: str, data: object) -> dict[str, object]:
         ({"name": "x"}, "inputs[0]"),
     ],
 )
-def test_1_4_what_is_no_tensor_is_the_clients_fault_and_named(server: Server, body: object, text: str) -> None:
+def test_what_is_no_tensor_is_the_clients_fault_and_named(server: Server, body: object, text: str) -> None:
     answer = server.post("/v2/models/identity/infer", {"inputs": [body]})
 
     assert answer.status == 400
     assert text in answer.error()
 
 
-def test_1_4_bf16_is_a_datatype(server: Server) -> None:
+def test_bf16_is_a_datatype(server: Server) -> None:
     described = {
         "inputs": [{"name": "x", "shape": [2], "datatype": "BF16", "parameters": {"binary_data_size": 4}}],
         "parameters": {"binary_data_output": True},
@@ -57,13 +57,13 @@ def test_1_4_bf16_is_a_datatype(server: Server) -> None:
     assert (answer.status, answer.body[-4:]) == (200, b"\x80\x3f\x00\x40")
 
 
-def test_1_4_nested_data_is_the_tensor(server: Server) -> None:
+def test_nested_data_is_the_tensor(server: Server) -> None:
     answer: Any = server.post("/v2/models/identity/infer", {"inputs": [tensor([2, 2], "INT32", [[1, 2], [3, 4]])]})
 
     assert answer.json()["outputs"][0]["data"] == [1, 2, 3, 4]
 
 
-def test_1_4_parameters_that_grpc_cannot_carry_are_refused_and_not_dropped() -> None:
+def test_parameters_that_grpc_cannot_carry_are_refused_and_not_dropped() -> None:
     with pytest.raises(WireError, match=r"parameters\.a: expected a string, number or boolean, got list"):
         Parameters({"a": [1]})
 
@@ -79,14 +79,14 @@ def test_1_4_parameters_that_grpc_cannot_carry_are_refused_and_not_dropped() -> 
         ("/v2/models/identity/infer", b"[]", 400),
     ],
 )
-def test_1_12_every_error_of_rest_has_one_form(server: Server, path: str, body: object, status: int) -> None:
+def test_every_error_of_rest_has_one_form(server: Server, path: str, body: object, status: int) -> None:
     answer = server.post(path, body)
 
     assert answer.status == status
     assert answer.error()
 
 
-def test_1_12_errors_of_grpc_have_the_status_that_they_mean(server: Server) -> None:
+def test_errors_of_grpc_have_the_status_that_they_mean(server: Server) -> None:
     """In MLServer a wrong datatype or size is INTERNAL, and readiness of an unknown model UNKNOWN."""
     x = np.ones(2, np.float32).tobytes()
     wrong_type = pb.ModelInferRequest(model_name="identity", raw_input_contents=[x])
