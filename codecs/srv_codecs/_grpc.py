@@ -11,16 +11,21 @@ from srv_codecs._arrays import tensor_array
 from srv_codecs._contents import decode_contents, encode_contents, filled_fields
 from srv_codecs._forms import OutputForms
 from srv_codecs._place import input_place, output_place
-from srv_codecs._raw import decode_raw
+from srv_codecs._raw import decode_raw, encode_raw
 from srv_codecs._regions import REGION, take_output_spans, take_span
 from srv_codecs._shape import count_elements, find_datatype
 from srv_codecs._single_string import is_single_string
-from srv_protocol.errors import InvalidInput
-from srv_protocol.inference import InferOutputTensor, ModelInferResponse, TensorData
+from srv_protocol.errors import InferenceError, InvalidInput
+from srv_protocol.inference import (
+    InferInputTensor,
+    InferOutputTensor,
+    ModelInferRequest,
+    ModelInferResponse,
+    TensorData,
+)
 
 if TYPE_CHECKING:
     from srv_codecs._regions import Regions, Span
-    from srv_protocol.inference import ModelInferRequest
 
 _EMPTY: Final = memoryview(b"")
 
@@ -115,3 +120,54 @@ def lower_response(response: ModelInferResponse, forms: OutputForms, *, typed: b
     for span, data in writes:
         span.write(data)
     return lowered
+
+
+# ---- The client's side
+
+
+def lower_request(request: ModelInferRequest, *, typed: bool) -> ModelInferRequest:
+    """Return a request whose inputs are in wire form: typed contents, or raw ones for all of them.
+
+    A datatype without typed contents makes all of them raw. Contents are views of the inputs' arrays wherever they can
+    be.
+
+    Raises:
+        InvalidInput: an input's datatype, shape and data do not belong together.
+    """
+    places = [input_place(index, each.name, request.model_name) for index, each in enumerate(request.inputs)]
+    specs = [find_datatype(each.datatype, place) for each, place in zip(request.inputs, places, strict=True)]
+    typed = typed and all(spec.contents is not None for spec in specs)
+    lowered = ModelInferRequest(
+        request.model_name, request.model_version, request.id, request.parameters, outputs=request.outputs
+    )
+    for each, spec, place in zip(request.inputs, specs, places, strict=True):
+        array = tensor_array(each, place)
+        tensor = InferInputTensor(each.name, each.datatype, each.shape, each.parameters)
+        if typed:
+            tensor.contents = encode_contents(array, spec, place)
+        else:
+            lowered.raw_input_contents.append(encode_raw(array, spec, place))
+        lowered.inputs.append(tensor)
+    return lowered
+
+
+def bind_response(response: ModelInferResponse) -> None:
+    """Give each output of a parsed response its data.
+
+    Raw contents become read-only views of the parsed buffer, typed ones and BYTES new arrays.
+
+    Raises:
+        InferenceError: an output's contents do not fit its description, or there are more or fewer raw entries.
+    """
+    raw = response.raw_output_contents
+    if raw and len(raw) != len(response.outputs):
+        raise InferenceError(f"raw_output_contents: expected {len(response.outputs)} entries, got {len(raw)}")
+    for index, output in enumerate(response.outputs):
+        place = output_place(index, output.name)
+        spec = find_datatype(output.datatype, place)
+        count = count_elements(output.shape, place, spec.itemsize)
+        if raw:
+            array = decode_raw(raw[index], spec, output.shape, count, place)
+        else:
+            array = decode_contents(output.contents, spec, output.shape, count, place)
+        output.bind(TensorData(array))

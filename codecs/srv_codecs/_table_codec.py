@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from srv_codecs._packed import Packed
     from srv_codecs._side import Side
     from srv_codecs._tensor_codec import TensorCodec
-    from srv_protocol.inference import Tensor
+    from srv_protocol.inference import InferInputTensor, InferOutputTensor, Tensor
 
 T = TypeVar("T")
 
@@ -64,6 +64,16 @@ class TableCodec(RequestCodec[T], ABC):
     def decode_response(cls, response: ModelInferResponse) -> T:
         """Return the value that a response holds."""
         return cls.unpack(response.outputs, RECEIVED_RESPONSE)
+
+    @classmethod
+    def encode_outputs(cls, payload: T, *, use_bytes: bool = True) -> list[InferOutputTensor]:
+        """Return the tensors of a response alone."""
+        return cls.encode_response("", payload, use_bytes=use_bytes).outputs
+
+    @classmethod
+    def encode_inputs(cls, payload: T, *, use_bytes: bool = True) -> list[InferInputTensor]:
+        """Return the tensors of a request alone."""
+        return cls.encode_request(payload, use_bytes=use_bytes).inputs
 
     @classmethod
     def _pack(cls, payload: T, side: Side, *, use_bytes: bool) -> Iterable[tuple[str, Packed]]:

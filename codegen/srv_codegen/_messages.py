@@ -158,6 +158,8 @@ def _normalised(module: Module, field: Field) -> str:
     if field.map is not None and field.map.wrapper is not None:
         cls = module.use("srv_protocol._parameters", "Parameters")
         return f"{name} if isinstance({name}, {cls}) else {cls}({name})"
+    if field.repeated and field.kind == "TYPE_MESSAGE":
+        return f"{module.use('srv_protocol._pydantic', 'take_items')}({_element(module, field)}, {name})"
     if field.repeated:
         return f"{name} if isinstance({name}, list) else list({name} or ())"
     if _has_presence(field):

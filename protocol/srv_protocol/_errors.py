@@ -16,6 +16,7 @@
     ├── QueueTimeout              a request waited for its model for longer than it may
     ├── DeadlineExceeded          a request ran for longer than it may
     ├── LoadError                 a model could not be loaded
+    │   └── InvalidModelURI       its artefacts are not where its settings say
     ├── InferenceError            the runtime answered something that is no valid response
     ├── MetricError               a model's code registers a metric wrongly, or counts with it so
     │   └── InvalidModelContext   it counts where no model's code runs
@@ -24,7 +25,7 @@
     └── SettingsError             a settings file or environment variable is wrong
 
 They know nothing of HTTP or gRPC: ``kind`` says what went wrong, and the server's one status table says what
-each protocol calls it.
+each protocol calls it. Only the author of a runtime may name a status, as MLServer's errors have it.
 """
 
 from __future__ import annotations
@@ -47,13 +48,22 @@ class ErrorKind(enum.Enum):
 
 
 class SrvError(Exception):
-    """Base of every error that the project raises on purpose; its message may be shown to the client."""
+    """Base of every error that the project raises on purpose; its message may be shown to the client.
+
+    Attributes:
+        kind: what went wrong, which gives the status.
+        status_code: the HTTP status, 400 to 599, that whoever raises it wants instead; ``None`` leaves it to `kind`.
+            A subclass may set it for all of its errors.
+    """
 
     kind: ClassVar[ErrorKind] = ErrorKind.INVALID_ARGUMENT
+    status_code: int | None = None
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, status_code: int | None = None) -> None:
         super().__init__(message)
         self.message = message
+        if status_code is not None:
+            self.status_code = int(status_code)
 
 
 class InvalidInput(SrvError):
@@ -103,9 +113,9 @@ class ModelNotFound(SrvError):
 
     kind = ErrorKind.NOT_FOUND
 
-    def __init__(self, name: str, version: str = "", detail: str = "is not found") -> None:
+    def __init__(self, name: str, version: str | None = "", detail: str = "is not found") -> None:
         self.name = name
-        self.version = version
+        self.version = version or ""
         self.detail = detail
         of_version = f" version {version}" if version else ""
         super().__init__(f"Request for unknown model: '{name}'{of_version} {detail}")
@@ -141,6 +151,10 @@ class DeadlineExceeded(SrvError):
 
 class LoadError(SrvError):
     """A model could not be loaded; the message says which and why."""
+
+
+class InvalidModelURI(LoadError):
+    """A model's artefacts are not where its settings say."""
 
 
 class InferenceError(SrvError):

@@ -12,6 +12,7 @@ import numpy as np
 
 from srv_protocol._errors import WireError
 from srv_protocol._message import Message
+from srv_protocol._pydantic import Dumpable
 
 if TYPE_CHECKING:
     from typing import Self
@@ -142,7 +143,7 @@ class Headers(_Dict[str]):
         return super().pop(name.lower(), *default)
 
 
-class Parameters(_Dict[ParameterValue]):
+class Parameters(_Dict[ParameterValue], Dumpable):
     """Parameters by name, readable and writable as items or as attributes.
 
     ``content_type`` is an ordinary entry with an attribute of its own. ``headers`` is not on the wire: it carries
@@ -192,6 +193,23 @@ class Parameters(_Dict[ParameterValue]):
             self.pop("content_type", None)
         else:
             self["content_type"] = value
+
+    @property
+    def model_extra(self) -> dict[str, ParameterValue]:
+        """What there is beside ``content_type`` and ``headers``, as a new dict."""
+        return {name: value for name, value in self.items() if name != "content_type"}
+
+    def _members(self, *, all_members: bool) -> object:
+        known: dict[str, object] = {"content_type": self.content_type, "headers": self.headers}
+        if not all_members:
+            known = {name: value for name, value in known.items() if value is not None}
+        return known | self.model_extra
+
+    @classmethod
+    def _from_document(cls, document: Any, place: str) -> Self:
+        if not isinstance(document, Mapping):
+            raise WireError(f"{place}: expected an object, got {document!r:.80}")
+        return cls(cast("Mapping[str, object]", document))
 
     def __getattr__(self, name: str) -> ParameterValue:
         try:

@@ -8,36 +8,36 @@ from typing import TYPE_CHECKING, Any, cast, overload
 import numpy as np
 
 from srv_protocol._errors import InvalidInput, WireError
-from srv_protocol._message import Message
+from srv_protocol._pydantic import Dumpable, PydanticMessage
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from typing import Self, TypeAlias
 
     from numpy.typing import NDArray
 
     from srv_protocol._parameters import Parameters
 
 
-class TensorData(Sequence[object]):
+class TensorData(Sequence[object], Dumpable):
     """The elements of a tensor: an array, or the Python values that somebody gave, or both.
 
-    It reads as a sequence of Python values, as MLServer's type of the same name does. `values` may be nested to the
+    It reads as a sequence of Python values, as MLServer's type of the same name does. `root` may be nested to the
     tensor's shape; made from an array it is flat and in row-major order.
     """
 
     __slots__ = ("_array", "_values")
 
-    def __init__(self, values: TensorValues) -> None:
+    def __init__(self, root: TensorValues) -> None:
         self._array: NDArray[np.generic] | None = None
         self._values: Sequence[object] | None = None
-        if isinstance(values, TensorData):
-            self._array, self._values = values.array, values.values
-        elif isinstance(values, np.ndarray):
-            self._array = values
-        elif isinstance(values, (str, bytes)):
-            self._values = [values]
+        if isinstance(root, TensorData):
+            self._array, self._values = root.array, root.values
+        elif isinstance(root, np.ndarray):
+            self._array = root
+        elif isinstance(root, (str, bytes)):
+            self._values = [root]
         else:
-            self._values = values
+            self._values = root
 
     @property
     def array(self) -> NDArray[np.generic] | None:
@@ -83,6 +83,15 @@ class TensorData(Sequence[object]):
     def __iter__(self) -> Iterator[object]:
         return iter(self.root)
 
+    def _members(self, *, all_members: bool) -> object:  # noqa: ARG002  # a list has no others
+        return self.root
+
+    @classmethod
+    def _from_document(cls, document: Any, place: str) -> Self:
+        if not isinstance(document, (list, tuple, str, np.ndarray)):
+            raise InvalidInput(f"{place}: expected an array, got {document!r:.80}")
+        return cls(cast("TensorValues", document))
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, (TensorData, np.ndarray)):
             return self.root == TensorData(cast("TensorValues", other)).root
@@ -103,7 +112,7 @@ def _size(array: NDArray[np.generic] | None) -> int:
     return 0 if array is None else int(array.size)
 
 
-class Tensor(Message):
+class Tensor(PydanticMessage):
     """What the tensors of requests and responses have in common; the generated classes add the wire fields.
 
     `data` is not on the wire itself: a codec binds it to what came, and gives what goes out one of its wire forms.
@@ -157,7 +166,7 @@ class Tensor(Message):
     def __eq__(self, other: object) -> bool:
         return super().__eq__(other) and isinstance(other, Tensor) and self._data == other._data
 
-    __hash__ = None  # compares by value, and is mutable
+    __hash__ = None  # type: ignore[assignment]  # compares by value, and is mutable
 
     def __repr__(self) -> str:
         text = super().__repr__()

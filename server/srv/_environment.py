@@ -168,12 +168,19 @@ def field_types(struct: type[msgspec.Struct]) -> Mapping[str, object]:
 def resolve(types: Mapping[str, object], *layers: Mapping[str, Given]) -> dict[str, object]:
     """Return the fields that any of `layers` gives, converted; the first layer that has a field wins.
 
+    A boolean may be text in a file, too.
+
     Raises:
         SettingsError: a value does not have the type of its field; the text names the value's place.
     """
     # ChainMap is typed for layers that it may write to; these are only read.
     chain = ChainMap(*(dict(each) for each in layers))
-    return {name: convert(chain[name], hint) for name, hint in types.items() if name in chain}
+    return {name: convert(_readable(chain[name], hint), hint) for name, hint in types.items() if name in chain}
+
+
+def _readable(given: Given, hint: object) -> Given:
+    # MLServer's example folders have `"debug": "true"` in their files, and so have its users'.
+    return given._replace(variable=True) if hint is bool and isinstance(given.value, str) else given
 
 
 def convert(given: Given, hint: object) -> object:

@@ -239,6 +239,39 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @classmethod
+    def model_validate(cls, obj: object) -> ModelSettings:
+        """Return the settings that a dict holds, whose keys are those of the file; `obj` itself if it is settings.
+
+        Nothing is filled in from a folder or from the environment, and a relative `uri` stays as it is.
+
+        Raises:
+            SettingsError: there is no name or no implementation, or a value is wrong.
+        """
+        if isinstance(obj, ModelSettings):
+            return obj
+        given, warnings = _take_aliases(layer(parse_object(Given("ModelSettings", obj)), "ModelSettings"))
+        packed = given.pop("parameters", None)
+        parameters = {} if packed is None or packed.value is None else layer(parse_object(packed), packed.place)
+        # In Python it may be the class itself.
+        implementation = given.get("implementation", Given("", None)).value
+        if isinstance(implementation, type):
+            del given["implementation"]
+        values = _fields(given)
+        if isinstance(implementation, type):
+            values["implementation"] = implementation
+        for name in ("name", "implementation"):
+            if name not in values:
+                message = f"ModelSettings.{name}: expected a value, got nothing"
+                raise SettingsError(message)
+        made = build(ModelParameters, _parameters({}, parameters))
+        return build(cls, {**values, "parameters": made, "warnings": tuple(sorted(warnings))})
+
+    @classmethod
+    def parse_obj(cls, obj: object) -> ModelSettings:
+        """Same as :meth:`model_validate`."""
+        return cls.model_validate(obj)
+
+    @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self | None:
         """Return the one model that environment variables alone describe.
 
@@ -277,7 +310,10 @@ _LOADER_ONLY: Final = _LOADERS_OWN | {"parameters"}
 
 def _read_model_file(source: Path) -> tuple[dict[str, Given], list[str]]:
     """Return the keys of a file under their proper names, and what was odd about them."""
-    file = layer(read_object(source), str(source))
+    return _take_aliases(layer(read_object(source), str(source)))
+
+
+def _take_aliases(file: dict[str, Given]) -> tuple[dict[str, Given], list[str]]:
     warnings = unknown_keys(file, (*(field_types(ModelSettings).keys() - _LOADERS_OWN), *_ALIASES))
     for alias, name in _ALIASES.items():
         if alias in file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from srv._environment import read_environment
 from srv._model_settings import MODEL_SETTINGS_FILE, ModelParameters, ModelSettings
+from srv._model_uri import get_model_uri
 from srv._settings import SETTINGS_FILE, CORSSettings, Settings, load_settings
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "ModelParameters",
     "ModelSettings",
     "Settings",
+    "get_model_uri",
     "load_settings",
     "read_environment",
 ]

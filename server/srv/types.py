@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from srv_protocol.datatypes import Datatype
 from srv_protocol.inference import (
+    ErrorResponse as InferenceErrorResponse,
+)
+from srv_protocol.inference import (
     InferInputTensor as RequestInput,
 )
 from srv_protocol.inference import (
@@ -11,6 +14,9 @@ from srv_protocol.inference import (
 )
 from srv_protocol.inference import (
     InferRequestedOutputTensor as RequestOutput,
+)
+from srv_protocol.inference import (
+    ModelIndex as RepositoryIndexResponseItem,
 )
 from srv_protocol.inference import (
     ModelInferRequest as InferenceRequest,
@@ -23,7 +29,12 @@ from srv_protocol.inference import (
 )
 from srv_protocol.inference import (
     Parameters,
+    RepositoryIndexRequest,
+    State,
     TensorData,
+)
+from srv_protocol.inference import (
+    RepositoryIndex as RepositoryIndexResponse,
 )
 from srv_protocol.inference import (
     ServerMetadataResponse as MetadataServerResponse,
@@ -34,14 +45,19 @@ from srv_protocol.inference import (
 
 __all__ = [
     "Datatype",
+    "InferenceErrorResponse",
     "InferenceRequest",
     "InferenceResponse",
     "MetadataModelResponse",
     "MetadataServerResponse",
     "MetadataTensor",
     "Parameters",
+    "RepositoryIndexRequest",
+    "RepositoryIndexResponse",
+    "RepositoryIndexResponseItem",
     "RequestInput",
     "RequestOutput",
     "ResponseOutput",
+    "State",
     "TensorData",
 ]

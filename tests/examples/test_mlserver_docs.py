@@ -1,4 +1,4 @@
-"""The runtimes of the page "Custom Inference Runtimes" in MLServer's documentation, with ``srv`` for ``mlserver``.
+"""The runtimes of the page "Custom Inference Runtimes" in MLServer's documentation, as they stand there.
 
 Their model stands in for the page's placeholder; signatures, hints, ``model`` for ``name`` and file names are its own.
 """

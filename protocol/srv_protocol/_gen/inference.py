@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from srv_protocol._gen.model_config import ModelConfig
 from srv_protocol._message import Message
 from srv_protocol._parameters import ParameterChoice, Parameters, parameters_field
+from srv_protocol._pydantic import PydanticMessage, take_items
 from srv_protocol._tensor import Tensor
 from typing import TYPE_CHECKING
 
@@ -128,7 +129,7 @@ class ServerMetadataRequest(Message):
 
 
 @dataclass(eq=False, repr=False)
-class ServerMetadataResponse(Message):
+class ServerMetadataResponse(PydanticMessage):
     """``inference.ServerMetadataResponse``"""
 
     name: str = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -149,7 +150,7 @@ class ModelMetadataRequest(Message):
 
 
 @dataclass(eq=False, repr=False, init=False)
-class TensorMetadata(Message):
+class TensorMetadata(PydanticMessage):
     """``inference.ModelMetadataResponse.TensorMetadata``"""
 
     name: str = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -177,7 +178,7 @@ class TensorMetadata(Message):
 
 
 @dataclass(eq=False, repr=False, init=False)
-class ModelMetadataResponse(Message):
+class ModelMetadataResponse(PydanticMessage):
     """``inference.ModelMetadataResponse``"""
 
     name: str = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -207,8 +208,8 @@ class ModelMetadataResponse(Message):
         self.name = "" if name is None else name
         self.versions = versions if isinstance(versions, list) else list(versions or ())
         self.platform = "" if platform is None else platform
-        self.inputs = inputs if isinstance(inputs, list) else list(inputs or ())
-        self.outputs = outputs if isinstance(outputs, list) else list(outputs or ())
+        self.inputs = take_items(TensorMetadata, inputs)
+        self.outputs = take_items(TensorMetadata, outputs)
         self.properties = {} if properties is None else properties
         self._unknown_fields = b""
 
@@ -303,7 +304,7 @@ class InferInputTensor(Tensor):
 
 
 @dataclass(eq=False, repr=False, init=False)
-class InferRequestedOutputTensor(Message):
+class InferRequestedOutputTensor(PydanticMessage):
     """``inference.ModelInferRequest.InferRequestedOutputTensor``"""
 
     name: str = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -321,7 +322,7 @@ class InferRequestedOutputTensor(Message):
 
 
 @dataclass(eq=False, repr=False, init=False)
-class ModelInferRequest(Message):
+class ModelInferRequest(PydanticMessage):
     """``inference.ModelInferRequest``"""
 
     _view_fields = frozenset(["raw_input_contents"])
@@ -358,8 +359,8 @@ class ModelInferRequest(Message):
         self.model_version = "" if model_version is None else model_version
         self.id = "" if id is None else id
         self.parameters = parameters if isinstance(parameters, Parameters) else Parameters(parameters)
-        self.inputs = inputs if isinstance(inputs, list) else list(inputs or ())
-        self.outputs = outputs if isinstance(outputs, list) else list(outputs or ())
+        self.inputs = take_items(InferInputTensor, inputs)
+        self.outputs = take_items(InferRequestedOutputTensor, outputs)
         self.raw_input_contents = (
             raw_input_contents if isinstance(raw_input_contents, list) else list(raw_input_contents or ())
         )
@@ -402,7 +403,7 @@ class InferOutputTensor(Tensor):
 
 
 @dataclass(eq=False, repr=False, init=False)
-class ModelInferResponse(Message):
+class ModelInferResponse(PydanticMessage):
     """``inference.ModelInferResponse``"""
 
     _view_fields = frozenset(["raw_output_contents"])
@@ -433,7 +434,7 @@ class ModelInferResponse(Message):
         self.model_version = "" if model_version is None else model_version
         self.id = "" if id is None else id
         self.parameters = parameters if isinstance(parameters, Parameters) else Parameters(parameters)
-        self.outputs = outputs if isinstance(outputs, list) else list(outputs or ())
+        self.outputs = take_items(InferOutputTensor, outputs)
         self.raw_output_contents = (
             raw_output_contents if isinstance(raw_output_contents, list) else list(raw_output_contents or ())
         )
@@ -607,7 +608,7 @@ class ModelRepositoryParameter(ParameterChoice):
 
 
 @dataclass(eq=False, repr=False)
-class RepositoryIndexRequest(Message):
+class RepositoryIndexRequest(PydanticMessage):
     """``inference.RepositoryIndexRequest``"""
 
     repository_name: str = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -618,7 +619,7 @@ class RepositoryIndexRequest(Message):
 
 
 @dataclass(eq=False, repr=False)
-class ModelIndex(Message):
+class ModelIndex(PydanticMessage):
     """``inference.RepositoryIndexResponse.ModelIndex``"""
 
     name: str = betterproto2.field(1, betterproto2.TYPE_STRING)

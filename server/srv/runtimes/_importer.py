@@ -44,6 +44,7 @@ from importlib.machinery import (
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
+from srv.mlserver._aliases import install_aliases, is_of_mlserver
 from srv_codecs.content_types import codec_scope, release_codecs
 from srv_protocol.errors import LoadError
 
@@ -109,6 +110,7 @@ class ModelCode:
         self._path: Final = list(dict.fromkeys(str(each.absolute()) for each in (folder, root) if each is not None))
         self._owned: Final[dict[str, bool]] = {}
         _finder.add(self)
+        install_aliases()
         if files is not None:
             files.hold()
 
@@ -186,6 +188,11 @@ class ModelCode:
             file = getattr(module, "__file__", None) or searched
             known = ", ".join(name for name, value in vars(module).items() if _is_own_class(value, module)) or "none"
             raise LoadError(f"{place}: no {class_name!r} in module {module_name!r} ({file}); its classes: {known}")
+        if isinstance(found, type) and not issubclass(found, base) and is_of_mlserver(found):  # pyright: ignore[reportUnknownArgumentType]  # of a class
+            raise LoadError(
+                f"{place}: expected a subclass of srv's {base.__name__}, got one of MLServer's own, which is "
+                "installed: uninstall mlserver, and `import mlserver` gives srv's names; or import srv instead"
+            )
         if not isinstance(found, type) or not issubclass(found, base):
             raise LoadError(f"{place}: expected a subclass of {base.__name__}, got {found!r}")
         return found

@@ -84,13 +84,23 @@ def test_values_are_the_same_from_file_environment_and_python(tmp_path: Path, fi
     assert getattr(built, field) == getattr(from_file, field) == getattr(from_environment, field) == value
 
 
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False)])
+def test_a_boolean_may_be_text_in_the_file(tmp_path: Path, text: str, value: object) -> None:
+    """As in the files of MLServer's examples; settings made in Python are not read."""
+    assert load_settings(write(tmp_path, debug=text), {}).debug is value
+    with pytest.raises(SettingsError, match="expected one of true, 1, yes, on, false, 0, no, off, got 'maybe'"):
+        load_settings(write(tmp_path, debug="maybe"), {})
+    with pytest.raises(SettingsError, match="expected `bool`, got `str`"):
+        Settings(debug=text)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
         ("http_port", 65536, "expected `int` <= 65535, got 65536"),
         ("grpc_port", -1, "expected `int` >= 0, got -1"),
         ("metrics_port", "8082", "expected `int`, got `str`"),
-        ("debug", "true", "expected `bool`, got `str`"),
+        ("debug", 1, "expected `bool`, got `int`"),
         ("host", "", "expected `str` of length >= 1, got ''"),
         ("root_path", "api", "expected `str` matching regex .*, got 'api'"),
         ("metrics_endpoint", "null", "expected `str` matching regex .*, got 'null'"),

@@ -1,9 +1,8 @@
 """The shape of MLServer's "advanced" interface: a whole request, a whole response, coroutines."""
 
 import numpy as np
-
-from srv import MLModel
-from srv.types import InferenceRequest, InferenceResponse, ResponseOutput
+from mlserver import MLModel
+from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 
 
 class CustomModel:

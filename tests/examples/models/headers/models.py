@@ -1,7 +1,7 @@
 """Headers as MLServer's documentation reads and writes them; its response names no model, either."""
 
-from srv import MLModel
-from srv.types import InferenceRequest, InferenceResponse, Parameters
+from mlserver import MLModel
+from mlserver.types import InferenceRequest, InferenceResponse, Parameters
 
 
 class MyCustomRuntime(MLModel):

@@ -3,9 +3,8 @@
 from typing import List  # noqa: UP035  # as the page spells it
 
 import numpy as np
-
-from srv import MLModel
-from srv.codecs import decode_args
+from mlserver import MLModel
+from mlserver.codecs import decode_args
 
 
 class CustomModel:
