@@ -42,7 +42,7 @@ SOURCES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             _CODECS,
         ),
         "mlserver.codecs.errors": _ERRORS,
-        "mlserver.context": ("srv.context",),
+        "mlserver.context": ("srv.mlserver.context", "srv.context"),
         "mlserver.errors": _ERRORS,
         "mlserver.grpc": (),
         "mlserver.grpc.converters": ("srv.mlserver.converters",),
@@ -95,14 +95,7 @@ class _Alias(ModuleType):
 
 
 def _sources(alias: str) -> list[ModuleType]:
-    found: list[ModuleType] = []
-    for name in SOURCES[alias]:
-        try:
-            found.append(importlib.import_module(name))
-        except ModuleNotFoundError as error:
-            if error.name != name:
-                raise
-    return found
+    return [importlib.import_module(name) for name in SOURCES[alias]]
 
 
 def _names(alias: str) -> set[str]:

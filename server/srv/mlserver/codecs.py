@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, cast
 
 import numpy as np
 
+from srv_codecs import content_types
 from srv_codecs.content_types import (
     InputCodec,
     NumpyCodec,
     RequestCodec,
+    decode_tensor,
     input_codecs,
     request_codecs,
 )
@@ -79,24 +81,31 @@ RequestCodecLike: TypeAlias = "type[RequestCodec[Any]]"
 
 def has_decoded(parametrised_obj: Parametrised) -> bool:
     """Whether :func:`get_decoded` has a value."""
-    return DecodedParameterName in vars(parametrised_obj)
+    if isinstance(parametrised_obj, ModelInferRequest):
+        return DecodedParameterName in vars(parametrised_obj)
+    return content_types.has_decoded(parametrised_obj)
 
 
 def get_decoded(parametrised_obj: Parametrised) -> object:
     """Return the value that a tensor or request was decoded to; ``None`` if it was not."""
-    return vars(parametrised_obj).get(DecodedParameterName)
+    if isinstance(parametrised_obj, ModelInferRequest):
+        return vars(parametrised_obj).get(DecodedParameterName)
+    return content_types.get_decoded(parametrised_obj)
 
 
 def get_decoded_or_raw(parametrised_obj: Parametrised) -> object:
     """Return the value that a tensor or request was decoded to; else the tensor's data, or the request itself."""
-    if has_decoded(parametrised_obj):
-        return get_decoded(parametrised_obj)
-    return parametrised_obj.data if isinstance(parametrised_obj, InferInputTensor) else parametrised_obj
+    if isinstance(parametrised_obj, ModelInferRequest):
+        return vars(parametrised_obj).get(DecodedParameterName, parametrised_obj)
+    return content_types.get_decoded_or_raw(parametrised_obj)
 
 
 def _save_decoded(parametrised_obj: Parametrised, decoded_payload: object) -> None:
     # Private in MLServer too; its runtime for Hugging Face uses it.
-    vars(parametrised_obj)[DecodedParameterName] = decoded_payload
+    if isinstance(parametrised_obj, ModelInferRequest):
+        vars(parametrised_obj)[DecodedParameterName] = decoded_payload
+    else:
+        parametrised_obj.decoded = (None, decoded_payload)
 
 
 # ---- Codecs by content type or payload
@@ -152,9 +161,8 @@ def decode_request_input(
     content_type = get_content_type(request_input, (metadata_inputs or {}).get(request_input.name))
     if content_type is None:
         return None
-    decoded: object = input_codecs.find(content_type, f"input '{request_input.name}'").decode_input(request_input)
-    _save_decoded(request_input, decoded)
-    return decoded
+    decode_tensor(request_input, content_type)
+    return get_decoded(request_input)
 
 
 def decode_inference_request(

@@ -15,7 +15,6 @@ __all__ = [
     "InferenceError",
     "InvalidBatchingMethod",
     "InvalidMessageHeaders",
-    "InvalidModelContext",
     "InvalidModelURI",
     "MetricNotFound",
     "ModelNotReady",
@@ -73,13 +72,6 @@ class InvalidBatchingMethod(SrvError):
 
 class _ServerFault(SrvError):
     kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL
-
-
-class InvalidModelContext(_ServerFault):
-    """What needs a running model was called outside of one."""
-
-    def __init__(self) -> None:
-        super().__init__("Model context is not available: no model is running here.")
 
 
 class MetricNotFound(_ServerFault):
