@@ -320,7 +320,6 @@ ERRORS = {
     "not-found": lambda: errors.ModelNotFound("other", "v2"),
     "inference": lambda: errors.InferenceError("not like this"),
     "uri": lambda: errors.InvalidModelURI("m", "nowhere"),
-    "context": errors.InvalidModelContext,
 }
 
 class M(MLModel):
@@ -339,7 +338,6 @@ STATUSES = {
     "not-found": (404, "NOT_FOUND", "Request for unknown model: 'other' version v2 is not found"),
     "inference": (400, "INVALID_ARGUMENT", "not like this"),
     "uri": (422, "FAILED_PRECONDITION", "Invalid URI specified for model m (nowhere)"),
-    "context": (500, "INTERNAL", "Model context is not available: no model is running here."),
 }
 
 

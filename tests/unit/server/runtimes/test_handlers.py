@@ -108,8 +108,12 @@ def hide(function: Any) -> Any:
 
 
 class Taken(MLModel):
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__(settings)
+        vars(self)["taken"] = True
+
     @custom_handler("/f")
-    def ready(self) -> None: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride,reportIncompatibleUnannotatedOverride]  # what the test is about
+    def taken(self) -> None: ...
 
 
 def test_a_handler_whose_name_is_taken_is_refused() -> None:
@@ -243,7 +247,12 @@ def in_path(self: object, x: int = marker("Path")) -> None: ...
         (any_arguments, "/f", "POST", r"any_arguments\(\): argument 'x': expected one that can be given by name"),
         (array, "/f", "POST", r"array\(\): argument 'x': expected a hint that JSON .* got numpy.ndarray"),
         (nested_array, "/f", "POST", r"nested_array\(\): argument 'x': .* got numpy.ndarray"),
-        (unresolved, "/f", "POST", r"unresolved\(\): the type hints cannot be resolved: name 'Missing'"),
+        (
+            unresolved,
+            "/f",
+            "POST",
+            r"unresolved\(\): argument 'x': the type hint Missing cannot be resolved: name 'Missing'",
+        ),
         (no_item, "/{item}", "POST", r"no_item\(\): expected an argument 'item', which the path has"),
         (listed_item, "/{item}", "POST", r"listed_item\(\): argument 'item': expected a hint that text fits"),
         (struct, "/f", "GET", r"struct\(\): argument 'x': expected a hint that the query's text fits"),
