@@ -12,7 +12,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What MLServer's command imports before it knows what it is to do, or what would take as long here.
-HEAVY: Final = set("fastapi gevent grpc litestar opentelemetry pandas pyarrow pydantic tritonclient uvicorn".split())
+HEAVY: Final = {
+    "fastapi",
+    "gevent",
+    "grpc",
+    "litestar",
+    "opentelemetry",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "tritonclient",
+    "uvicorn",
+}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
