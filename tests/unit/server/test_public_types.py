@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import TYPE_CHECKING, assert_type
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 import srv
@@ -30,6 +29,9 @@ from srv.types import (
     TensorData,
 )
 from srv_codecs.content_types import input_codecs
+
+if TYPE_CHECKING:
+    import pytest
 
 
 class Handled(MLModel):
