@@ -11,7 +11,7 @@ from pages import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-FOLDERS = ("docs", "examples", "protocol", "codecs", "server", "codegen", "tests", "benchmarks")
+FOLDERS = ("docs", "examples", "protocol", "codecs", "server", "codegen", "tests")
 PAGES = sorted(
     str(path.relative_to(ROOT))
     for glob in ("*.md", *(f"{each}/**/*.md" for each in FOLDERS))
