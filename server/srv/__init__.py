@@ -8,8 +8,8 @@
 - ``types``, ``codecs``, ``errors``, ``settings``: what a runtime works with.
 - ``repository``: where models come from.
 
-Inside: ``_server`` holds it together, ``_registry`` the loaded models, ``_dataplane`` answers requests, and the
-fronts ``rest/`` and ``grpc/`` only move bytes.
+Inside: ``_server`` holds it together, ``controlplane/`` has the models and loads them, ``runtimes/`` runs their code,
+``dataplane/`` answers requests, and the fronts ``rest/`` and ``grpc/`` only move bytes.
 """
 
 from __future__ import annotations

@@ -77,19 +77,3 @@ def test_the_rpcs_are_told_apart_by_whether_they_are_served() -> None:
     ]
     assert served == {name for name in rpcs for each in ours if name in vars(each)}
     assert unserved == set(rpcs) - served
-
-
-def test_links_lead_somewhere() -> None:
-    pages = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
-    for page in pages:
-        for link in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text(encoding="utf-8")):
-            if not link.startswith(("http:", "https:")):
-                path, _, anchor = link.partition("#")
-                target = (ROOT / page).parent / path if path else ROOT / page
-                assert target.exists(), f"{page}: {link}"
-                assert not anchor or anchor in _anchors(target), f"{page}: {link}"
-
-
-def _anchors(page: Path) -> set[str]:
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

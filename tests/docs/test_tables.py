@@ -167,7 +167,7 @@ def test_the_hints_are_complete_and_lead_to_these_codecs() -> None:
         "pd": pd,
     }
     shown: set[str] = set()
-    for text, _, content_type in read_table("docs/runtimes.md", "hint"):
+    for text, _, content_type in read_table("docs/decode-args.md", "hint"):
         hint = take_apart(eval(code(text), namespace)).core  # noqa: S307  # our own page
         shown.add(PARTS[hint].text if hint in PARTS else show(hint))
         found = None if hint in PARTS else find_hint(hint, "the table")
