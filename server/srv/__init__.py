@@ -14,6 +14,9 @@ Inside: ``_server`` holds it together, ``controlplane/`` has the models and load
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Final
+
 from srv._custom_metrics import log, register
 from srv._model_settings import ModelParameters, ModelSettings
 from srv._settings import Settings
@@ -22,6 +25,17 @@ from srv.runtimes._handlers import custom_handler
 from srv.runtimes._model import MLModel
 from srv_codecs.hints import Output, decode_args
 from srv_protocol.inference import Headers
+
+if TYPE_CHECKING:
+    from srv import codecs as codecs
+    from srv import context as context
+    from srv import errors as errors
+    from srv import handlers as handlers
+    from srv import logging as logging
+    from srv import metrics as metrics
+    from srv import repository as repository
+    from srv import settings as settings
+    from srv import types as types
 
 __all__ = [
     "Headers",
@@ -36,3 +50,15 @@ __all__ = [
     "log",
     "register",
 ]
+
+_MODULES: Final = frozenset(
+    ("codecs", "context", "errors", "handlers", "logging", "metrics", "repository", "settings", "types")
+)
+"""What is imported when it is first named."""
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, assert_type
 
 import numpy as np
@@ -115,3 +117,10 @@ def test_metrics_have_types_of_their_own() -> None:
     assert_type(counter("types_things", "Things"), CounterMetric)
     assert_type(gauge("types_level", "A level"), GaugeMetric)
     assert_type(histogram("types_sizes", "Sizes", buckets=[1.0, 2.0]), HistogramMetric)
+
+
+def test_the_modules_are_there_behind_the_package_alone() -> None:
+    code = "import srv; print(srv.metrics.counter.__name__, srv.types.Parameters.__name__, hasattr(srv, 'nothing'))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert shown.split() == ["counter", "Parameters", "False"]
