@@ -308,10 +308,13 @@ def test_utils() -> None:
     assert len({utils.generate_uuid(), utils.generate_uuid()}) == 2
     assert utils.get_import_path(ModelSettings) == "srv._model_settings.ModelSettings"
     assert utils.to_absolute_path(settings, "/a") == "/a"
-    request.parameters = utils.insert_headers(request.parameters, {"A": "b"})
-    assert utils.extract_headers(request) == Headers({"a": "b"})
-    assert utils.extract_headers(request) is None
-    assert utils.insert_headers(None, {"a": "b"}).headers == {"a": "b"}
+    response = srv.types.InferenceResponse("m", parameters={"a": 1})
+    assert utils.insert_headers(request, {"A": "b"}) is request
+    assert request.parameters.headers == {"a": "b"}
+    response.parameters.headers = request.parameters.headers
+    assert utils.extract_headers(response) == Headers({"a": "b"})
+    assert utils.extract_headers(response) is None
+    assert response.parameters == {"a": 1}
     found: Any = importlib.import_module("mlserver.utils")
     with pytest.raises(srv.errors.InvalidModelURI):
         asyncio.run(found.get_model_uri(settings, wellknown_filenames=["a"]))
