@@ -174,7 +174,7 @@ def _find_by_hint(codecs: CodecRegistry[_C], type_hint: object) -> _C | None:
 
 def _spelled(hint: object) -> object:
     """Return what is the same for ``typing.List[str]`` and ``list[str]``."""
-    origin: object = get_origin(hint)
+    origin: Any = get_origin(hint)
     if origin is None:
         return hint
     # The members of a union have no order.
