@@ -54,8 +54,9 @@ def _group(*names: str) -> tuple[str, ...]:
 def tests(session: nox.Session) -> None:
     """Run the tests on every supported Python that is installed; arguments behind -- go to pytest."""
     session.install(".", *_group("test", "conformance", "codegen"))
-    # MLServer's runtime, without MLServer, whose place srv takes.
-    session.install("--no-deps", "mlserver-sklearn==1.7.1")
+    # MLServer's runtime, without MLServer, whose place srv takes. It says that it is for Pythons below 3.13, as
+    # MLServer is; it is plain Python.
+    session.install("--no-deps", "--ignore-requires-python", "mlserver-sklearn==1.7.1")
     session.run("pytest", *session.posargs)
 
 

@@ -50,6 +50,7 @@ class PandasCodec(TableCodec["pd.DataFrame"]):
 
     ContentType = "pd"
     TypeHint = pd.DataFrame
+    JsonContentType = JsonCellsCodec.ContentType
 
     @classmethod
     def can_encode(cls, payload: object) -> bool:

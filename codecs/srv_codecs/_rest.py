@@ -270,6 +270,8 @@ def encode_response(
     for index, (output, shown) in enumerate(zip(response.outputs, view.outputs, strict=True)):
         place = output_place(index, output.name)
         array = tensor_array(output, place)
+        # As the tensor's own, which may have numpy's integers.
+        shown.shape = list(array.shape)
         spec = find_datatype(output.datatype, place)
         span = forms.spans.get(output.name)
         if span is not None:

@@ -199,6 +199,10 @@ class Parameters(_Dict[ParameterValue], Dumpable):
         """What there is beside ``content_type`` and ``headers``, as a new dict."""
         return {name: value for name, value in self.items() if name != "content_type"}
 
+    def copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Same as :meth:`model_copy`, not the dict's: the headers are copied with the rest."""
+        return self.model_copy(update=update, deep=deep)
+
     def _members(self, *, all_members: bool) -> object:
         known: dict[str, object] = {"content_type": self.content_type, "headers": self.headers}
         if not all_members:

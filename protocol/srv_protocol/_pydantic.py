@@ -76,13 +76,32 @@ class Dumpable:
         text = msgspec.json.encode(self.model_dump(mode="json", **options))
         return (text if indent is None else msgspec.json.format(text, indent=indent)).decode()
 
-    def dict(self, **options: Any) -> Any:
-        """Same as :meth:`model_dump`."""
-        return self.model_dump(**options)
+    def dict(self, *, exclude_unset: bool = False, exclude_none: bool = False, **options: Any) -> Any:
+        """Return :meth:`model_dump`, with members that nobody set: of MLServer's types only that leaves them out."""
+        return self.model_dump(exclude_unset=exclude_unset, exclude_none=exclude_none, **options)
 
-    def json(self, **options: Any) -> str:
-        """Same as :meth:`model_dump_json`."""
-        return self.model_dump_json(**options)
+    def json(self, *, exclude_unset: bool = False, exclude_none: bool = False, **options: Any) -> str:
+        """Return :meth:`model_dump_json`, with members that nobody set, as :meth:`dict` does."""
+        return self.model_dump_json(exclude_unset=exclude_unset, exclude_none=exclude_none, **options)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with other values for the attributes in `update`; what it holds is shared unless it is `deep`.
+
+        Raises:
+            TypeError: `update` names something that there is not.
+        """
+        made = deepcopy(self) if deep else copy(self)
+        for name, value in (update or {}).items():
+            self._check_attribute(name)
+            setattr(made, name, value)
+        return made
+
+    def copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Same as :meth:`model_copy`."""
+        return self.model_copy(update=update, deep=deep)
+
+    def _check_attribute(self, name: str) -> None:
+        """Raise TypeError if there can be no such attribute."""
 
     @classmethod
     def model_validate(cls, obj: Any) -> Self:
@@ -150,23 +169,9 @@ class PydanticMessage(Message, Dumpable):
         # A subclass of a message has the message's own.
         cls._shown = MEMBERS.get(cls.__name__, cls._shown)
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with other values for the attributes in `update`; tensor memory is shared unless it is `deep`.
-
-        Raises:
-            TypeError: `update` names something that the message does not have.
-        """
-        made = deepcopy(self) if deep else copy(self)
-        known = {*self._shown, *self._type_hints()}
-        for name, value in (update or {}).items():
-            if name not in known:
-                raise TypeError(f"{type(self).__name__} has no {name!r}; there are {', '.join(self._shown)}")
-            setattr(made, name, value)
-        return made
-
-    def copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Same as :meth:`model_copy`."""
-        return self.model_copy(update=update, deep=deep)
+    def _check_attribute(self, name: str) -> None:
+        if name not in self._shown and name not in self._type_hints():
+            raise TypeError(f"{type(self).__name__} has no {name!r}; there are {', '.join(self._shown)}")
 
     def _members(self, *, all_members: bool) -> object:
         shown: dict[str, object] = {}

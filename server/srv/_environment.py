@@ -215,15 +215,24 @@ def check_fields(struct: msgspec.Struct, *, skip: frozenset[str] = frozenset()) 
     Raises:
         SettingsError: a value does not have the type of its field.
     """
-    for name, hint in field_types(type(struct)).items():
-        if name in skip:
-            continue
-        place, value = f"{type(struct).__name__}.{name}", getattr(struct, name)
-        wanted = convert(Given(place, value), hint)
-        # msgspec makes structs of dictionaries, but here the field would go on holding the dictionary.
-        if isinstance(wanted, msgspec.Struct) and wanted is not value:
-            message = f"{place}: expected `{type(wanted).__name__}`, got {value!r}"
-            raise SettingsError(message)
+    for name in field_types(type(struct)):
+        if name not in skip:
+            check_field(struct, name, getattr(struct, name))
+
+
+def check_field(struct: msgspec.Struct, name: str, value: object) -> object:
+    """Check a value for a field of a struct against the field's type hint, and return it.
+
+    Raises:
+        SettingsError: it does not have that type.
+    """
+    place = f"{type(struct).__name__}.{name}"
+    wanted = convert(Given(place, value), field_types(type(struct))[name])
+    # msgspec makes structs of dictionaries, but here the field would go on holding the dictionary.
+    if isinstance(wanted, msgspec.Struct) and wanted is not value:
+        message = f"{place}: expected `{type(wanted).__name__}`, got {value!r}"
+        raise SettingsError(message)
+    return value
 
 
 def _explain(reason: str, value: object, inner: str, hint: object) -> str:

@@ -18,6 +18,7 @@ from msgspec import Meta
 from srv._environment import (
     Given,
     build,
+    check_field,
     check_fields,
     field_types,
     layer,
@@ -75,10 +76,11 @@ class _OpenStruct(msgspec.StructMeta):
         return made
 
 
-class ModelParameters(msgspec.Struct, frozen=True, kw_only=True, metaclass=_OpenStruct):
+class ModelParameters(msgspec.Struct, kw_only=True, metaclass=_OpenStruct):
     """The ``parameters`` of a model's settings.
 
     Unknown keys, in the file or as keyword arguments, are kept: as attributes, and together in `model_extra`.
+    A runtime may set them, but for the version: those that it receives are its own.
 
     Attributes:
         uri: where the model's artefacts are; from a file, absolute, and the file's folder by default.
@@ -116,6 +118,25 @@ class ModelParameters(msgspec.Struct, frozen=True, kw_only=True, metaclass=_Open
             message = f"{type(self).__name__!r} object has no attribute {name!r}"
             raise AttributeError(message, name=name, obj=self)
         return self.model_extra[name]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set a parameter, as MLServer's runtime for MLflow does.
+
+        Raises:
+            SettingsError: the value does not have the type of the field.
+            AttributeError: it is the version, under which the model is registered.
+        """
+        if name == "version":
+            message = f"{type(self).__name__}.version cannot be set: the model is registered under it"
+            raise AttributeError(message, name=name, obj=self)
+        if name in self.__struct_fields__:
+            msgspec.structs.force_setattr(self, name, check_field(self, name, value))
+        else:
+            self.model_extra[name] = value
+
+    def copy(self) -> Self:
+        """Return a copy whose dicts are its own."""
+        return msgspec.structs.replace(self, extra=dict(self.extra), model_extra=dict(self.model_extra))
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):

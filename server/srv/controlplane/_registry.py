@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+import msgspec
+
 from srv._custom_metrics import ModelMetrics
 from srv._state import SHUTTING_DOWN
 from srv._status import error_text
@@ -276,7 +278,9 @@ class ModelRegistry:
                     runtime_class = settings.implementation
                 else:
                     raise LoadError(f"{settings.implementation_} is no subclass of srv.MLModel")  # noqa: TRY301
-                runtime = await caller.call(_constructor(runtime_class), settings)
+                # Its parameters are the runtime's own, to set as it likes.
+                own = msgspec.structs.replace(settings, parameters=settings.parameters.copy())
+                runtime = await caller.call(_constructor(runtime_class), own)
                 await load_runtime(runtime, caller, self._changes.notify)
                 _check_runtime(runtime)
                 check_content_types(runtime)

@@ -73,7 +73,9 @@ def _check_tensor(tensor: InferInputTensor, expected: TensorMetadata | ImpliedTe
             f"inputs[{index}].datatype: inference input '{tensor.name}' data-type is '{tensor.datatype}', "
             f"but model '{model}' expects {' or '.join(map(repr, sorted(datatypes)))}"
         )
-    if not isinstance(expected, ImpliedTensor) and not _fits(tensor.shape, expected.shape):
+    if not isinstance(expected, ImpliedTensor) and not (
+        _fits(tensor.shape, expected.shape) or _is_column(tensor.shape, expected)
+    ):
         raise InvalidInput(
             f"inputs[{index}].shape: unexpected shape for input '{tensor.name}' for model '{model}'. "
             f"Expected {_show(expected.shape)}, got {_show(tensor.shape)}."
@@ -131,6 +133,14 @@ def _fits(shape: Sequence[int], declared: Sequence[int]) -> bool:
     return len(shape) == len(declared) and all(
         expected in (-1, size) for size, expected in zip(shape, declared, strict=True)
     )
+
+
+def _is_column(shape: Sequence[int], declared: TensorMetadata) -> bool:
+    """Whether a tensor is a column without its second dimension.
+
+    MLServer's runtime for MLflow declares its columns ``[-1, 1]``, with content types, and its clients send ``[N]``.
+    """
+    return len(shape) == 1 and declared.shape == [-1, 1] and bool(declared.parameters.content_type)
 
 
 def _show(shape: Sequence[int]) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MLSERVER: Final = "mlserver"
 
-_CODECS: Final = ("srv.mlserver.codecs", "srv.codecs", "srv.errors")
+_CODECS: Final = ("srv.mlserver.codecs", "srv.mlserver.texts", "srv.codecs", "srv.errors")
 _ERRORS: Final = ("srv.mlserver.errors", "srv.errors")
 
 SOURCES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(

@@ -5,8 +5,8 @@ MLServer keeps a decoded value on the tensor or request that it came from; so do
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, cast
+from types import UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
 import numpy as np
 
@@ -35,14 +35,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from srv._model_settings import ModelSettings
-    from srv_codecs.content_types import AnyInputCodec, AnyRequestCodec
+    from srv_codecs.content_types import AnyInputCodec, AnyRequestCodec, CodecRegistry
     from srv_protocol.inference import InferRequestedOutputTensor, TensorMetadata
 
 __all__ = [
     "DecodedParameterName",
     "InputCodecLike",
     "InputOrOutput",
-    "JSONEncoderWithArray",
     "Parametrised",
     "RequestCodecLike",
     "SingleInputRequestCodec",
@@ -56,8 +55,10 @@ __all__ = [
     "encode_response_output",
     "find_input_codec",
     "find_input_codec_by_payload",
+    "find_input_codec_by_type_hint",
     "find_request_codec",
     "find_request_codec_by_payload",
+    "find_request_codec_by_type_hint",
     "get_content_type",
     "get_decoded",
     "get_decoded_or_raw",
@@ -74,6 +75,8 @@ InputOrOutput: TypeAlias = InferInputTensor | InferOutputTensor
 Parametrised: TypeAlias = InferInputTensor | ModelInferRequest
 InputCodecLike: TypeAlias = "type[InputCodec[Any]]"
 RequestCodecLike: TypeAlias = "type[RequestCodec[Any]]"
+
+_C = TypeVar("_C", "AnyInputCodec", "AnyRequestCodec")
 
 
 # ---- Values that were decoded
@@ -120,20 +123,18 @@ def get_content_type(request: object, metadata: object = None) -> str | None:
     return None
 
 
-def find_input_codec(content_type: str | None) -> AnyInputCodec | None:
-    """Return the input codec of a content type, ``None`` if there is none."""
-    try:
-        return input_codecs.find(content_type) if content_type else None
-    except CodecNotFound:
-        return None
+def find_input_codec(
+    content_type: str | None = None, payload: object = None, type_hint: object = None
+) -> AnyInputCodec | None:
+    """Return the input codec of a content type; without one that of a value, else of a type hint; or ``None``."""
+    return _find(input_codecs, content_type, payload, type_hint)
 
 
-def find_request_codec(content_type: str | None) -> AnyRequestCodec | None:
-    """Return the request codec of a content type, ``None`` if there is none."""
-    try:
-        return request_codecs.find(content_type) if content_type else None
-    except CodecNotFound:
-        return None
+def find_request_codec(
+    content_type: str | None = None, payload: object = None, type_hint: object = None
+) -> AnyRequestCodec | None:
+    """Return the request codec of a content type; without one that of a value, else of a type hint; or ``None``."""
+    return _find(request_codecs, content_type, payload, type_hint)
 
 
 def find_input_codec_by_payload(payload: object) -> AnyInputCodec | None:
@@ -144,6 +145,41 @@ def find_input_codec_by_payload(payload: object) -> AnyInputCodec | None:
 def find_request_codec_by_payload(payload: object) -> AnyRequestCodec | None:
     """Return the first request codec that can encode a value, ``None`` if there is none."""
     return request_codecs.find_for(payload)
+
+
+def find_input_codec_by_type_hint(type_hint: object) -> AnyInputCodec | None:
+    """Return the first input codec of a type hint, ``None`` if there is none."""
+    return _find_by_hint(input_codecs, type_hint)
+
+
+def find_request_codec_by_type_hint(type_hint: object) -> AnyRequestCodec | None:
+    """Return the first request codec of a type hint, ``None`` if there is none."""
+    return _find_by_hint(request_codecs, type_hint)
+
+
+def _find(codecs: CodecRegistry[_C], content_type: str | None, payload: object, type_hint: object) -> _C | None:
+    if content_type:
+        try:
+            return codecs.find(content_type)
+        except CodecNotFound:
+            return None
+    return _find_by_hint(codecs, type_hint) if payload is None else codecs.find_for(payload)
+
+
+def _find_by_hint(codecs: CodecRegistry[_C], type_hint: object) -> _C | None:
+    if type_hint is None:
+        return None
+    return next((codec for codec in codecs if _spelled(codec.TypeHint) == _spelled(type_hint)), None)
+
+
+def _spelled(hint: object) -> object:
+    """Return what is the same for ``typing.List[str]`` and ``list[str]``."""
+    origin: Any = get_origin(hint)
+    if origin is None:
+        return hint
+    # The members of a union have no order.
+    members = [_spelled(each) for each in get_args(hint)]
+    return (Union, frozenset(members)) if origin in {Union, UnionType} else (origin, tuple(members))
 
 
 # ---- Whole requests and responses
@@ -317,11 +353,3 @@ def _encode_data(data: NDArray[np.generic], datatype: str) -> list[object]:
     del datatype
     values: list[object] = np.ravel(data).tolist()
     return values
-
-
-class JSONEncoderWithArray(json.JSONEncoder):
-    """A JSON encoder that writes arrays as lists, and numpy's scalars as numbers."""
-
-    def default(self, o: object) -> object:
-        """Return a value that JSON has."""
-        return cast("object", o.tolist()) if isinstance(o, (np.ndarray, np.generic)) else super().default(o)

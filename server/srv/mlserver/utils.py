@@ -6,7 +6,7 @@ import os
 import uuid
 from typing import TYPE_CHECKING
 
-from srv_protocol.inference import Headers, Parameters
+from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,15 +38,14 @@ def to_absolute_path(model_settings: ModelSettings, uri: str) -> str:
     return os.path.join(model_settings.folder or os.getcwd(), uri)  # noqa: PTH109, PTH118  # MLServer's: text, as joined
 
 
-def insert_headers(parameters: Parameters | None, headers: Mapping[str, str]) -> Parameters:
-    """Put headers into parameters, in place of those that are there, and return the parameters."""
-    parameters = Parameters() if parameters is None else parameters
-    parameters.headers = Headers(headers)
-    return parameters
+def insert_headers(inference_request: ModelInferRequest, headers: Mapping[str, str]) -> ModelInferRequest:
+    """Put headers into a request's parameters, in place of those that are there, and return the request."""
+    inference_request.parameters.headers = Headers(headers)
+    return inference_request
 
 
-def extract_headers(payload: ModelInferRequest | ModelInferResponse) -> Headers | None:
-    """Take the headers out of a message's parameters, and return them."""
-    headers = payload.parameters.headers
-    payload.parameters.headers = None
+def extract_headers(inference_response: ModelInferResponse) -> Headers | None:
+    """Take the headers out of a response's parameters, and return them."""
+    headers = inference_response.parameters.headers
+    inference_response.parameters.headers = None
     return headers

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _REQUIRED: Final = inspect.Parameter.empty
 _KINDS: Final = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+_MARKERS: Final = ("Body", "Query", "Path", "Header", "Depends")
 _SCALARS: Final = (
     types.BoolType,
     types.DateTimeType,
@@ -63,12 +64,14 @@ class HandlerCall(Protocol):
 
 
 class _Marker(NamedTuple):
-    """One of FastAPI's markers: ``Body``, ``Query`` or ``Path``."""
+    """One of FastAPI's markers: ``Body``, ``Query``, ``Path``, ``Header`` or ``Depends``."""
 
     kind: str
     alias: str | None
     embed: bool
     default: object
+    underscores: bool
+    dependency: object
 
 
 class _Place(enum.Enum):
@@ -76,6 +79,7 @@ class _Place(enum.Enum):
 
     PATH = "path"
     QUERY = "query"
+    HEADER = "header"
     BODY = "body"
     EITHER = "query or body"
 
@@ -103,13 +107,44 @@ class _Argument:
 
 
 @dataclass(frozen=True, slots=True)
+class Dependency:
+    """An argument that another function gives, as FastAPI's ``Depends`` says: that function, and its arguments."""
+
+    function: Callable[..., Any]
+    given: dict[str, object]
+
+
+def resolve(given: dict[str, object]) -> dict[str, object]:
+    """Return arguments, with what plain functions give for the dependencies among them."""
+    return {
+        name: value.function(**resolve(value.given)) if isinstance(value, Dependency) else value
+        for name, value in given.items()
+    }
+
+
+async def resolve_async(given: dict[str, object]) -> dict[str, object]:
+    """Return arguments, with what functions of either kind give for the dependencies among them."""
+    resolved = dict(given)
+    for name, value in given.items():
+        if isinstance(value, Dependency):
+            found = value.function(**await resolve_async(value.given))
+            resolved[name] = await found if inspect.isawaitable(found) else found
+    return resolved
+
+
+@dataclass(frozen=True, slots=True)
 class HandlerArguments:
-    """Makes the arguments of a handler."""
+    """Makes the arguments of a handler.
+
+    Attributes:
+        dependencies: the functions that give some of them, or arguments of one another.
+    """
 
     _arguments: tuple[_Argument, ...]
+    dependencies: tuple[Callable[..., object], ...] = ()
 
     def bind(self, call: HandlerCall) -> dict[str, object]:
-        """Return the arguments for a request, by name.
+        """Return the arguments for a request, by name; a :class:`Dependency` has still to be resolved.
 
         Raises:
             InvalidInput: one is missing or is not what its hint says; the text names the place.
@@ -135,7 +170,14 @@ class _Hinted(NamedTuple):
 
     @property
     def wire_name(self) -> str:
-        return (self.marker and self.marker.alias) or self.parameter.name
+        if self.marker is not None and self.marker.alias:
+            return self.marker.alias
+        name = self.parameter.name
+        return name.replace("_", "-") if self.marker is not None and self.marker.underscores else name
+
+    @property
+    def is_header(self) -> bool:
+        return self.marker is not None and self.marker.kind == "Header"
 
     @property
     def default(self) -> object:
@@ -163,23 +205,31 @@ def compile_arguments(
     arguments: list[_Argument] = []
     hinted: list[_Hinted] = []
     parameters = inspect.signature(function).parameters
-    missing = [each for each in path_names if each not in parameters]
-    # One that takes the request may read them there.
-    if missing and not any(map(_is_request, hints.values())):
-        raise LoadError(f"{name}(): expected an argument '{missing[0]}', which the path has, got none")
+    dependencies: list[Callable[..., object]] = []
     for parameter in parameters.values():
         where = f"{name}(): argument '{parameter.name}'"
         if parameter.kind not in _KINDS:
             raise LoadError(f"{where}: expected one that can be given by name, got {parameter}")
         hint = hints.get(parameter.name, Any)
+        marker = _find_marker(parameter, hint, where)
+        if marker is not None and marker.kind == "Depends":
+            needed = _check_dependency(marker.dependency or hint, where)
+            inner = compile_arguments(needed, _taken(needed, path_names), has_body=has_body)
+            dependencies += [needed, *inner.dependencies]
+            arguments.append(_Argument(parameter.name, _depends(needed, inner), _REQUIRED, ""))
+            continue
         part = _request if _is_request(hint) else _find_part(hint)
         if part is not None and parameter.name not in path_names:
             arguments.append(_Argument(parameter.name, part, _REQUIRED, ""))
             continue
         hint = Any if hint is object else hint
-        hinted.append(_Hinted(parameter, hint, _find_marker(parameter, hint, where), _kind(hint, where), where))
+        hinted.append(_Hinted(parameter, hint, marker, _kind(hint, where), where))
+    missing = [each for each in path_names if each not in parameters]
+    # One that takes the request may read them there, and a dependency may take them.
+    if missing and not dependencies and not any(map(_is_request, hints.values())):
+        raise LoadError(f"{name}(): expected an argument '{missing[0]}', which the path has, got none")
     body: list[_Hinted] = []
-    alone = sum(each.parameter.name not in path_names for each in hinted) == 1
+    alone = sum(each.parameter.name not in path_names and not each.is_header for each in hinted) == 1
     for each in hinted:
         place = _place(each, path_names, alone=alone, has_body=has_body)
         if place is _Place.BODY:
@@ -188,7 +238,27 @@ def compile_arguments(
             arguments.append(_of_text(each, place))
     embedded = len(body) > 1 or any(each.marker is not None and each.marker.embed for each in body)
     arguments += [_of_body(each, embedded=embedded) for each in body]
-    return HandlerArguments(tuple(arguments))
+    return HandlerArguments(tuple(arguments), tuple(dependencies))
+
+
+def _check_dependency(needed: object, where: str) -> Callable[..., object]:
+    if not callable(needed) or inspect.isgeneratorfunction(needed) or inspect.isasyncgenfunction(needed):
+        raise LoadError(f"{where}: expected Depends on a function that returns its value, got {name_of(needed)}")
+    return needed
+
+
+def name_of(function: object) -> str:
+    """Return what errors call a function or class."""
+    return str(getattr(function, "__qualname__", repr(function)))
+
+
+def _taken(function: Callable[..., object], path_names: Collection[str]) -> list[str]:
+    parameters = inspect.signature(function).parameters
+    return [name for name in path_names if name in parameters]
+
+
+def _depends(function: Callable[..., object], arguments: HandlerArguments) -> _Read:
+    return lambda call: Dependency(function, arguments.bind(call))
 
 
 def _find_part(hint: object) -> _Read | None:
@@ -219,6 +289,8 @@ def _place(each: _Hinted, path_names: Collection[str], *, alone: bool, has_body:
         raise LoadError(
             f"{each.where}: expected a hint that the query's text fits, as str or list[int], got {show(each.hint)}"
         )
+    if kind == "Header":
+        return _Place.HEADER
     # MLServer's users send the one argument as the body; FastAPI takes a plain one from the query.
     return _Place.EITHER if has_body and alone and not kind else _Place.QUERY
 
@@ -247,8 +319,16 @@ def _of_text(each: _Hinted, place: _Place) -> _Argument:
             raise InvalidInput(f"query.{name}: expected one value, got {len(values)}")
         return convert(values[0], f"query.{name}")
 
+    def read_header(call: HandlerCall) -> object:
+        value = call.headers.get(name)
+        # Those of a header that came several times are one text by now.
+        return _REQUIRED if value is None else convert([value] if many else value, f"header.{name}")
+
     if place is _Place.PATH:
         return _Argument(each.parameter.name, read_path, _REQUIRED, "")
+    if place is _Place.HEADER:
+        expected = f"header.{name}: expected {show(hint)}, got none"
+        return _Argument(each.parameter.name, read_header, each.default, expected)
     if place is _Place.QUERY:
         expected = f"query.{name}: expected {show(hint)}, got none"
         return _Argument(each.parameter.name, read_query, each.default, expected)
@@ -300,8 +380,8 @@ def _find_marker(parameter: inspect.Parameter, hint: object, where: str) -> _Mar
         kind = cast("type[object]", type(note))
         if kind.__module__.partition(".")[0] != "fastapi":
             continue
-        if kind.__name__ not in {"Body", "Query", "Path"}:
-            raise LoadError(f"{where}: expected one of FastAPI's Body, Query and Path, got {kind.__name__}")
+        if kind.__name__ not in _MARKERS:
+            raise LoadError(f"{where}: expected one of FastAPI's {', '.join(_MARKERS)}, got {kind.__name__}")
         value: object = getattr(note, "default", _REQUIRED) if note is parameter.default else default
         # What pydantic has for no default goes by two names.
         unset = value is ... or type(value).__name__ in {"PydanticUndefinedType", "UndefinedType"}
@@ -311,6 +391,8 @@ def _find_marker(parameter: inspect.Parameter, hint: object, where: str) -> _Mar
             alias if isinstance(alias, str) else None,
             bool(getattr(note, "embed", False)),
             _REQUIRED if unset else value,
+            kind.__name__ == "Header" and bool(getattr(note, "convert_underscores", True)),
+            getattr(note, "dependency", None),
         )
     return None
 

@@ -9,7 +9,7 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from srv.runtimes._handler_arguments import HandlerArguments, compile_arguments
+from srv.runtimes._handler_arguments import HandlerArguments, compile_arguments, name_of, resolve, resolve_async
 from srv_protocol.errors import LoadError
 
 if TYPE_CHECKING:
@@ -163,11 +163,13 @@ def _bind(method: object, mark: _Mark) -> Handler:
     arguments = compile_arguments(call, mark.path.names, has_body=mark.method in {"PATCH", "POST", "PUT"})
 
     def plain(given: dict[str, object]) -> object:
-        return call(**given)
+        return call(**resolve(given))
 
     async def asynchronous(given: dict[str, object]) -> object:
-        return await call(**given)
+        return await call(**await resolve_async(given))
 
-    return Handler(
-        name, mark.path, mark.method, arguments, asynchronous if inspect.iscoroutinefunction(method) else plain
-    )
+    if inspect.iscoroutinefunction(method):
+        return Handler(name, mark.path, mark.method, arguments, asynchronous)
+    for needed in filter(inspect.iscoroutinefunction, arguments.dependencies):
+        raise LoadError(f"{name}(): expected an async def, since it depends on one, {name_of(needed)}(), got a def")
+    return Handler(name, mark.path, mark.method, arguments, plain)

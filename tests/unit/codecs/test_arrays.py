@@ -74,6 +74,8 @@ BAD: dict[str, tuple[str, list[int], Any, str]] = {
     "datatype": ("STRING", [1], ["a"], "inputs[0].datatype: expected one of BOOL, UINT8, "),
     "no datatype": ("", [1], ["a"], "inputs[0].datatype: expected one of BOOL, UINT8, "),
     "negative dimension": ("FP32", [2, -1], [1], "inputs[0].shape[1]: expected a size of 0 or more, got -1"),
+    "fraction": ("FP32", [1.0], [1], "inputs[0].shape[0]: expected an integer, got 1.0"),  # type: ignore[list-item]
+    "text dimension": ("FP32", ["1"], [1], "inputs[0].shape[0]: expected an integer, got '1'"),  # type: ignore[list-item]
     "huge dimension": ("FP32", [1 << 63], [1], "inputs[0].shape[0]: expected a 64-bit size, got 9223372036854775808"),
     "huge product": ("FP32", [1 << 40, 1 << 40], [1], "inputs[0].shape: [1099511627776, 1099511627776] causes total"),
     "many dimensions": ("FP32", [1] * 33, [1], "inputs[0].shape: expected at most 32 dimensions, got 33"),
@@ -163,6 +165,12 @@ def test_an_array_of_a_subclass_is_taken_as_the_plain_array_that_it_is() -> None
     assert np.shares_memory(array, matrix)
     assert array.reshape(-1).tolist() == TensorData(matrix).root == [1, 2, 3, 4]
     assert array_of("INT32", [2, 2, 1], matrix).shape == (2, 2, 1)
+
+
+def test_a_dimension_may_be_one_of_numpys_integers() -> None:
+    shape: Any = [np.int64(2), np.uint8(1)]
+
+    assert array_of("FP32", shape, [1, 2]).shape == (2, 1)
 
 
 def test_lists_that_go_on_for_ever_are_an_error() -> None:

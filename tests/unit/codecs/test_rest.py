@@ -385,6 +385,16 @@ def test_what_is_empty_is_left_out_of_a_response() -> None:
     assert unpack(encode_response(ModelInferResponse("m"), OutputForms()))[0] == {"model_name": "m", "outputs": []}
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_shape_of_numpys_integers_is_as_good_as_one_of_pythons(binary: bool) -> None:
+    shape: Any = [np.int64(2), np.uint8(1)]
+    response = ModelInferResponse("m", outputs=[InferOutputTensor("y", "INT64", shape, data=[1, 2])])
+
+    header, _ = unpack(encode_response(response, OutputForms(default=binary)))
+
+    assert header["outputs"][0]["shape"] == [2, 1]
+
+
 def test_each_output_has_the_form_that_was_asked_for() -> None:
     arrays = {"a": np.zeros(1, np.int8), "b": np.ones(1, np.int8), "c": np.array([b"z"], object)}
     outputs = [NumpyCodec.encode_output(name, array) for name, array in arrays.items()]

@@ -91,8 +91,8 @@ DUMPS: list[tuple[Any, Any]] = [
 def test_a_dump_has_the_members_that_were_set_in_mlservers_order(message: Any, dumped: Any) -> None:
     text = json.dumps(dumped, separators=(",", ":"), ensure_ascii=False)
 
-    assert message.model_dump() == message.dict() == dumped
-    assert message.model_dump_json() == message.json() == text
+    assert message.model_dump() == message.dict(exclude_unset=True) == dumped
+    assert message.model_dump_json() == message.json(exclude_none=True) == text
     if isinstance(dumped, dict):
         assert list(message.model_dump()) == list(cast("dict[str, object]", dumped))
 
@@ -102,7 +102,7 @@ def test_a_dump_makes_an_equal_message(message: Any, dumped: Any) -> None:
     kind: Any = cast("object", type(message))
     made = kind.model_validate(dumped)
 
-    assert made.model_dump() == kind.parse_obj(dumped).dict() == dumped
+    assert made.model_dump() == kind.parse_obj(dumped).model_dump() == dumped
     assert kind.model_validate_json(json.dumps(dumped)) == kind.parse_raw(json.dumps(dumped).encode()) == made
     assert kind.model_validate(message) is message
 
@@ -151,8 +151,8 @@ def test_members_that_nobody_set_are_none_when_nothing_is_left_out() -> None:
     ],
 )
 def test_include_and_exclude_reach_inside(options: dict[str, Any], expected: object) -> None:
-    assert REQUEST.dict(**options) == expected
-    assert json.loads(REQUEST.json(**options)) == expected
+    assert REQUEST.model_dump(**options) == expected
+    assert json.loads(REQUEST.model_dump_json(**options)) == expected
 
 
 def test_arguments_that_pydantic_does_not_have_are_refused() -> None:
@@ -230,6 +230,40 @@ def test_a_copy_has_the_updates_and_shares_memory_unless_it_is_deep() -> None:
 
 def test_nested_documents_become_messages_in_constructors() -> None:
     assert ModelInferRequest(**REQUEST_DUMPED) == ModelInferRequest.model_validate(REQUEST_DUMPED)  # type: ignore[arg-type]
+
+
+def test_the_older_spellings_have_members_that_nobody_set() -> None:
+    """As MLServer 1.7 has it: its types override the newer ones alone."""
+    x = {"name": "x", "shape": [1], "datatype": "INT64", "parameters": None, "data": [1]}
+    request = ModelInferRequest(inputs=[InferInputTensor("x", "INT64", [1], data=[1])])
+
+    assert request.dict() == {"id": None, "parameters": None, "inputs": [x], "outputs": None}
+    assert json.loads(request.json(exclude={"inputs"})) == {"id": None, "parameters": None, "outputs": None}
+    assert Parameters(content_type="np", a=1).dict() == {"content_type": "np", "headers": None, "a": 1}
+
+
+@pytest.mark.parametrize(
+    ("given", "update", "dumped"),
+    [
+        (
+            Parameters(a=1, headers={"b": "c"}),
+            {"content_type": "np"},
+            {"content_type": "np", "headers": {"b": "c"}, "a": 1},
+        ),
+        (Parameters(a=1, headers={"b": "c"}), {"headers": None, "new": True}, {"a": 1, "new": True}),
+        (ErrorResponse("no"), {"error": "yes"}, {"error": "yes"}),
+        (TensorData([1, 2]), None, [1, 2]),
+        (RepositoryIndex([ModelIndex("m", state="READY")]), {"root": []}, []),
+    ],
+)
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_is_no_message_is_copied_too(given: Any, update: Any, dumped: object, deep: bool) -> None:
+    before = given.model_dump()
+
+    assert given.model_copy(update=update, deep=deep).model_dump() == dumped
+    assert given.copy(update=update, deep=deep).model_dump() == dumped
+    assert given.copy() == given
+    assert given.model_dump() == before
 
 
 def test_what_mlservers_documentation_constructs() -> None:

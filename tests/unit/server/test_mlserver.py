@@ -8,6 +8,8 @@ import json
 import pickle
 import subprocess
 import sys
+import typing
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +22,7 @@ import srv.errors
 import srv.types
 from srv import MLModel, ModelSettings
 from srv.mlserver import codecs as names
-from srv.mlserver import converters, utils
+from srv.mlserver import converters, texts, utils
 from srv.mlserver._aliases import SOURCES, install_aliases
 from srv_protocol.errors import CodecError, CodecNotFound, InferenceError, InvalidInput
 from srv_protocol.inference import Headers, InferInputTensor, InferOutputTensor, InferTensorContents, TensorMetadata
@@ -94,7 +96,8 @@ def test_every_name_of_a_module_is_ours(alias: str) -> None:
         ("mlserver.codecs.decorator", "decode_args"),
         ("mlserver.codecs.lists", "is_list_of as_list"),
         ("mlserver.codecs.numpy", "NumpyCodec to_datatype to_dtype _to_ndarray _encode_data"),
-        ("mlserver.codecs.json", "JSONEncoderWithArray"),
+        ("mlserver.codecs.json", "JSONEncoderWithArray encode_to_json decode_json_input_or_output"),
+        ("mlserver.codecs.string", "StringCodec encode_str decode_str"),
         ("mlserver.codecs.utils", "SingleInputRequestCodec InputOrOutput inject_batch_dimension _save_decoded"),
         ("mlserver.utils", "get_model_uri generate_uuid get_import_path to_absolute_path"),
         ("mlserver.grpc.converters", "ModelInferRequestConverter ModelInferResponseConverter"),
@@ -250,6 +253,47 @@ def test_codecs_are_found_by_content_type_and_payload() -> None:
     assert names.find_request_codec("nonsense") is names.find_request_codec("") is None
     assert names.find_input_codec_by_payload(np.ones(1)) is srv.codecs.NumpyCodec
     assert names.find_request_codec_by_payload(np.ones(1)) is srv.codecs.NumpyRequestCodec
+    assert names.find_input_codec(payload=["a"], type_hint=np.ndarray) is srv.codecs.StringCodec
+    assert names.find_request_codec(payload=["a"]) is srv.codecs.StringRequestCodec
+    assert names.find_input_codec(content_type="np", payload=["a"]) is srv.codecs.NumpyCodec
+    assert names.find_input_codec() is None
+    assert names.find_request_codec() is None
+
+
+@pytest.mark.parametrize(
+    ("hint", "codec"),
+    [
+        (np.ndarray, srv.codecs.NumpyCodec),
+        (typing.List[str], srv.codecs.StringCodec),  # noqa: UP006  # as MLServer's users write it
+        (list[bytes], srv.codecs.Base64Codec),
+        (typing.List[typing.Union[str, datetime]], srv.codecs.DatetimeCodec),  # noqa: UP006, UP007
+        (dict, None),
+        (None, None),
+    ],
+)
+def test_input_codecs_are_found_by_hint(hint: object, codec: object) -> None:
+    assert names.find_input_codec(type_hint=hint) is names.find_input_codec_by_type_hint(hint) is codec
+
+
+def test_request_codecs_are_found_by_hint() -> None:
+    pd = pytest.importorskip("pandas")
+
+    assert names.find_request_codec_by_type_hint(pd.DataFrame) is srv.codecs.PandasCodec
+    assert names.find_request_codec(type_hint=list[str]) is srv.codecs.StringRequestCodec
+    assert srv.codecs.PandasCodec.JsonContentType == "pd_json"
+
+
+def test_text_and_json() -> None:
+    assert (texts.encode_str("é"), texts.decode_str("é".encode()), texts.decode_str("é")) == (b"\xc3\xa9", "é", "é")
+    assert texts.encode_to_json({"a": np.arange(2), "b": "é"}) == '{"a":[0,1],"b":"é"}'.encode()
+    assert texts.encode_to_json([np.float32(0.5)], use_bytes=False) == "[0.5]"
+    assert texts.encode_to_json_bytes({"a": b"b", "c": [1]}) == b'{"a":"b","c":[1]}'
+    assert texts.decode_from_bytelike_json_to_dict(b'{"a": 1}') == {"a": 1}
+    cells = tensor(datatype="BYTES", data=['{"a": 1}', b"[2]"])
+    assert texts.decode_json_input_or_output(cells) == [{"a": 1}, [2]]
+    for encode in (texts.encode_to_json, texts.encode_to_json_bytes):
+        with pytest.raises(ValueError, match="Out of range float"):
+            encode(float("nan"))
 
 
 def test_a_request_codec_of_one_input() -> None:
@@ -287,11 +331,11 @@ def test_small_helpers() -> None:
     assert names._to_ndarray(InferOutputTensor("y", "INT64", [1], data=[3])).tolist() == [3]
     assert names._encode_data(np.ones((2, 1)), "FP64") == [1.0, 1.0]
     assert (
-        json.dumps({"a": np.arange(2), "b": np.float32(0.5)}, cls=names.JSONEncoderWithArray)
+        json.dumps({"a": np.arange(2), "b": np.float32(0.5)}, cls=texts.JSONEncoderWithArray)
         == '{"a": [0, 1], "b": 0.5}'
     )
     with pytest.raises(TypeError):
-        json.dumps(object(), cls=names.JSONEncoderWithArray)
+        json.dumps(object(), cls=texts.JSONEncoderWithArray)
     with pytest.raises(CodecError, match="unknown datatype 'FP99'"):
         names.to_dtype(tensor(datatype="FP99"))
     with pytest.raises(InferenceError, match="complex"):
@@ -308,10 +352,13 @@ def test_utils() -> None:
     assert len({utils.generate_uuid(), utils.generate_uuid()}) == 2
     assert utils.get_import_path(ModelSettings) == "srv._model_settings.ModelSettings"
     assert utils.to_absolute_path(settings, "/a") == "/a"
-    request.parameters = utils.insert_headers(request.parameters, {"A": "b"})
-    assert utils.extract_headers(request) == Headers({"a": "b"})
-    assert utils.extract_headers(request) is None
-    assert utils.insert_headers(None, {"a": "b"}).headers == {"a": "b"}
+    response = srv.types.InferenceResponse("m", parameters={"a": 1})
+    assert utils.insert_headers(request, {"A": "b"}) is request
+    assert request.parameters.headers == {"a": "b"}
+    response.parameters.headers = request.parameters.headers
+    assert utils.extract_headers(response) == Headers({"a": "b"})
+    assert utils.extract_headers(response) is None
+    assert response.parameters == {"a": 1}
     found: Any = importlib.import_module("mlserver.utils")
     with pytest.raises(srv.errors.InvalidModelURI):
         asyncio.run(found.get_model_uri(settings, wellknown_filenames=["a"]))

@@ -376,3 +376,24 @@ def test_a_model_of_python_is_called_by_its_name(caplog: pytest.LogCaptureFixtur
     """A model made in Python is called by its name."""
     ModelSettings(name="x", implementation=Runtime, max_batch_time=4.0).log_warnings()
     assert caplog.messages == ["model 'x': max_batch_time: known but not supported yet: 4.0 has no effect"]
+
+
+# ---- Parameters that a runtime sets
+
+
+def test_parameters_can_be_set_and_are_checked() -> None:
+    given = ModelParameters(uri="/a", extra={"k": [1]}, model_extra={"unknown": 1})
+    own = given.copy()
+
+    own.content_type = "pd"
+    own.uri = "/b"
+    own.unknown = 2  # pyright: ignore[reportAttributeAccessIssue]  # any name is kept
+    own.extra["k"] = []
+
+    assert (own.content_type, own.uri, own.model_extra) == ("pd", "/b", {"unknown": 2})
+    assert given == ModelParameters(uri="/a", extra={"k": [1]}, model_extra={"unknown": 1})
+    with pytest.raises(SettingsError, match=r"ModelParameters.content_type: expected `str \| null`, got `int`"):
+        own.content_type = 1  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(AttributeError, match="version cannot be set: the model is registered under it"):
+        own.version = "2"
+    assert own.content_type == "pd"

@@ -73,6 +73,27 @@ def test_a_loaded_model_is_found_and_ready() -> None:
     asyncio.run(run())
 
 
+class SetsParameters(MLModel):
+    async def load(self) -> bool:
+        assert self.settings.parameters.content_type is None
+        self._settings.parameters.content_type = "pd"
+        self._settings.parameters.extra["loads"] = 1
+        return True
+
+
+def test_the_parameters_of_a_runtime_are_its_own() -> None:
+    """As MLServer's runtime for MLflow sets its content type."""
+
+    async def scenario() -> None:
+        given, models = settings(SetsParameters), registry()
+        for _ in range(2):
+            await models.load(given)
+            assert models.find("m").runtime.settings.parameters.content_type == "pd"
+        assert given == settings(SetsParameters)
+
+    asyncio.run(scenario())
+
+
 def test_a_load_that_returns_nothing_counts_as_loaded() -> None:
     async def run() -> None:
         models = registry()

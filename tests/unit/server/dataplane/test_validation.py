@@ -10,7 +10,15 @@ from numpy.typing import NDArray  # noqa: TC002  # as above
 from srv import MLModel, ModelSettings, decode_args
 from srv.dataplane._validation import Wanted, check_inputs, check_outputs, check_requested, finish_response
 from srv.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound, SrvError
-from srv.types import InferenceRequest, InferenceResponse, MetadataTensor, RequestInput, RequestOutput, ResponseOutput
+from srv.types import (
+    InferenceRequest,
+    InferenceResponse,
+    MetadataTensor,
+    Parameters,
+    RequestInput,
+    RequestOutput,
+    ResponseOutput,
+)
 from srv_codecs.hints import signature_of
 
 DECLARED = [
@@ -87,6 +95,32 @@ def test_inputs_that_fit_the_metadata_pass_in_any_order() -> None:
 
 def test_a_model_without_metadata_takes_any_inputs() -> None:
     check(InferenceRequest(model_name="m", inputs=[tensor("x", "BYTES", [1])]), declaring([]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "content_type", "given", "fits"),
+    [
+        ([-1, 1], "str", [3], True),
+        ([-1, 1], "str", [3, 1], True),
+        ([-1, 1], None, [3], False),
+        ([-1, 2], "np", [3], False),
+        ([-1, 1], "np", [], False),
+        ([-1], "np", [3, 1], False),
+    ],
+)
+def test_a_column_with_a_content_type_needs_no_second_dimension(
+    shape: list[int], content_type: str | None, given: list[int], fits: bool
+) -> None:
+    """As MLServer's runtime for MLflow declares columns, and its documentation sends them."""
+    parameters = Parameters() if content_type is None else Parameters(content_type=content_type)
+    declared = declaring([MetadataTensor("a", "BYTES", shape, parameters)])
+    request = InferenceRequest(model_name="m", inputs=[tensor("a", "BYTES", given)])
+
+    if fits:
+        check(request, declared)
+        return
+    with pytest.raises(InvalidInput, match="unexpected shape for input 'a'"):
+        check(request, declared)
 
 
 BATCHED = [MetadataTensor(name="a", datatype="FP32", shape=[-1, 2]), MetadataTensor("b", "FP32", [-1, 3])]

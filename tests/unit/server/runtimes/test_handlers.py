@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from dataclasses import dataclass
 from types import ModuleType
@@ -17,7 +18,7 @@ from srv.runtimes._handlers import find_handlers
 from srv.types import InferenceRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from unknown import Missing  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
 
@@ -234,7 +235,57 @@ def listed_item(self: object, item: list[str]) -> None: ...
 def struct(self: object, x: Item) -> None: ...
 
 
-def depends(self: object, x: int = marker("Depends")) -> None: ...
+def cookie(self: object, x: int = marker("Cookie")) -> None: ...
+
+
+def give_text(body: bytes, x_name: str = marker("Header", default="")) -> str:
+    return f"{bytes(body).decode()} {x_name}"
+
+
+async def give_length(text: str = marker("Depends", dependency=give_text)) -> int:
+    return len(text)
+
+
+def give_item(item: int) -> int:
+    return item
+
+
+def generate() -> Iterator[int]:
+    yield 1
+
+
+def depends(_: object, x: str = marker("Depends", dependency=give_text)) -> str:
+    return x
+
+
+def depends_on_async(_: object, x: int = marker("Depends", dependency=give_length)) -> int:
+    return x
+
+
+async def all_depend(
+    _: object,
+    a: Annotated[int, marker("Depends", dependency=give_length)],
+    b: str = marker("Depends", dependency=give_text),
+) -> tuple[int, str]:
+    return a, b
+
+
+def depends_on_generator(self: object, x: int = marker("Depends", dependency=generate)) -> None: ...
+
+
+def depends_on_nothing(self: object, x: int = marker("Depends", dependency=3)) -> None: ...
+
+
+def depends_on_item(_: object, x: int = marker("Depends", dependency=give_item)) -> int:
+    return x
+
+
+def headers(
+    self: object,
+    x_count: int = marker("Header"),
+    a: str = marker("Header", default="none"),
+    b: tuple[str, ...] = marker("Header", default=None, alias="B_b"),
+) -> None: ...
 
 
 def in_path(self: object, x: int = marker("Path")) -> None: ...
@@ -256,7 +307,20 @@ def in_path(self: object, x: int = marker("Path")) -> None: ...
         (no_item, "/{item}", "POST", r"no_item\(\): expected an argument 'item', which the path has"),
         (listed_item, "/{item}", "POST", r"listed_item\(\): argument 'item': expected a hint that text fits"),
         (struct, "/f", "GET", r"struct\(\): argument 'x': expected a hint that the query's text fits"),
-        (depends, "/f", "POST", r"argument 'x': expected one of FastAPI's Body, Query and Path, got Depends"),
+        (
+            cookie,
+            "/f",
+            "POST",
+            r"argument 'x': expected one of FastAPI's Body, Query, Path, Header, Depends, got Cookie",
+        ),
+        (
+            depends_on_async,
+            "/f",
+            "POST",
+            r"depends_on_async\(\): expected an async def, since it depends on one, give_length\(\), got a def",
+        ),
+        (depends_on_generator, "/f", "POST", r"argument 'x': expected Depends on a function .* got generate"),
+        (depends_on_nothing, "/f", "POST", r"argument 'x': expected Depends on a function .* got 3"),
         (in_path, "/f", "POST", r"argument 'x': expected a path that has \{x\}, got none"),
     ],
 )
@@ -265,6 +329,41 @@ def test_arguments_that_no_request_has_fail_with_their_names(
 ) -> None:
     with pytest.raises(SrvError, match=message):
         make(function, path, method)
+
+
+# ---- FastAPI's headers and dependencies
+
+
+def answer(function: Any, call: Call, path: str = "/f") -> object:
+    """Return what a handler answers."""
+    function.__dict__.clear()
+    cls: Any = type("Model", (MLModel,), {"f": custom_handler(path)(function)})
+    (handler,) = find_handlers(runtime(cls))
+    given = handler.arguments.bind(call)
+    found: Any = handler.invoke(given)
+    return asyncio.run(found) if asyncio.iscoroutine(found) else found
+
+
+def test_a_header_is_an_argument() -> None:
+    call = Call()
+    call.headers = Headers({"X-Count": "3", "b_b": "1, 2"})
+
+    assert bind(headers, call) == {"x_count": 3, "a": "none", "b": ("1, 2",)}
+    call.headers = Headers({"x-count": "x"})
+    with pytest.raises(InvalidInput, match=r"^header\.x-count: expected int, got 'x'$"):
+        bind(headers, call)
+    call.headers = Headers({"x_count": "3"})
+    with pytest.raises(InvalidInput, match=r"^header\.x-count: expected int, got none$"):
+        bind(headers, call)
+
+
+def test_an_argument_may_depend_on_a_function() -> None:
+    call = Call(b"body")
+    call.headers = Headers({"x-name": "name"})
+
+    assert answer(depends, call) == "body name"
+    assert answer(all_depend, call) == (9, "body name")
+    assert answer(depends_on_item, Call(path={"item": "4"}), "/{item}") == 4
 
 
 # ---- Path and query
