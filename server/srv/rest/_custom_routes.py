@@ -5,6 +5,7 @@ Litestar's own routes are made once, and models come and go; so these are looked
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qs, unquote
@@ -82,6 +83,11 @@ class _Answering(ASGIResponse):
         self._error = error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Litestar is handling its 404 here, and in a task of its own the model's code is not: else that is what
+        # `sys.exc_info()` says there, and what the traceback of each of its errors begins with.
+        await asyncio.create_task(self._call(scope, receive, send))
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
         async def watch(message: Message) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import json
 import logging
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -133,6 +134,10 @@ class Model(MLModel):
     @custom_handler("/ready", "GET")
     def is_ready(self) -> str:
         return "never"
+
+    @custom_handler("/handled", "GET")
+    async def handled(self) -> bool:
+        return sys.exc_info() == (None, None, None)
 
     @custom_handler("/break")
     def fail(self) -> None:
@@ -426,7 +431,17 @@ def test_errors_have_the_form_of_all_others(caplog: pytest.LogCaptureFixture) ->
 
     asyncio.run(run())
 
-    assert any(record.exc_info and isinstance(record.exc_info[1], KeyError) for record in caplog.records)
+    errors = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    (logged,) = [each for each in errors if isinstance(each, KeyError)]
+    assert logged.__context__ is None
+
+
+def test_a_handler_handles_no_exception_but_its_own() -> None:
+    async def run() -> None:
+        async with rest() as (client, _):
+            assert (await client.get("/handled")).json() is True
+
+    asyncio.run(run())
 
 
 def test_a_head_that_cannot_be_sent_is_an_error_of_the_models() -> None:
