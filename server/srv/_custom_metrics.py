@@ -54,8 +54,8 @@ class _Metric:
         """Return what counts for the running model.
 
         Raises:
-            InvalidModelContext: no model's code runs.
-            MetricError: the labels are not those that were registered.
+            InvalidModelContext: no model's code runs, or that of one that is unloaded.
+            MetricError: the labels are not those that were registered, or another model has taken the name.
         """
         name = model_name.get()
         if not name:
@@ -66,8 +66,9 @@ class _Metric:
         given = self.definition.labels
         if labels.keys() != set(given):
             raise MetricError(f"metric '{self.name}': expected the labels {list(given)}, got {list(labels)}")
-        values = (name, model_version.get(), *(labels[each] for each in given))
-        return cast("Any", self.collector).labels(*values)
+        key = name, model_version.get()
+        values = (*key, *(labels[each] for each in given))
+        return cast("Any", _custom.collector_of(self, key)).labels(*values)
 
 
 class CounterMetric(_Metric):
@@ -139,7 +140,8 @@ class _CustomMetrics:
         self._metrics: dict[str, _Metric] = {}
         # The models that have registered a metric, by its name.
         self._users: dict[str, set[ModelKey]] = {}
-        self._loads: dict[ModelKey, int] = {}
+        # The loads of each model, oldest first, with the metrics that each has made, and what had their names before.
+        self._loads: dict[ModelKey, dict[Load, list[tuple[_Metric, _Metric | None]]]] = {}
         self._reserved: set[str] = set()
 
     def reserve(self, names: Collection[str]) -> None:
@@ -153,23 +155,72 @@ class _CustomMetrics:
         _check(name, definition)
         user = model_name.get(), model_version.get()
         with self._lock:
+            if user[0]:
+                self._check_loaded(name, user)
             found = self._metrics.get(name)
-            if found is not None and found.definition != definition:
-                if self._users[name] - {user}:
-                    raise MetricError(
-                        f"metric '{name}': expected {found.definition}, as it is registered, got {definition}"
-                    )
-                # A model that has been changed, and is loaded anew.
-                self._remove(name)
-                found = None
-            if found is None:
-                found = self._metrics[name] = kind(name, definition, self._collect(name, description, definition))
-                self._users[name] = set()
+            if found is None or found.definition != definition:
+                if found is not None:
+                    self._check_sole(found, definition, user)
+                made = kind(name, definition, self._collect(name, description, definition))
+                self._replace(found, made, user)
+                found = made
             self._users[name].add(user)
             return cast("_T", found)
 
+    def _check_loaded(self, name: str, user: ModelKey) -> None:
+        if user not in self._loads:
+            raise InvalidModelContext(
+                f"metric '{name}': expected to be used by the code of a loaded model, got model '{user[0]}', which is "
+                "unloaded"
+            )
+
+    def _check_sole(self, found: _Metric, definition: _Definition, user: ModelKey) -> None:
+        if self._users[found.name] - {user}:
+            raise MetricError(
+                f"metric '{found.name}': expected {found.definition}, as it is registered, got {definition}"
+            )
+
+    def _replace(self, before: _Metric | None, made: _Metric, user: ModelKey) -> None:
+        """Show a metric, in the place of one of the same model that has been changed and is loaded anew."""
+        if before is not None:
+            self._remove(before.name)
+        try:
+            self._show(made)
+        except MetricError:
+            if before is not None:
+                self._show(before)
+                self._users[before.name].add(user)
+            raise
+        loads = self._loads.get(user)
+        if loads:
+            loads[next(reversed(loads))].append((made, before))
+
+    def collector_of(self, metric: _Metric, user: ModelKey) -> Collector:
+        """Return where a metric is counted for a model; the model need not have registered it itself.
+
+        The module of an installed package runs once, for all models that import it and for all their loads.
+
+        Raises:
+            InvalidModelContext: the model is unloaded.
+            MetricError: another model has the name for a metric that differs.
+        """
+        name = metric.name
+        if self._metrics.get(name) is metric and user in self._users.get(name, ()):
+            return metric.collector
+        with self._lock:
+            self._check_loaded(name, user)
+            found = self._metrics.get(name)
+            if found is None:
+                self._show(metric)
+                found = metric
+            elif found.definition != metric.definition:
+                self._check_sole(found, metric.definition, user)
+                return metric.collector  # of a request that still runs on the load before
+            self._users[name].add(user)
+            return found.collector
+
     def _collect(self, name: str, description: str, definition: _Definition) -> Collector:
-        """Return a new collector, which the process's registry shows."""
+        """Return a new collector, which nothing shows yet."""
         import prometheus_client as prometheus  # `import srv` stays without it
 
         own = sorted(written_names(name, definition.kind) & self._reserved)
@@ -179,12 +230,12 @@ class _CustomMetrics:
         text = description or name
         try:
             if definition.kind == CounterMetric.kind:
-                return prometheus.Counter(name, text, labels)
+                return prometheus.Counter(name, text, labels, registry=None)
             if definition.kind == GaugeMetric.kind:
-                return prometheus.Gauge(name, text, labels)
+                return prometheus.Gauge(name, text, labels, registry=None)
             if definition.buckets is None:
-                return prometheus.Histogram(name, text, labels)
-            return prometheus.Histogram(name, text, labels, buckets=definition.buckets)
+                return prometheus.Histogram(name, text, labels, registry=None)
+            return prometheus.Histogram(name, text, labels, registry=None, buckets=definition.buckets)
         except ValueError as error:
             raise MetricError(f"metric '{name}': {error}") from error
 
@@ -197,14 +248,24 @@ class _CustomMetrics:
             raise MetricError(f"metric '{name}': expected a histogram, got {found.definition}")
         return found
 
-    def begin(self, key: ModelKey) -> None:
+    def begin(self, load: Load) -> None:
         with self._lock:
-            self._loads[key] = self._loads.get(key, 0) + 1
+            self._loads.setdefault(load.key, {})[load] = []
 
-    def end(self, key: ModelKey) -> None:
+    def end(self, load: Load) -> None:
+        key = load.key
         with self._lock:
-            self._loads[key] -= 1
-            if self._loads[key]:
+            loads = self._loads[key]
+            failed = next(reversed(loads)) is load
+            made = loads.pop(load)
+            if loads:
+                # A load that failed leaves the metrics of the one before as they were.
+                for metric, before in reversed(made) if failed else ():
+                    if self._metrics.get(metric.name) is metric and self._users[metric.name] == {key}:
+                        self._remove(metric.name)
+                        if before is not None:
+                            self._show(before)
+                            self._users[before.name].add(key)
                 return
             del self._loads[key]
             for name, metric in list(self._metrics.items()):
@@ -215,10 +276,16 @@ class _CustomMetrics:
                     if not users:
                         self._remove(name)
 
-    def _remove(self, name: str) -> None:
-        from prometheus_client import REGISTRY
+    def _show(self, metric: _Metric) -> None:
+        try:
+            _raw.add(metric.collector)
+        except ValueError as error:
+            raise MetricError(f"metric '{metric.name}': {error}") from error
+        self._metrics[metric.name] = metric
+        self._users[metric.name] = set()
 
-        REGISTRY.unregister(self._metrics.pop(name).collector)
+    def _remove(self, name: str) -> None:
+        _raw.remove(self._metrics.pop(name).collector)
         del self._users[name]
 
 
@@ -260,13 +327,13 @@ class ModelMetrics:
 
     def __init__(self, name: str, version: str | None) -> None:
         self._load = Load(name, version)
-        _custom.begin(self._load.key)
+        _custom.begin(self._load)
         _raw.begin(self._load)
 
     def release(self) -> None:
         """Say that the load's code runs no more."""
         _raw.end(self._load)
-        _custom.end(self._load.key)
+        _custom.end(self._load)
 
 
 def counter(name: str, description: str = "", labels: Sequence[str] = ()) -> CounterMetric:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -40,6 +41,7 @@ class Load:
 class _Owned(NamedTuple):
     collector: Collector
     load: Load
+    makes_room: bool
 
 
 class RawMetrics:
@@ -77,7 +79,7 @@ class RawMetrics:
         with self._lock:
             for collector, before in reversed(load.replaced):
                 if not before.load.ended and self._remove(collector):
-                    self._add(before.collector, before.load)
+                    self._add(before)
             others = self._loads[load.key]
             others.remove(load)
             for other in others:
@@ -86,7 +88,29 @@ class RawMetrics:
             if not others:
                 del self._loads[load.key]
 
-    def _register(self, collector: Collector) -> None:
+    def add(self, collector: Collector) -> None:
+        """Register a metric that is not the model's to replace, as its own are; they make room for it.
+
+        Raises:
+            ValueError: there is another of its name.
+        """
+        from prometheus_client import REGISTRY
+
+        if self._plain is None:
+            REGISTRY.register(collector)
+        else:
+            self._register(collector, makes_room=False)
+
+    def remove(self, collector: Collector) -> None:
+        """Take a metric of :meth:`add` out of the registry, if it is still there."""
+        from prometheus_client import REGISTRY
+
+        with self._lock:
+            if not self._remove(collector):
+                with contextlib.suppress(KeyError):
+                    REGISTRY.unregister(collector)
+
+    def _register(self, collector: Collector, *, makes_room: bool = True) -> None:
         with self._lock:
             loads = self._loads.get((model_name.get(), model_version.get()))
             if not loads:
@@ -98,24 +122,25 @@ class RawMetrics:
                 raise MetricError(
                     f"metric '{taken[0]}': expected a name of its own, got that of a metric of the server's"
                 )
+            owned = _Owned(collector, load, makes_room)
             try:
-                self._add(collector, load)
+                self._add(owned)
             except ValueError:
                 clashing = [each for each in self._owned if _names(each.collector) & _names(collector)]
-                if not clashing or not all(_makes_room(each.load, load) for each in clashing):
+                if not clashing or not all(_makes_room(each, load) for each in clashing):
                     raise
                 for each in clashing:
                     self._remove(each.collector)
-                self._add(collector, load)
+                self._add(owned)
                 load.replaced.extend((collector, each) for each in clashing)
 
     def _register_plain(self, collector: Collector) -> None:
         assert self._plain is not None  # noqa: S101  # install() has set it
         self._plain(collector)
 
-    def _add(self, collector: Collector, load: Load) -> None:
-        self._register_plain(collector)
-        self._owned.append(_Owned(collector, load))
+    def _add(self, owned: _Owned) -> None:
+        self._register_plain(owned.collector)
+        self._owned.append(owned)
 
     def _remove(self, collector: Collector) -> bool:
         """Take a collector out of the registry, and return whether it was there."""
@@ -129,8 +154,9 @@ class RawMetrics:
         return there
 
 
-def _makes_room(old: Load, new: Load) -> bool:
-    return old.ended or (old.key == new.key and old is not new)
+def _makes_room(owned: _Owned, new: Load) -> bool:
+    old = owned.load
+    return owned.makes_room and (old.ended or (old.key == new.key and old is not new))
 
 
 def _names(collector: Collector) -> set[str]:

@@ -88,6 +88,19 @@ def test_routes_are_found_behind_a_proxy_and_counted_by_their_templates(serve: S
     assert counted == {"/v2/models/{name}/hello": 1, "/mine": 1}
 
 
+def test_a_client_that_leaves_with_the_whole_answer_has_its_status(serve: Serve) -> None:
+    server = serve(OWN).wait_started()
+    for path in ("/v2/models/left/hello", "/nowhere", "/v2"):
+        receive_all(send_raw(server.http_port, f"GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".encode()))
+    found = samples(server)
+    counted = {
+        (labels["path"], labels["status_code"])
+        for name, labels in ((name, dict(pairs)) for name, pairs in found)
+        if name == "rest_server_requests_total"
+    }
+    assert counted == {("/v2/models/{name}/hello", "200"), ("unmatched", "404"), ("/v2", "200")}
+
+
 def test_head_is_get_without_its_body(own: Server) -> None:
     request = b"HEAD /v2/models/left/hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     data = receive_all(send_raw(own.http_port, request))

@@ -77,6 +77,10 @@ class ModelEntry:
         """The state and the reason that the repository index shows."""
         return (self.state, self.reason) if self.says_ready else (ModelState.UNAVAILABLE, "its runtime is not ready")
 
+    def set_ready(self, loaded: LoadedModel) -> None:
+        """Become ready, with the runtime that answers from now on."""
+        self.loaded, self.state, self.reason, self._unloaded = loaded, ModelState.READY, "", False
+
     def fail(self, reason: str) -> None:
         """Become unavailable for a reason."""
         self.state, self.reason, self._unloaded = ModelState.UNAVAILABLE, reason, False
@@ -225,7 +229,7 @@ class ModelRegistry:
                 raise
             replaced = [entry.loaded for entry in entries if entry.loaded is not None]
             for entry, loaded in zip(entries, started, strict=True):
-                entry.loaded, entry.state, entry.reason = loaded, ModelState.READY, ""
+                entry.set_ready(loaded)
                 _logger.info("model '%s'%s is loaded", name, _of_version(entry))
                 for listener in self.on_load:
                     listener(loaded)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from srv._model_settings import ModelSettings
 from srv.controlplane._repository import BrokenModel, FolderRepository, ModelRepository, Scan
+from srv.runtimes._calls import Contained, contain
 from srv.runtimes._importer import ModelCode
 from srv_protocol.errors import InferenceError, LoadError, ModelNotFound, SettingsError, SrvError
 
@@ -65,12 +67,11 @@ class ModelSource:
 
     async def _ask(self, method: str, function: Callable[..., object], *args: str) -> Scan:
         try:
-            if inspect.iscoroutinefunction(function):
-                answer = await cast("Callable[..., asyncio.Future[object]]", function)(*args)
-            else:
-                answer = await asyncio.to_thread(function, *args)
-                if inspect.isawaitable(answer):
-                    answer = await answer
+            bound = partial(function, *args)
+            answer = bound() if inspect.iscoroutinefunction(function) else await asyncio.to_thread(contain, bound)
+            if inspect.isawaitable(answer):
+                with Contained():
+                    answer = cast("object", await answer)
         except ModelNotFound:
             return Scan([], [])  # as MLServer's own repository says it
         except SrvError:

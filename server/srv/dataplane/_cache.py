@@ -168,6 +168,11 @@ class ResponseCache:
         self._entries[key] = response, self._clock()
         self._bytes += response.size
 
+    def has_room(self, response: ModelInferResponse) -> bool:
+        """Whether a response's arrays alone are no more than all entries may be; larger ones need not be copied."""
+        arrays = (tensor.data.array for tensor in response.outputs if tensor.has_data)
+        return sum(array.nbytes for array in arrays if array is not None) <= self._max_bytes
+
     def drop(self, load: int) -> None:
         """Forget the responses of one load."""
         for key in [each for each in self._entries if each[0] == load]:
@@ -209,13 +214,13 @@ class ModelCache:
     ) -> CachedResponse | None:
         """Return what can be kept of a finished response, before it is encoded; ``None`` for nothing.
 
-        One with the request's own headers is not: they are those of one client.
+        One that is too large is not copied. One with the request's own headers is not: they are those of one client.
         """
         given = response.parameters
         if given is request.parameters or (headers is not None and given.headers is headers):
             return None
         try:
-            return keep_response(response)
+            return keep_response(response) if self._cache.has_room(response) else None
         except Exception:
             _logger.exception("model '%s': the response cannot be kept in the cache", response.model_name)
             return None

@@ -114,13 +114,15 @@ def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
         if scope["type"] != ScopeType.HTTP or path.startswith("/v2/health/"):
             await app(scope, receive, send)
             return
-        status = 0
+        status, complete = 0, False
 
         async def watch(message: Message) -> None:
-            nonlocal status
+            nonlocal status, complete
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
+            if message["type"] == "http.response.body":
+                complete = not message.get("more_body")
 
         running, task = running_requests(cast("Mapping[str, object]", scope)), asyncio.current_task()
         assert task is not None  # noqa: S101  # ASGI applications are coroutines of a task
@@ -130,7 +132,8 @@ def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
             await app(scope, receive, watch)
         except (asyncio.CancelledError, Exception) as error:
             if running.lost:
-                status = _CLIENT_CLOSED
+                # Whoever has the whole answer may leave before its end is noticed here.
+                status = status if complete else _CLIENT_CLOSED
                 return
             if status and isinstance(error, asyncio.CancelledError):
                 return  # within an answer that nobody reads; uvicorn closes the connection

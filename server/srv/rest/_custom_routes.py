@@ -5,6 +5,8 @@ Litestar's own routes are made once, and models come and go; so these are looked
 
 from __future__ import annotations
 
+import asyncio
+import re
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qs, unquote
 
@@ -25,7 +27,7 @@ from srv.rest._requests import encode_answer, read_encoded_body, request_headers
 from srv_codecs.compression import IDENTITY, choose_encoding, compress
 from srv_codecs.json import parse_json
 from srv_codecs.rest import HEADER_LENGTH, OutputForms, decode_request
-from srv_protocol.errors import InvalidInput, SrvError
+from srv_protocol.errors import InferenceError, InvalidInput, SrvError
 from srv_protocol.inference import ModelInferRequest, ModelInferResponse
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 _MOST_VALUES: Final = 1000
 _JSON: Final = "application/json"
 _BYTES: Final = "application/octet-stream"
+# RFC 9110, sections 5.6.2 and 5.5.
+_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _any: Final = msgspec.json.Decoder[Any]()
 
 
@@ -78,10 +83,17 @@ class _Answering(ASGIResponse):
         self._error = error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Litestar is handling its 404 here, and in a task of its own the model's code is not: else that is what
+        # `sys.exc_info()` says there, and what the traceback of each of its errors begins with.
+        await asyncio.create_task(self._call(scope, receive, send))
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
         async def watch(message: Message) -> None:
             nonlocal started
+            if message["type"] == "http.response.start":
+                _check_head(message["status"], message["headers"])
             started = True
             await send(message)
 
@@ -91,7 +103,10 @@ class _Answering(ASGIResponse):
         except Exception as error:
             if started:
                 raise
-            await _asgi(handle_error(request, _known(error)), request)(scope, receive, send)
+            try:
+                await _asgi(handle_error(request, _known(error)), request)(scope, receive, watch)
+            except InferenceError as invalid:
+                await _asgi(handle_error(request, invalid), request)(scope, receive, send)
 
     async def _answer(self, request: AnyRequest) -> None:
         routes, scope = self._backend.custom_routes, cast("dict[str, Any]", request.scope)
@@ -204,6 +219,19 @@ class _Call:
         message.parameters.headers = self.headers
         self.wanted = Wanted(message.id, tuple(message.outputs))
         return message
+
+
+def _check_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Refuse what the HTTP server would close the connection for, without an answer.
+
+    Raises:
+        InferenceError: the status ends no response, or a name or value of a header cannot be sent.
+    """
+    if not 200 <= status <= 599:  # RFC 9110, section 15
+        raise InferenceError(f"a custom handler's response: expected a status from 200 to 599, got {status}")
+    for name, value in headers:
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise InferenceError(f"a custom handler's response: invalid header {name!r}: {value!r:.200}")
 
 
 def _known(error: Exception) -> Exception:

@@ -93,7 +93,7 @@ class Caller:
             result = await self._run(bound, ticket, context)
         # A plain function may hand on a coroutine, as a decorator that is not `async` itself does.
         if inspect.isawaitable(result):
-            with _Contained():
+            with Contained():
                 return await result
         return result
 
@@ -125,7 +125,7 @@ class Caller:
                     yield each
             finally:
                 if isinstance(items, AsyncGenerator):
-                    with _Contained():
+                    with Contained():
                         await items.aclose()
             return
         iterator = iter(cast("Iterator[object]", made))
@@ -137,7 +137,7 @@ class Caller:
                 self._close_soon(iterator.close, context)
 
     async def _next(self, items: AsyncIterator[object]) -> object:
-        with _Contained():
+        with Contained():
             return await anext(items, _END)
 
     async def _run(
@@ -149,7 +149,7 @@ class Caller:
         context = contextvars.copy_context() if context is None else context
         ticket.begin()
         try:
-            running = self._executor.submit(context.run, _contain, function)
+            running = self._executor.submit(context.run, contain, function)
         except BaseException:
             self._turns.give_back()
             raise
@@ -202,8 +202,8 @@ def _call_on_loop(
         loop.call_soon_threadsafe(finish, done)
 
 
-class _Contained:
-    """Keeps what a model's code must not do to the server from doing it.
+class Contained:
+    """Keeps what a user's code must not do to the server from doing it.
 
     Whatever it raises that is no Exception would end the event loop (``sys.exit()``), or reach nobody who answers the
     request; and a StopIteration or somebody else's cancellation cannot reach the caller at all.
@@ -234,6 +234,7 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _contain(function: Callable[[], _R]) -> _R:
-    with _Contained():
+def contain(function: Callable[[], _R]) -> _R:
+    """Call a function as :class:`Contained` has it."""
+    with Contained():
         return function()

@@ -83,6 +83,8 @@ DISTRIBUTIONS: Final[Mapping[str, str]] = MappingProxyType(
 """Module -> the distribution that installs it, where the two differ and it is certain."""
 
 _logger: Final = logging.getLogger("srv.model")
+# Above the loggers of model code, which a placeholder in its place would hold.
+logging.getLogger(PACKAGE)
 _numbers: Final = itertools.count(1)
 _T = TypeVar("_T")
 
@@ -133,12 +135,17 @@ class ModelCode:
             raise
 
     def release(self) -> None:
-        """Forget the model's modules. To be called when none of its code runs any more; twice does no harm."""
+        """Forget the model's modules and their loggers.
+
+        To be called when none of its code runs any more; twice does no harm.
+        """
         _finder.remove(self)
         release_codecs(self.package)
-        for name in list(sys.modules):
-            if f"{name}.".startswith(f"{self.package}."):
-                del sys.modules[name]
+        # logging keeps each logger for ever, and a load has names of its own.
+        for kept in (sys.modules, logging.root.manager.loggerDict):
+            for name in list(kept):
+                if f"{name}.".startswith(f"{self.package}."):
+                    del kept[name]
         # The import system binds a module in its parent too.
         parent = sys.modules.get(PACKAGE)
         if parent is not None:

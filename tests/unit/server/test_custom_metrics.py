@@ -301,3 +301,109 @@ def test_raw_metrics_of_two_models_or_twice_in_one_are_refused_as_ever(name: str
     with pytest.raises(ValueError, match="Duplicated timeseries"):
         prometheus_client.Counter("python_info", "Not a model's")
     assert callable(REGISTRY.register)
+
+
+def test_a_metric_of_an_installed_package_outlives_the_model_that_imported_it_first(name: str) -> None:
+    """Its module runs once: neither a second model, nor a second load, registers the metric again."""
+    with model("first"):
+        metric = counter(name)
+        metric.inc()
+        with model("second"):
+            metric.inc(2)
+            assert samples(f"{name}_total") == {("first", ""): 1, ("second", ""): 2}
+    assert samples(f"{name}_total") == {}
+    with model("second"):
+        metric.inc(3)
+        assert samples(f"{name}_total") == {("second", ""): 3}
+        with model("first"):
+            metric.inc(4)
+        assert samples(f"{name}_total") == {("second", ""): 3}
+    with model("other"):
+        gauge(name)
+        with model("second"), pytest.raises(MetricError, match=r"expected a gauge.*got a counter"):
+            metric.inc()
+    assert samples(f"{name}_total") == {}
+
+
+def test_a_model_that_is_unloaded_counts_no_more(name: str) -> None:
+    """As in a thread that it has left behind: its values would stay for ever."""
+    with model("gone"):
+        metric = counter(name)
+        context = contextvars.copy_context()
+    with pytest.raises(InvalidModelContext, match="got model 'gone', which is unloaded"):
+        context.run(metric.inc)
+    with pytest.raises(InvalidModelContext, match="got model 'gone', which is unloaded"):
+        context.run(srv.log, **{f"{name}_log": 1})
+    with model("stays"):
+        metric.inc()
+        with pytest.raises(InvalidModelContext, match="got model 'gone', which is unloaded"):
+            context.run(metric.inc)
+        assert samples(f"{name}_total") == {("stays", ""): 1}
+
+
+class Failing(Counting):
+    """Registers, counts, and fails to load."""
+
+    def load(self) -> None:
+        super().load()
+        raise ZeroDivisionError
+
+
+def test_a_load_that_fails_leaves_the_metrics_of_the_one_before(name: str) -> None:
+    async def run() -> None:
+        registry = ModelRegistry(Changes())
+        await registry.load(settings(type("Good", (Counting,), {"name_of_metric": name}), "counted"))
+        bad = type("Bad", (Failing,), {"name_of_metric": name, "labels": ("x",)})
+        for _ in range(2):
+            with pytest.raises(LoadError, match="ZeroDivisionError"):
+                await registry.load(settings(bad, "counted"))
+            await asyncio.gather(*registry._retiring)
+            assert samples(f"{name}_total") == {("counted", ""): 1}
+        other = type("Other", (Failing,), {"name_of_metric": f"{name}_other"})
+        with pytest.raises(LoadError, match="ZeroDivisionError"):
+            await registry.load(settings(other, "counted"))
+        await asyncio.gather(*registry._retiring)
+        assert samples(f"{name}_other_total") == {}
+        await registry.close()
+        assert samples(f"{name}_total") == {}
+
+    asyncio.run(run())
+
+
+def test_a_metric_of_the_servers_kind_may_take_the_place_of_a_raw_one_and_is_forgotten_with_its_model(
+    name: str, tmp_path: Path
+) -> None:
+    own = (
+        f"import srv.metrics\n\nclass Raw(MLModel):\n    def load(self):\n        srv.metrics.counter('{name}').inc(5)"
+    )
+
+    def write_own(rest: str = "") -> ModelSettings:
+        made = write_raw(tmp_path, name)
+        (tmp_path / "raw.py").write_text(f"from srv import MLModel\n{own}\n{rest}", encoding="utf-8")
+        return made
+
+    async def run() -> None:
+        registry = ModelRegistry(Changes())
+        before = len(_raw._owned)
+        await registry.load(write_raw(tmp_path, name))
+        with pytest.raises(LoadError, match="ZeroDivisionError"):
+            await registry.load(write_own("        1 / 0"))
+        await asyncio.gather(*registry._retiring)
+        assert samples(f"{name}_total") == {(): 1}
+        for _ in range(3):
+            await registry.load(write_own())
+        assert samples(f"{name}_total") == {("raw", ""): 15}
+        with pytest.raises(LoadError, match="Duplicated timeseries"):
+            await registry.load(write_raw(tmp_path, name))
+        await asyncio.gather(*registry._retiring)
+        assert samples(f"{name}_total") == {("raw", ""): 15}
+        await registry.unload("raw")
+        assert samples(f"{name}_total") == {}
+        for _ in range(2):
+            await registry.load(write_raw(tmp_path, name))
+        assert samples(f"{name}_total") == {(): 1}
+        await registry.close()
+        assert len(_raw._owned) <= before + 1
+
+    Metrics("rest_server")
+    asyncio.run(run())

@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import json
 import logging
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -68,6 +69,10 @@ RESULTS: Mapping[str, object] = {
     "unfit": object(),
     "starlette": StarletteResponse(),
     "litestar": LitestarResponse({"a": 1}, status_code=202),
+    "split": LitestarResponse("a", headers={"x-a": "b\r\nx-c: d"}),
+    "named badly": LitestarResponse("a", headers={"x a": "b"}),
+    "no status": LitestarResponse("a", status_code=999),
+    "latin-1": LitestarResponse("a", headers={"x-a": "\xfc\tb"}),
 }
 
 
@@ -129,6 +134,10 @@ class Model(MLModel):
     @custom_handler("/ready", "GET")
     def is_ready(self) -> str:
         return "never"
+
+    @custom_handler("/handled", "GET")
+    async def handled(self) -> bool:
+        return sys.exc_info() == (None, None, None)
 
     @custom_handler("/break")
     def fail(self) -> None:
@@ -422,7 +431,36 @@ def test_errors_have_the_form_of_all_others(caplog: pytest.LogCaptureFixture) ->
 
     asyncio.run(run())
 
-    assert any(record.exc_info and isinstance(record.exc_info[1], KeyError) for record in caplog.records)
+    errors = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    (logged,) = [each for each in errors if isinstance(each, KeyError)]
+    assert logged.__context__ is None
+
+
+def test_a_handler_handles_no_exception_but_its_own() -> None:
+    async def run() -> None:
+        async with rest() as (client, _):
+            assert (await client.get("/handled")).json() is True
+
+    asyncio.run(run())
+
+
+def test_a_head_that_cannot_be_sent_is_an_error_of_the_models() -> None:
+    """The HTTP server would close the connection without a word."""
+
+    async def run() -> None:
+        async with rest() as (client, _):
+            for name, message in (
+                ("split", r"invalid header b'x-a': b'b\r\nx-c: d'"),
+                ("named badly", "invalid header b'x a': b'b'"),
+                ("no status", "expected a status from 200 to 599, got 999"),
+            ):
+                refused = await client.get(f"/results/{name}")
+                assert (refused.status_code, error(refused)) == (500, f"a custom handler's response: {message}")
+            assert (await client.get("/results/latin-1")).headers["x-a"] == "\xfc\tb"
+            refused = await client.post("/http/1000", json="x")
+            assert (refused.status_code, error(refused)[-8:]) == (500, "got 1000")
+
+    asyncio.run(run())
 
 
 def test_bodies_have_the_limit_and_the_encodings_of_inference() -> None:

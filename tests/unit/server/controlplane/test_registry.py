@@ -354,6 +354,22 @@ class SaysUnloaded(MLModel):
         raise LoadError(message)
 
 
+def test_a_model_that_is_loaded_again_is_wanted_again() -> None:
+    """What it says of its readiness counts for the server's."""
+
+    async def run() -> None:
+        models = registry()
+        await models.load(settings(ReturnsNothing))
+        await models.unload("m")
+        (entry,) = models.entries()
+        assert not entry.wanted
+        await models.load(settings(ReturnsNothing))
+        assert entry.wanted
+        await models.close()
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(
     ("cls", "reason"),
     [

@@ -27,7 +27,7 @@ class Listing(ModelRepository):
     answer: Any = ()
 
     async def list(self) -> Any:
-        if isinstance(self.answer, Exception):
+        if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
 
@@ -115,6 +115,30 @@ def test_a_fault_of_the_repository_is_the_error_of_that_call(tmp_path: Path, ans
             await planes(repository)[0].load_all()
 
         assert registry.is_ready("m")
+        await registry.close()
+
+    asyncio.run(run())
+
+
+class PlainListing(Listing):
+    def list(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # users may
+        raise self.answer
+
+
+@pytest.mark.parametrize("kind", [Listing, PlainListing])
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, StopIteration, asyncio.CancelledError, GeneratorExit])
+def test_a_repository_that_ends_more_than_itself_ends_nothing(
+    tmp_path: Path, kind: type[Listing], error: type[BaseException]
+) -> None:
+    repository = kind(tmp_path)
+    repository.answer = error()
+
+    async def run() -> None:
+        controlplane, registry = planes(repository)
+        with pytest.raises(InferenceError, match=r"list\(\): raised RuntimeError"):
+            await asyncio.wait_for(controlplane.index(), 10)
+        with pytest.raises(InferenceError, match=r"list\(\): raised RuntimeError"):
+            await asyncio.wait_for(controlplane.load("m"), 10)
         await registry.close()
 
     asyncio.run(run())

@@ -173,6 +173,19 @@ def test_what_a_client_has_unloaded_stays_so_and_what_it_brought_stays_too(tmp_p
     watch(tmp_path, story)
 
 
+def test_what_a_client_has_loaded_again_is_followed_again(tmp_path: Path) -> None:
+    add(tmp_path / "m")
+
+    async def story(world: World) -> None:
+        await world.control.unload("m")
+        await world.control.load("m")
+        add(tmp_path / "m", 22)
+        await world.settle()
+        assert world.value("m") == 22
+
+    watch(tmp_path, story)
+
+
 def test_helpers_beside_the_models_are_everybodys(tmp_path: Path) -> None:
     (tmp_path / "shared.py").write_text("value = 1\n")
     for name in "ab":

@@ -125,6 +125,14 @@ def test_a_kept_response_is_a_copy_and_read_only() -> None:
     )
 
 
+def test_a_response_that_is_too_large_is_not_copied() -> None:
+    cache = ResponseCache(1, 1000, None).for_model()
+    for size, kept in ((1 << 45, False), (100, True)):
+        array = np.broadcast_to(np.float32(0), (size,))
+        large = InferenceResponse(outputs=[ResponseOutput("y", "FP32", [size], data=array)])
+        assert (cache.copy(InferenceRequest(), None, large) is not None) is kept
+
+
 # ---- In the data plane
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import linecache
+import logging
 import os
 import sys
 import textwrap
@@ -397,3 +398,16 @@ def test_tracebacks_show_files_and_their_present_lines(tmp_path: Path) -> None:
         assert f"return 1 / 0, {marker}" in shown
         code.release()
     linecache.clearcache()
+
+
+def test_the_loggers_of_a_models_modules_go_with_it(tmp_path: Path) -> None:
+    """Each load has names of its own, and logging keeps whatever it has made."""
+    code = ModelCode(
+        "m", write(tmp_path, models=runtime("log.name", top="import logging; log = logging.getLogger(__name__)"))
+    )
+    before = set(logging.root.manager.loggerDict)
+    assert answer(code) == f"{code.package}.models"
+    assert set(logging.root.manager.loggerDict) - before == {code.package, f"{code.package}.models"}
+    code.release()
+    assert set(logging.root.manager.loggerDict) == before
+    assert isinstance(logging.getLogger(PACKAGE), logging.Logger)
