@@ -247,14 +247,19 @@ class DataPlane:
             wanted = self._prepare(model, request, headers, model.signature)
             if model.cache is not None:
                 return await self._infer_cached(model, model.cache, request, wanted, options, times, recording, encode)
-            ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
-            answering = model.answer(request, options, ticket)
-            response = await blamed(self._deadline(options, times).hold(answering, times))
-            times.mark_computed()
-            finished = finish_response(model.runtime, wanted, response)
+            finished = await self._answer(model, request, wanted, options, times)
             answer = encode(finished)
             recording.add_answer(finished)
             return answer
+
+    async def _answer(
+        self, model: LoadedModel, request: ModelInferRequest, wanted: Wanted, options: RequestOptions, times: Timeline
+    ) -> ModelInferResponse:
+        """Return what the model's ``predict`` answers, as the client gets it."""
+        ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
+        response = await blamed(self._deadline(options, times).hold(model.answer(request, options, ticket), times))
+        times.mark_computed()
+        return finish_response(model.runtime, wanted, response)
 
     async def _infer_cached(
         self,
@@ -279,19 +284,19 @@ class DataPlane:
             answer = encode(finished)
             recording.add_cached(finished, looked)
             return answer
-        ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
-        response = await blamed(self._deadline(options, times).hold(model.answer(request, options, ticket), times))
-        times.mark_computed()
-        finished = finish_response(model.runtime, wanted, response)
+        finished = await self._answer(model, request, wanted, options, times)
+        if digest is None:
+            answer = encode(finished)
+            recording.add_answer(finished)
+            return answer
         copying = now()
         # Encoding may change the message, and the runtime its arrays.
-        kept = None if digest is None else cache.copy(request, headers, finished)
+        kept = cache.copy(request, headers, finished)
         looked += now() - copying
         answer = encode(finished)
-        if digest is not None and kept is not None:
+        if kept is not None:
             cache.keep(digest, kept)
-        if digest is not None:
-            recording.add_miss(looked)
+        recording.add_miss(looked)
         recording.add_answer(finished)
         return answer
 
