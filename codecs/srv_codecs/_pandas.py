@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -101,6 +102,8 @@ def pack_column(series: Series, place: Place) -> Packed:
     """Return a column as a tensor of shape ``[N, 1]`` without a name; fail at `place`."""
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
+        if not types.is_float_dtype(dtype.categories.dtype):
+            _check_present(series, place)
         return pack_column(series.astype(dtype.categories.dtype), place)
     for matches, pack in _PACKERS:
         if matches(dtype):
@@ -135,6 +138,9 @@ def _pack_objects(series: Series, place: Place) -> Packed:
     """Return text, bytes, or the JSON of anything else."""
     items: list[object] = series.tolist()
     kinds = {type(item) for item in items if not _is_missing(item)}
+    if kinds and all(issubclass(kind, datetime) for kind in kinds):
+        # Of several UTC offsets, which no dtype has.
+        return _pack_times(series, place)
     write, content_type = _write_json, JsonCellsCodec.ContentType
     if kinds <= {str} or kinds == {bytes}:
         _check_present(series, place)
