@@ -186,7 +186,7 @@ def _pack(payload: ArrowArray, place: Place) -> Packed:
     if isinstance(array, pa.DictionaryArray):
         array = array.dictionary_decode()
     kind: pa.DataType = array.type
-    if array.null_count and not pa.types.is_floating(kind):
+    if array.null_count and not (pa.types.is_floating(kind) or pa.types.is_null(kind)):
         raise place.fail(f"data[{array.is_null().index(True).as_py()}]", f"expected {kind}, got null")
     if kind in _NUMBERS:
         numbers = array.to_numpy(zero_copy_only=kind != pa.bool_() and not array.null_count)
