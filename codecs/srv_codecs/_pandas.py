@@ -16,6 +16,7 @@ from pandas.api import types
 from srv_codecs._arrays import tensor_array
 from srv_codecs._columns import check_table, check_unique
 from srv_codecs._content_types import decode_tensor
+from srv_codecs._datetime import DatetimeCodec
 from srv_codecs._elements import bytes_elements, text_of
 from srv_codecs._json_cells import JsonCellsCodec
 from srv_codecs._packed import Packed
@@ -90,6 +91,9 @@ def unpack_column(tensor: Tensor, place: Place) -> Series:
         codec, values = cast("tuple[object, Any]", decoded)
         if codec is JsonCellsCodec:
             return pd.Series(values, dtype=object)
+        if codec is DatetimeCodec and not values:
+            # Otherwise the elements tell the dtype.
+            return pd.Series(values, dtype="datetime64[us]")
         return pd.Series(values.reshape(-1) if isinstance(values, np.ndarray) else values)
     if tensor.datatype == Datatype.BYTES:
         return pd.Series([text_of(item, index, place) for index, item in enumerate(bytes_elements(tensor, place))])

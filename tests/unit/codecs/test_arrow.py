@@ -65,6 +65,14 @@ def test_other_elements_are_copied_as_their_content_type_says(
     assert decoded.null_count == 0
 
 
+@pytest.mark.parametrize(
+    ("content_type", "kind"), [("str", pa.string()), ("base64", pa.binary()), ("datetime", pa.timestamp("us"))]
+)
+def test_an_empty_array_has_the_type_of_its_content_type(content_type: str, kind: pa.DataType) -> None:
+    tensor = InferInputTensor("x", "BYTES", [0], {"content_type": content_type}, data=[])
+    assert ArrowCodec.decode_input(tensor).type == kind
+
+
 @pytest.mark.parametrize("datatype", VIEWED)
 def test_numbers_are_encoded_without_a_copy(datatype: str) -> None:
     array: Any = pa.array(np.arange(3).astype(DATATYPES[datatype].dtype))

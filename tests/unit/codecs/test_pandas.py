@@ -186,6 +186,7 @@ def test_a_frame_is_a_copy_that_may_be_changed() -> None:
 def test_a_frame_may_be_empty() -> None:
     assert decode().shape == (0, 0)
     assert decode(InferInputTensor("a", "BYTES", [0, 1], data=[])).shape == (0, 1)
+    assert decode_column("BYTES", [], "datetime").dt.year.tolist() == []
     assert PandasCodec.encode_response("m", pd.DataFrame({"a": np.zeros(0)})).outputs[0].shape == [0, 1]
 
 
