@@ -71,7 +71,11 @@ def _resolve(hint: object, namespace: dict[str, object], where: str) -> object:
 
 
 def _advice(error: Exception) -> str:
-    return "; import what it names outside of `if TYPE_CHECKING:`" if isinstance(error, NameError) else ""
+    return (
+        "; it must be a name of the module, imported outside of `if TYPE_CHECKING:`"
+        if isinstance(error, NameError)
+        else ""
+    )
 
 
 def resolve_fields(owner: type[object], where: str) -> dict[str, object]:

@@ -340,7 +340,7 @@ def test_a_name_that_is_unknown_at_run_time_is_an_error_that_tells_why() -> None
         resolve_hints(function)
     assert str(caught.value).endswith(
         "function(): argument 'x': the type hint Unknown cannot be resolved: name 'Unknown' is not defined; "
-        "import what it names outside of `if TYPE_CHECKING:`"
+        "it must be a name of the module, imported outside of `if TYPE_CHECKING:`"
     )
 
 
