@@ -608,7 +608,11 @@ def test_a_codec_of_ones_own_is_asked_whether_it_encodes_a_value(monkeypatch: py
     assert call(predict, request(x=FLOATS)).outputs[0].data.root == [1.5]
     with pytest.raises(InferenceError, match=r"^output 'output-0': expected .*Temperature, got int$"):
         returned(5, Temperature)
-    monkeypatch.setattr(TemperatureCodec, "encode_output", lambda *_: None)
+
+    def forget(name: str, payload: object) -> None:
+        del name, payload
+
+    monkeypatch.setattr(TemperatureCodec, "encode_output", forget)
     with pytest.raises(
         InferenceError, match=r"^output 'output-0': expected a ResponseOutput from .*TemperatureCodec, got None$"
     ):
