@@ -13,7 +13,8 @@ from srv_protocol.errors import CodecNotFound
 
 def is_element(hint: object) -> bool:
     """Whether a hint is a type of numpy's numbers or booleans, such as ``np.float32`` or ``np.integer``."""
-    return isinstance(hint, type) and issubclass(hint, (np.number, np.bool_))
+    kind = get_origin(hint) or hint
+    return isinstance(kind, type) and issubclass(kind, (np.number, np.bool_))
 
 
 def element_datatypes(scalar: object, hint: object, where: str) -> frozenset[str] | None:
@@ -24,6 +25,8 @@ def element_datatypes(scalar: object, hint: object, where: str) -> frozenset[str
     """
     if scalar is Any or scalar is np.generic:
         return None
+    # np.floating[Any], as strict type checkers want it.
+    scalar = get_origin(scalar) or scalar
     if not isinstance(scalar, type):
         raise CodecNotFound(f"{where}: {show(hint)}: expected one type of numpy's, got {show(scalar)}")
     kind = cast("type[np.generic]", scalar)
@@ -35,7 +38,10 @@ def element_datatypes(scalar: object, hint: object, where: str) -> frozenset[str
     if kind.__subclasses__():
         # An abstract type, such as np.floating; BF16's is not one of numpy's.
         rows = (row for row in DATATYPES.values() if row.name is not Datatype.BF16)
-        return frozenset(row.name.value for row in rows if issubclass(row.dtype.type, kind))
+        datatypes = frozenset(row.name.value for row in rows if issubclass(row.dtype.type, kind))
+        if not datatypes:
+            raise CodecNotFound(f"{where}: {show(hint)}: no V2 datatype is {show(kind)}")
+        return datatypes
     try:
         return frozenset({datatype_of(np.empty(0, kind)).value})
     except TypeError as error:

@@ -52,6 +52,9 @@ _TYPES: Final[dict[str, pa.DataType]] = {
 }
 """Datatype -> Arrow type; Arrow has none for BF16."""
 
+_DECODED: Final[dict[str, pa.DataType]] = {"str": pa.string(), "base64": pa.binary(), "datetime": pa.timestamp("us")}
+"""Content type -> Arrow type of what it decodes to."""
+
 _NUMBERS: Final = frozenset(_TYPES.values()) - {pa.binary()}
 _TEXTS: Final = frozenset({pa.string(), pa.large_string(), pa.string_view()})
 _BINARIES: Final = frozenset({pa.binary(), pa.large_binary(), pa.binary_view()})
@@ -167,8 +170,12 @@ def _from_codec(codec: AnyInputCodec, decoded: object, place: Place) -> pa.Array
     if codec is DatetimeCodec and len({value.tzinfo is None for value in values}) > 1:
         # Arrow would take those without for UTC.
         raise place.fail("", "expected points in time that all have a UTC offset, or none that has one")
+    kind = _DECODED.get(codec.ContentType)
+    if codec is DatetimeCodec and values:
+        # They tell the type, which has their UTC offset.
+        kind = None
     try:
-        return pa.array(values, pa.string() if codec.ContentType == "str" else None)
+        return pa.array(values, kind)
     except pa.ArrowException as error:
         raise place.fail("", f"no Arrow array of content type '{codec.ContentType}': {error}") from None
 
@@ -186,7 +193,7 @@ def _pack(payload: ArrowArray, place: Place) -> Packed:
     if isinstance(array, pa.DictionaryArray):
         array = array.dictionary_decode()
     kind: pa.DataType = array.type
-    if array.null_count and not pa.types.is_floating(kind):
+    if array.null_count and not (pa.types.is_floating(kind) or pa.types.is_null(kind)):
         raise place.fail(f"data[{array.is_null().index(True).as_py()}]", f"expected {kind}, got null")
     if kind in _NUMBERS:
         numbers = array.to_numpy(zero_copy_only=kind != pa.bool_() and not array.null_count)

@@ -31,6 +31,9 @@ class DatetimeCodec(ListCodec[str | datetime]):
     def write(cls, element: str | datetime, index: int, place: Place) -> bytes:
         """Return a point in time as ISO 8601."""
         if isinstance(element, datetime):
+            # pandas' NaT is a datetime to Python, and like NaN not equal to itself.
+            if element != element:  # noqa: PLR0124
+                raise place.fail(f"data[{index}]", "expected a point in time, got NaT")
             return element.isoformat().encode()
         cls.read(element, index, place)
         return element.encode()

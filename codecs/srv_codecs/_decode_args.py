@@ -8,6 +8,7 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
+    Awaitable,
     Callable,
     Coroutine,
     Generator,
@@ -109,13 +110,16 @@ def decode_args(predict: Callable[..., Any]) -> Callable[..., Any]:
 
     Raises:
         CodecNotFound: a parameter has no hint, or no codec has the hint; the text names function and argument.
-        CodecError: the function yields and is called ``predict``, or is called ``predict_stream`` and does not.
+        CodecError: the function yields and is called ``predict``, or is called ``predict_stream`` and does not; it is
+            no method.
 
     Errors of a call:
         InputsNotFound: an input is missing, or nothing takes it.
         CodecError: an input does not fit its hint.
         InferenceError: the result does not fit its hint.
     """
+    if issubclass(type(predict), (staticmethod, classmethod)) or not hasattr(predict, "__qualname__"):
+        raise CodecError(f"decode_args: expected a function, got {type(predict).__name__}; write it next to the `def`")
     hints = resolve_hints(predict)
     item = _item_hint(predict, hints)
     if item is None:
@@ -170,18 +174,28 @@ def _is_wire(args: tuple[object, ...], kwargs: dict[str, object], kind: type) ->
 
 def _wrap(predict: Callable[..., object], signature: Signature) -> Callable[..., Any]:
     @functools.wraps(predict)
-    def wrapper(model: object, *args: Any, **kwargs: Any) -> object:
+    def wrapper(model: object, /, *args: Any, **kwargs: Any) -> object:
         if not _is_wire(args, kwargs, ModelInferRequest):
             return predict(model, *args, **kwargs)
         (payload,) = args
-        return _respond(signature, predict(model, **signature.bind(payload)), model, payload)
+        value = predict(model, **signature.bind(payload))
+        if isinstance(value, Awaitable):
+            # `predict` hands on a coroutine, as a decorator that is not `async` itself does.
+            return _respond_later(signature, cast("Awaitable[object]", value), model, payload)
+        return _respond(signature, value, model, payload)
 
     return wrapper
 
 
+async def _respond_later(
+    signature: Signature, value: Awaitable[object], model: object, payload: ModelInferRequest
+) -> ModelInferResponse:
+    return _respond(signature, await value, model, payload)
+
+
 def _wrap_async(predict: Callable[..., Coroutine[Any, Any, object]], signature: Signature) -> Callable[..., Any]:
     @functools.wraps(predict)
-    async def wrapper(model: object, *args: Any, **kwargs: Any) -> object:
+    async def wrapper(model: object, /, *args: Any, **kwargs: Any) -> object:
         if not _is_wire(args, kwargs, ModelInferRequest):
             return await predict(model, *args, **kwargs)
         (payload,) = args
@@ -199,7 +213,7 @@ def _wrap_stream(predict: Callable[..., Iterable[object]], signature: Signature)
                     yield _respond(signature, item, model, payload)
 
     @functools.wraps(predict)
-    def wrapper(model: object, *args: Any, **kwargs: Any) -> object:
+    def wrapper(model: object, /, *args: Any, **kwargs: Any) -> object:
         return answer(model, *args) if _is_wire(args, kwargs, Iterator) else predict(model, *args, **kwargs)
 
     return wrapper
@@ -208,7 +222,7 @@ def _wrap_stream(predict: Callable[..., Iterable[object]], signature: Signature)
 def _wrap_stream_async(predict: Callable[..., AsyncIterable[object]], signature: Signature) -> Callable[..., Any]:
     # A generator function whatever `predict` is, so that nobody takes it for one that may block.
     @functools.wraps(predict)
-    async def wrapper(model: object, *args: Any, **kwargs: Any) -> AsyncGenerator[object]:
+    async def wrapper(model: object, /, *args: Any, **kwargs: Any) -> AsyncGenerator[object]:
         if not _is_wire(args, kwargs, AsyncIterator):
             items = aiter(predict(model, *args, **kwargs))
             async with _closing(items):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import sys
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, Required, cast, get_args, get_origin
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 class _Missing(enum.Enum):
     MISSING = enum.auto()
 
+
+_TYPING: Final = ("typing", "typing_extensions")
 
 MISSING: Final = _Missing.MISSING
 """What is read of a field that is not there."""
@@ -101,8 +104,10 @@ def _typed_dict(owner: type[object], hints: dict[str, object]) -> Fields:
 
 
 def _without_marks(hint: object) -> tuple[object, bool | None]:
-    """Return a hint without ``Required`` and ``NotRequired`` around it, and which of them it was."""
+    """Return a hint without ``ReadOnly``, ``Required`` and ``NotRequired`` around it, which of the latter it was."""
     origin = get_origin(hint)
+    if _is_read_only(origin):
+        return _without_marks(get_args(hint)[0])
     if origin in {Required, NotRequired}:
         inner, _ = _without_marks(get_args(hint)[0])
         return inner, origin is Required
@@ -112,6 +117,11 @@ def _without_marks(hint: object) -> tuple[object, bool | None]:
         # A subscription with run-time values.
         return cast("Any", Annotated)[(bare, *notes)], required
     return hint, None
+
+
+def _is_read_only(origin: object) -> bool:
+    # In typing from Python 3.13 on, and before in typing_extensions, which need not be installed.
+    return any(origin is not None and origin is getattr(sys.modules.get(name), "ReadOnly", None) for name in _TYPING)
 
 
 def _required_keys(owner: type[object]) -> frozenset[str]:

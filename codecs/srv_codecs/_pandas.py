@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from pandas.api import types
 from srv_codecs._arrays import tensor_array
 from srv_codecs._columns import check_table, check_unique
 from srv_codecs._content_types import decode_tensor
+from srv_codecs._datetime import DatetimeCodec
 from srv_codecs._elements import bytes_elements, text_of
 from srv_codecs._json_cells import JsonCellsCodec
 from srv_codecs._packed import Packed
@@ -90,6 +92,9 @@ def unpack_column(tensor: Tensor, place: Place) -> Series:
         codec, values = cast("tuple[object, Any]", decoded)
         if codec is JsonCellsCodec:
             return pd.Series(values, dtype=object)
+        if codec is DatetimeCodec and not values:
+            # Otherwise the elements tell the dtype.
+            return pd.Series(values, dtype="datetime64[us]")
         return pd.Series(values.reshape(-1) if isinstance(values, np.ndarray) else values)
     if tensor.datatype == Datatype.BYTES:
         return pd.Series([text_of(item, index, place) for index, item in enumerate(bytes_elements(tensor, place))])
@@ -102,6 +107,8 @@ def pack_column(series: Series, place: Place) -> Packed:
     """Return a column as a tensor of shape ``[N, 1]`` without a name; fail at `place`."""
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
+        if not types.is_float_dtype(dtype.categories.dtype):
+            _check_present(series, place)
         return pack_column(series.astype(dtype.categories.dtype), place)
     for matches, pack in _PACKERS:
         if matches(dtype):
@@ -136,6 +143,9 @@ def _pack_objects(series: Series, place: Place) -> Packed:
     """Return text, bytes, or the JSON of anything else."""
     items: list[object] = series.tolist()
     kinds = {type(item) for item in items if not _is_missing(item)}
+    if kinds and all(issubclass(kind, datetime) for kind in kinds):
+        # Of several UTC offsets, which no dtype has.
+        return _pack_times(series, place)
     write, content_type = _write_json, JsonCellsCodec.ContentType
     if kinds <= {str} or kinds == {bytes}:
         _check_present(series, place)

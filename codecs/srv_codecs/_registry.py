@@ -12,7 +12,7 @@ import sys
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from srv_codecs._base64 import Base64Codec
 from srv_codecs._codec import InputCodec, RequestCodec
@@ -118,6 +118,10 @@ class CodecRegistry(Generic[C]):
         content_type = codec.ContentType
         if not content_type:
             raise CodecError(f"{codec.__qualname__}.ContentType: expected the name of a content type, got none")
+        if not isinstance(cast("object", content_type), str):
+            raise CodecError(
+                f"{codec.__qualname__}.ContentType: expected the name of a content type, got {content_type!r}"
+            )
         package = _scope.get()
         own = self._codecs
         if package and codec.__module__.startswith(f"{package}."):

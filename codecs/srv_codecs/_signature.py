@@ -11,7 +11,7 @@ from srv_codecs._hints import find_hint, known_hints
 from srv_codecs._results import UnhintedResult, find_result
 from srv_codecs._type_hints import place_of, resolve_hints, take_apart
 from srv_codecs._value_hints import PARTS, DictHint, PartHint, TableHint, TensorHint
-from srv_protocol.errors import CodecNotFound, InferenceError, InputsNotFound
+from srv_protocol.errors import CodecError, CodecNotFound, InferenceError, InputsNotFound
 from srv_protocol.inference import Headers, ModelInferRequest, ModelInferResponse
 
 if TYPE_CHECKING:
@@ -131,13 +131,17 @@ def compile_signature(function: Callable[..., object], hints: Mapping[str, objec
 
     Raises:
         CodecNotFound: a parameter has no hint or one that no codec has; the text names function and argument.
+        CodecError: there is no parameter that could be the instance.
     """
     if hints is None:
         hints = resolve_hints(function)
     inputs: list[Argument[TensorHint]] = []
     parts: list[Argument[PartHint]] = []
     rest: Argument[RestHint] | None = None
-    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+    parameters = list(inspect.signature(function).parameters.values())
+    if not parameters:
+        raise CodecError(f"{function.__qualname__}(): expected a method, whose first parameter is the model, got none")
+    for parameter in parameters[1:]:
         name = parameter.name
         where = place_of(function, name)
         if parameter.kind not in _KINDS:

@@ -65,13 +65,17 @@ def _resolve(hint: object, namespace: dict[str, object], where: str) -> object:
         # Evaluates what is nested, as in List["Frame"].
         annotated = types.SimpleNamespace(__annotations__={"hint": hint})
         found: object = typing.get_type_hints(annotated, namespace, include_extras=True)["hint"]
-    except (NameError, SyntaxError, TypeError, AttributeError) as error:
+    except Exception as error:  # noqa: BLE001  # a hint is any expression of the model's author
         raise CodecNotFound(f"{where}: the type hint {written} cannot be resolved: {error}{_advice(error)}") from None
     return found
 
 
 def _advice(error: Exception) -> str:
-    return "; import what it names outside of `if TYPE_CHECKING:`" if isinstance(error, NameError) else ""
+    return (
+        "; it must be a name of the module, imported outside of `if TYPE_CHECKING:`"
+        if isinstance(error, NameError)
+        else ""
+    )
 
 
 def resolve_fields(owner: type[object], where: str) -> dict[str, object]:
@@ -82,7 +86,7 @@ def resolve_fields(owner: type[object], where: str) -> dict[str, object]:
     """
     try:
         return typing.get_type_hints(owner, include_extras=True)
-    except (NameError, SyntaxError, TypeError, AttributeError) as error:
+    except Exception as error:  # noqa: BLE001  # as above
         raise CodecNotFound(
             f"{where}: the hints of {show(owner)} cannot be resolved: {error}{_advice(error)}"
         ) from None

@@ -14,14 +14,14 @@ from srv_codecs._side import REQUEST, RESPONSE
 from srv_codecs._tensor_codec import TensorCodec
 from srv_codecs._tensor_form import ImpliedTensor, TensorForm
 from srv_protocol.errors import InferenceError
-from srv_protocol.inference import Headers, ModelInferRequest, Parameters
+from srv_protocol.inference import Headers, InferOutputTensor, ModelInferRequest, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from srv_codecs._place import Place
     from srv_codecs._registry import AnyInputCodec, AnyRequestCodec
-    from srv_protocol.inference import InferInputTensor, InferOutputTensor, Tensor
+    from srv_protocol.inference import InferInputTensor, Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,10 @@ class TensorHint:
         if not (issubclass(self.codec, TensorCodec) or self.codec.can_encode(value)):
             raise unexpected(name, self.text, value)
         tensor = self.codec.encode_output(name, cast("Any", value))
+        if not isinstance(cast("object", tensor), InferOutputTensor):
+            raise InferenceError(
+                f"output '{name}': expected a ResponseOutput from {self.codec.__qualname__}, got {kind_of(tensor)}"
+            )
         if self.datatypes is not None and tensor.datatype not in self.datatypes:
             raise self._another_datatype(tensor, RESPONSE.place(name))
         if self.sizes is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,9 @@ def test_what_is_no_time_is_an_error_that_names_the_element(item: object) -> Non
 def test_other_datatypes_and_values_are_errors() -> None:
     with pytest.raises(CodecError, match=r"^input 'x': expected BYTES, got INT64$"):
         DatetimeCodec.decode_input(InferInputTensor("x", "INT64", [1], data=[1]))
+    nothing: Any = [pd.NaT]
+    with pytest.raises(InferenceError, match=r"^output 'y': data\[0\]: expected a point in time, got NaT$"):
+        DatetimeCodec.encode_output("y", nothing)
     numbers: Any = [1]
     with pytest.raises(InferenceError, match=r"^output 'y': data\[0\]: expected datetime or str, got int$"):
         DatetimeCodec.encode_output("y", numbers)

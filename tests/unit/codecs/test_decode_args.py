@@ -1,8 +1,9 @@
 """A typed ``predict``."""
 
 import asyncio
+import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, List, Optional, Tuple, Union, cast  # noqa: UP035  # the old spellings work too
 
@@ -87,6 +88,56 @@ def test_async_and_plain_methods_stay_what_they_are() -> None:
     response = asyncio.run(model.predict(request(question=["a"], x=FLOATS)))
     assert response.outputs[0].data.array is FLOATS or np.shares_memory(np.asarray(response.outputs[0].data), FLOATS)
     assert model.predict_at_once(request(x=FLOATS)).outputs == response.outputs
+
+
+def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a plain wrapper of a function that may be a coroutine's: decorators are often written so."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+async def answer(self: object, x: np.ndarray) -> np.ndarray:
+    del self
+    return x
+
+
+async def answer_items(self: object, x: np.ndarray) -> AsyncIterator[np.ndarray]:
+    del self
+    yield x
+
+
+@pytest.mark.parametrize("first", [logged, decode_args], ids=["below", "above"])
+def test_a_plain_decorator_may_surround_an_asynchronous_method(first: Callable[..., Any]) -> None:
+    second: Callable[..., Any] = decode_args if first is logged else logged
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        return second(first(function))
+
+    async def items() -> list[ModelInferResponse]:
+        async def payloads() -> AsyncIterator[ModelInferRequest]:
+            yield request(x=FLOATS)
+
+        return [each async for each in decorate(answer_items)(object(), payloads())]
+
+    async def one() -> ModelInferResponse:
+        response: ModelInferResponse = await decorate(answer)(object(), request(x=FLOATS))
+        return response
+
+    for response in (asyncio.run(one()), *asyncio.run(items())):
+        assert [(each.name, each.datatype) for each in response.outputs] == [("output-0", "FP32")]
+
+
+def test_an_argument_may_have_any_name() -> None:
+    class Models:
+        @decode_args
+        def predict(self, model: str, predict: str, payload: str, signature: str) -> str:
+            return model + predict + payload + signature
+
+    assert Models().predict(model="a", predict="b", payload="c", signature="d") == "abcd"
 
 
 def test_the_function_is_wrapped() -> None:
@@ -355,6 +406,27 @@ def test_a_signature_that_is_no_contract_fails_at_decoration(function: Callable[
     assert str(caught.value).startswith(text)
 
 
+def no_model() -> np.ndarray: ...  # type: ignore[empty-body]
+
+
+NO_METHODS: list[tuple[Any, str]] = [
+    (staticmethod(no_hint), "decode_args: expected a function, got staticmethod; write it next to the `def`"),
+    (classmethod(no_hint), "decode_args: expected a function, got classmethod; write it next to the `def`"),
+    (functools.partial(no_hint), "decode_args: expected a function, got partial; write it next to the `def`"),
+    (no_model, "no_model(): expected a method, whose first parameter is the model, got none"),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    NO_METHODS,
+)
+def test_what_is_no_method_fails_at_decoration(function: Any, text: str) -> None:
+    with pytest.raises(CodecError) as caught:
+        decode_args(function)
+    assert str(caught.value) == text
+
+
 @pytest.mark.parametrize("function", [no_hint, unknown_hint, unknown_result])
 def test_an_error_at_decoration_lists_the_hints_that_there_are(function: Callable[..., Any]) -> None:
     with pytest.raises(CodecNotFound) as caught:
@@ -536,6 +608,15 @@ def test_a_codec_of_ones_own_is_asked_whether_it_encodes_a_value(monkeypatch: py
     assert call(predict, request(x=FLOATS)).outputs[0].data.root == [1.5]
     with pytest.raises(InferenceError, match=r"^output 'output-0': expected .*Temperature, got int$"):
         returned(5, Temperature)
+
+    def forget(name: str, payload: object) -> None:
+        del name, payload
+
+    monkeypatch.setattr(TemperatureCodec, "encode_output", forget)
+    with pytest.raises(
+        InferenceError, match=r"^output 'output-0': expected a ResponseOutput from .*TemperatureCodec, got None$"
+    ):
+        returned(Temperature(5), Temperature)
 
 
 def test_a_signature_implies_inputs() -> None:

@@ -1,11 +1,22 @@
 """What a type hint means."""
 
+import dataclasses
 import sys
 import types
 import typing
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Dict, List, Literal, Optional, Tuple, Union  # noqa: UP035  # the old spellings work too
+from typing import (  # noqa: UP035  # the old spellings work too
+    Annotated,
+    Any,
+    Dict,
+    List,
+    Literal,
+    Optional,
+    Tuple,
+    Union,
+    cast,
+)
 
 import numpy as np
 import pandas as pd
@@ -97,6 +108,7 @@ DATATYPES: dict[str, tuple[Any, set[str] | None]] = {
     "longlong": (np.longlong, {"INT64"}),
     "object": (np.object_, {"BYTES"}),
     "floating": (np.floating, {"FP16", "FP32", "FP64"}),
+    "floating of any precision": (np.floating[Any], {"FP16", "FP32", "FP64"}),
     "unsignedinteger": (np.unsignedinteger, {"UINT8", "UINT16", "UINT32", "UINT64"}),
     "number": (np.number, {f"{s}INT{n}" for s in ("", "U") for n in (8, 16, 32, 64)} | {"FP16", "FP32", "FP64"}),
     "generic": (np.generic, None),
@@ -109,6 +121,12 @@ def test_the_dtype_of_an_array_hint_says_which_datatypes_fit(scalar: Any, dataty
     hint = find_hint(np.ndarray[Any, np.dtype[scalar]], "")
     assert isinstance(hint, TensorHint)
     assert hint.datatypes == datatypes
+
+
+def test_a_scalar_type_may_have_an_argument() -> None:
+    assert find_hint(np.integer[Any], "") == dataclasses.replace(
+        cast("TensorHint", find_hint(np.integer, "")), text="numpy.integer[Any]"
+    )
 
 
 def test_an_array_hint_without_a_dtype_fits_any() -> None:
@@ -195,6 +213,9 @@ UNKNOWN: dict[str, tuple[Any, str]] = {
     "complex number": (np.complex64, "no V2 datatype carries numpy dtype complex64"),
     "duration": (np.timedelta64, "no V2 datatype carries numpy dtype timedelta64"),
     "complex array": (NDArray[np.complex64], "no V2 datatype carries numpy dtype complex64"),
+    "complex numbers": (NDArray[np.complexfloating[Any]], "no V2 datatype is numpy.complexfloating"),
+    "array of structures": (NDArray[np.void], "no V2 datatype is numpy.void"),
+    "complex scalar": (np.complexfloating, "numpy.complexfloating: no V2 datatype is numpy.complexfloating"),
     "array of text": (
         NDArray[np.str_],
         "is not served, since BYTES tensors are object arrays; use np.ndarray,",
@@ -308,13 +329,18 @@ def test_a_return_hint_may_be_a_tuple_of_hints(hint: Any) -> None:
     assert resolve_hints(hinted(returns=hint)) == {"return": tuple[np.ndarray, str]}
 
 
+def test_a_hint_that_fails_otherwise_is_an_error_that_names_it() -> None:
+    with pytest.raises(CodecNotFound, match=r"argument 'x': the type hint 1 / 0 cannot be resolved: division by zero$"):
+        resolve_hints(hinted(x="1 / 0"))
+
+
 def test_a_name_that_is_unknown_at_run_time_is_an_error_that_tells_why() -> None:
     function = hinted(x="Unknown")
     with pytest.raises(CodecNotFound) as caught:
         resolve_hints(function)
     assert str(caught.value).endswith(
         "function(): argument 'x': the type hint Unknown cannot be resolved: name 'Unknown' is not defined; "
-        "import what it names outside of `if TYPE_CHECKING:`"
+        "it must be a name of the module, imported outside of `if TYPE_CHECKING:`"
     )
 
 

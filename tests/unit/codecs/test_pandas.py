@@ -19,6 +19,10 @@ pd_array: Any = pd.array
 to_datetime: Any = pd.to_datetime
 
 
+SUMMER = datetime.fromisoformat("2024-07-01T00:00:00+02:00")
+WINTER = datetime.fromisoformat("2024-01-01T00:00:00+01:00")
+
+
 def decode(*inputs: InferInputTensor) -> pd.DataFrame:
     return PandasCodec.decode_request(ModelInferRequest(inputs=list(inputs)))
 
@@ -36,6 +40,7 @@ COLUMNS: dict[str, Any] = {
     "old text": pd.Series(["a", "b"], dtype=object),
     "times": to_datetime(["2024-01-01T00:00:00.000005", "2025-01-01T00:00:00.000000"]),
     "times with an offset": to_datetime(["2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"]),
+    "times of several offsets": pd.Series([SUMMER, WINTER], dtype=object),
     "bytes": [b"\xff", b""],
     "lists and mappings": [[1, {"a": None}], {"b": [True]}],
     "mixed": pd.Series([1, "a"], dtype=object),
@@ -60,6 +65,7 @@ ENCODED: dict[str, tuple[Any, str, str | None]] = {
     "text": (["a", "b"], "BYTES", "str"),
     "bytes": ([b"a", b"b"], "BYTES", "np"),
     "times": (to_datetime(["2024-01-01", "2025-01-01"]), "BYTES", "datetime"),
+    "times of several offsets": (pd.Series([SUMMER, WINTER], dtype=object), "BYTES", "datetime"),
     "objects": ([[1], {}], "BYTES", "pd_json"),
     "Int64": (pd_array([1, 2], "Int64"), "INT64", None),
     "boolean": (pd_array([True, False], "boolean"), "BOOL", None),
@@ -99,6 +105,11 @@ UNENCODABLE: dict[str, tuple[Any, str]] = {
     "missing bytes": ([b"a", None], "output 'c': data[1]: expected a value of dtype object"),
     "missing time": (to_datetime(["2024-01-01", None]), "output 'c': data[1]: expected a value of dtype datetime"),
     "missing category": (pd.Categorical(["a", None]), "output 'c': data[1]: expected a value of dtype"),
+    "missing integer category": (pd.Categorical([1, None]), "output 'c': data[1]: expected a value of dtype category"),
+    "missing among offsets": (
+        pd.Series([datetime(2024, 1, 1, tzinfo=UTC), None], dtype=object),
+        "output 'c': data[1]: expected a value of dtype object, got a missing one",
+    ),
     "bytes among text": (pd.Series(["a", b"b"], dtype=object), "output 'c': data[1]: expected a value that JSON can"),
     "any object": ([object()], "output 'c': data[0]: expected a value that JSON can carry (got object)"),
     "NaN inside": ([[float("nan")]], "output 'c': data[0]: expected a value that JSON can carry"),
@@ -175,6 +186,7 @@ def test_a_frame_is_a_copy_that_may_be_changed() -> None:
 def test_a_frame_may_be_empty() -> None:
     assert decode().shape == (0, 0)
     assert decode(InferInputTensor("a", "BYTES", [0, 1], data=[])).shape == (0, 1)
+    assert decode_column("BYTES", [], "datetime").dt.year.tolist() == []
     assert PandasCodec.encode_response("m", pd.DataFrame({"a": np.zeros(0)})).outputs[0].shape == [0, 1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -88,9 +88,10 @@ def test_an_unknown_content_type_is_an_error_that_lists_the_known_ones() -> None
         ("np", "ContentType: the input codec for 'np' is already NumpyCodec"),
         ("lazy", "ContentType: the input codec for 'lazy' is already Codec"),
         ("", "ContentType: expected the name of a content type, got none"),
+        (3, "ContentType: expected the name of a content type, got 3"),
     ],
 )
-def test_a_second_codec_of_a_content_type_is_refused(content_type: str, text: str) -> None:
+def test_a_second_codec_of_a_content_type_is_refused(content_type: Any, text: str) -> None:
     class Second(InputCodec[object]):
         ContentType = content_type
 

@@ -61,6 +61,11 @@ class Older(typing_extensions.TypedDict):
     b: "NotRequired[Annotated[int, Output('count')]]"
 
 
+class Locked(typing_extensions.TypedDict):
+    a: typing_extensions.ReadOnly[NDArray[np.float32]]
+    b: NotRequired[typing_extensions.ReadOnly[Annotated[int, Output("count")]]]
+
+
 def outputs(hint: Any, value: object) -> dict[str, tuple[str, list[int]]]:
     found = find_result(hint, "f(): the return hint").encode(value)
     assert isinstance(found, (list, tuple))
@@ -69,7 +74,7 @@ def outputs(hint: Any, value: object) -> dict[str, tuple[str, list[int]]]:
 
 A, COUNT = ("FP32", [2, 1]), ("INT64", [1])
 OBJECTS: tuple[Any, ...] = (Named, Data, Struct)
-DICTS: tuple[Any, ...] = (Total, Partial, Older)
+DICTS: tuple[Any, ...] = (Total, Partial, Older, Locked)
 
 
 @pytest.mark.parametrize("owner", OBJECTS)
