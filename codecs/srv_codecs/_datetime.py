@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class DatetimeCodec(ListCodec[str | datetime]):
     """A BYTES tensor of ISO 8601 texts as a list of ``datetime``; text that is ISO 8601 can be encoded as well.
 
-    A point in time keeps its UTC offset, and has none where the text has none.
+    A point in time keeps its UTC offset, and has none where the text has none. Of fractions of a second, which clients
+    in other languages send to the nanosecond, microseconds are kept.
     """
 
     ContentType = "datetime"

@@ -71,3 +71,10 @@ def test_other_datatypes_and_values_are_errors() -> None:
 def test_a_list_of_text_is_left_to_another_codec() -> None:
     assert DatetimeCodec.can_encode([NOON])
     assert not DatetimeCodec.can_encode(["2024-02-29T12:00:00Z"])
+
+
+def test_of_nanoseconds_microseconds_are_kept() -> None:
+    """As the page on content types says: clients in other languages send them, and a datetime has none."""
+    tensor = InferInputTensor("x", "BYTES", [1], data=["2024-01-01T00:00:00.123456789Z"])
+
+    assert DatetimeCodec.decode_input(tensor) == [datetime(2024, 1, 1, microsecond=123456, tzinfo=UTC)]
