@@ -77,16 +77,22 @@ class PandasCodec(TableCodec["pd.DataFrame"]):
         check_table(tensors, side)
         columns: dict[str, Series] = {}
         for tensor in tensors:
-            place = side.place(tensor.name)
-            column = unpack_column(tensor, place)
-            if len(column) != tensor.shape[0]:
-                raise place.fail("", f"expected {tensor.shape[0]} elements from its codec, got {len(column)}")
-            columns[tensor.name] = column
+            columns[tensor.name] = unpack_column(tensor, side.place(tensor.name))
         return pd.DataFrame(columns, copy=True)
 
 
 def unpack_column(tensor: Tensor, place: Place) -> Series:
-    """Return a tensor that is one column as its content type says, or by its datatype; may be a view."""
+    """Return a tensor that is one column as its content type says, or by its datatype; may be a view.
+
+    Fails at `place` for elements that no column has, or another number of them than the tensor's shape says.
+    """
+    column = _unpack_elements(tensor, place)
+    if len(column) != tensor.shape[0]:
+        raise place.fail("", f"expected {tensor.shape[0]} elements from its codec, got {len(column)}")
+    return column
+
+
+def _unpack_elements(tensor: Tensor, place: Place) -> Series:
     decoded = decode_tensor(tensor)
     if decoded is not None:
         codec, values = cast("tuple[object, Any]", decoded)
