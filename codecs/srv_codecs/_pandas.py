@@ -14,7 +14,7 @@ import pandas as pd
 from pandas.api import types
 
 from srv_codecs._arrays import tensor_array
-from srv_codecs._columns import check_table, check_unique
+from srv_codecs._columns import check_decoded, check_table, check_unique
 from srv_codecs._content_types import decode_tensor
 from srv_codecs._datetime import DatetimeCodec
 from srv_codecs._elements import bytes_elements, text_of
@@ -87,8 +87,7 @@ def unpack_column(tensor: Tensor, place: Place) -> Series:
     Fails at `place` for elements that no column has, or another number of them than the tensor's shape says.
     """
     column = _unpack_elements(tensor, place)
-    if len(column) != tensor.shape[0]:
-        raise place.fail("", f"expected {tensor.shape[0]} elements from its codec, got {len(column)}")
+    check_decoded(len(column), tensor, place)
     return column
 
 
