@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast, get_args, get_origin
+from typing import Any, Final, Literal, cast, get_args, get_origin
 
 import numpy as np
 
-from srv_codecs._type_hints import show
+from srv_codecs._type_hints import is_union, show
 from srv_protocol.datatypes import DATATYPES, Datatype, datatype_of
 from srv_protocol.errors import CodecNotFound
+
+_SCALARS: Final = (np.generic, bool, int, float, complex)
 
 
 def is_element(hint: object) -> bool:
@@ -26,10 +28,11 @@ def element_datatypes(scalar: object, hint: object, where: str) -> frozenset[str
     if scalar is Any or scalar is np.generic:
         return None
     # np.floating[Any], as strict type checkers want it.
-    scalar = get_origin(scalar) or scalar
-    if not isinstance(scalar, type):
+    plain = scalar if is_union(scalar) else get_origin(scalar) or scalar
+    # Of any class that it does not know, numpy makes an array of objects.
+    if not isinstance(plain, type) or not issubclass(plain, _SCALARS):
         raise CodecNotFound(f"{where}: {show(hint)}: expected one type of numpy's, got {show(scalar)}")
-    kind = cast("type[np.generic]", scalar)
+    kind = cast("type[np.generic]", plain)
     if issubclass(kind, np.character):
         raise CodecNotFound(
             f"{where}: {show(hint)} is not served, since BYTES tensors are object arrays; "

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from srv_codecs._arrays import tensor_array
-from srv_codecs._columns import check_column, check_table, check_unique
+from srv_codecs._columns import check_column, check_decoded, check_table, check_unique
 from srv_codecs._content_types import decode_tensor
 from srv_codecs._datetime import DatetimeCodec
 from srv_codecs._elements import bytes_array
@@ -151,7 +151,9 @@ def _unpack(tensor: Tensor, place: Place) -> pa.Array[Any]:
     if tensor.parameters.content_type not in {ArrowCodec.ContentType, NumpyCodec.ContentType}:
         decoded = decode_tensor(tensor)
         if decoded is not None and decoded[0] not in {ArrowCodec, NumpyCodec}:
-            return _from_codec(*decoded, place)
+            column = _from_codec(*decoded, place)
+            check_decoded(len(column), tensor, place)
+            return column
     kind = _TYPES.get(tensor.datatype)
     if tensor.datatype == Datatype.BYTES:
         return pa.array(bytes_array(tensor, place).reshape(-1).tolist(), kind)
@@ -176,7 +178,7 @@ def _from_codec(codec: AnyInputCodec, decoded: object, place: Place) -> pa.Array
         kind = None
     try:
         return pa.array(values, kind)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, TypeError) as error:  # the latter of what is no sequence
         raise place.fail("", f"no Arrow array of content type '{codec.ContentType}': {error}") from None
 
 

@@ -21,6 +21,12 @@ def check_column(tensor: Tensor, place: Place) -> int:
             raise place.fail("", f"expected one column, of shape [N] or [N, 1], got shape {list(shape)}")
 
 
+def check_decoded(count: int, tensor: Tensor, place: Place) -> None:
+    """Fail at `place` unless the tensor's own content type has made a column of as many elements as it has rows."""
+    if count != tensor.shape[0]:
+        raise place.fail("", f"expected {tensor.shape[0]} elements from its codec, got {count}")
+
+
 def check_table(tensors: Sequence[Tensor], side: Side) -> None:
     """Fail unless tensors are columns of one length that differ in name.
 

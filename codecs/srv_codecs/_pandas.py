@@ -14,7 +14,7 @@ import pandas as pd
 from pandas.api import types
 
 from srv_codecs._arrays import tensor_array
-from srv_codecs._columns import check_table, check_unique
+from srv_codecs._columns import check_decoded, check_table, check_unique
 from srv_codecs._content_types import decode_tensor
 from srv_codecs._datetime import DatetimeCodec
 from srv_codecs._elements import bytes_elements, text_of
@@ -77,16 +77,21 @@ class PandasCodec(TableCodec["pd.DataFrame"]):
         check_table(tensors, side)
         columns: dict[str, Series] = {}
         for tensor in tensors:
-            place = side.place(tensor.name)
-            column = unpack_column(tensor, place)
-            if len(column) != tensor.shape[0]:
-                raise place.fail("", f"expected {tensor.shape[0]} elements from its codec, got {len(column)}")
-            columns[tensor.name] = column
+            columns[tensor.name] = unpack_column(tensor, side.place(tensor.name))
         return pd.DataFrame(columns, copy=True)
 
 
 def unpack_column(tensor: Tensor, place: Place) -> Series:
-    """Return a tensor that is one column as its content type says, or by its datatype; may be a view."""
+    """Return a tensor that is one column as its content type says, or by its datatype; may be a view.
+
+    Fails at `place` for elements that no column has, or another number of them than the tensor's shape says.
+    """
+    column = _unpack_elements(tensor, place)
+    check_decoded(len(column), tensor, place)
+    return column
+
+
+def _unpack_elements(tensor: Tensor, place: Place) -> Series:
     decoded = decode_tensor(tensor)
     if decoded is not None:
         codec, values = cast("tuple[object, Any]", decoded)

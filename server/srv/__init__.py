@@ -18,7 +18,8 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 from srv._custom_metrics import log, register
-from srv._model_settings import ModelParameters, ModelSettings
+from srv._model_parameters import ModelParameters
+from srv._model_settings import ModelSettings
 from srv._settings import Settings
 from srv._version import __version__
 from srv.runtimes._handlers import custom_handler

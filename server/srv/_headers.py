@@ -78,7 +78,9 @@ def response_headers(headers: Headers | None, model: str) -> list[tuple[str, str
         InferenceError: a name or value is not valid in HTTP or gRPC, or they are more than clients take.
     """
     sent: list[tuple[str, str]] = []
-    for name, value in () if headers is None else headers.items():
+    if not headers:
+        return sent
+    for name, value in headers.items():
         given = cast("object", value)  # a runtime may have put anything in
         if not _NAME.fullmatch(name) or not isinstance(given, str) or not _VALUE.fullmatch(given):
             raise InferenceError(f"model '{model}': invalid response header {name!r}: {value!r}")

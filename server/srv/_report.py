@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from srv._server import Address
-    from srv.controlplane._registry import ModelEntry
+    from srv.controlplane._entry import ModelEntry
     from srv.runtimes._model import MLModel
     from srv_protocol.inference import TensorMetadata
 

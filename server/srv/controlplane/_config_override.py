@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
-from srv.controlplane._registry import version_key
+from srv.controlplane._entry import version_key
 from srv.runtimes._derived import OPTIONAL
 from srv_codecs.json import parse_json
 from srv_protocol.datatypes import DATATYPES

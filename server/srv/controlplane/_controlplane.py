@@ -12,9 +12,9 @@ from weakref import WeakValueDictionary
 
 from srv._model_settings import MODEL_SETTINGS_FILE
 from srv.controlplane._config_override import ConfigOverride
+from srv.controlplane._entry import ModelState
 from srv.controlplane._file_override import FileStore, moved
 from srv.controlplane._load_parameters import check_unload_parameters, read_load_parameters
-from srv.controlplane._registry import ModelState
 from srv.controlplane._source import ModelSource
 from srv_protocol.errors import InvalidInput, LoadError, SettingsError, SrvError, Unsupported
 from srv_protocol.inference import ModelIndex
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from srv._model_settings import ModelSettings
+    from srv.controlplane._entry import ModelEntry
     from srv.controlplane._file_override import ModelFiles
-    from srv.controlplane._registry import ModelEntry, ModelRegistry
+    from srv.controlplane._registry import ModelRegistry
     from srv.controlplane._repository import ModelRepository
 
 _logger: Final = logging.getLogger("srv")

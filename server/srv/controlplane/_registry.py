@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import enum
-import itertools
 import logging
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -15,6 +12,7 @@ import msgspec
 from srv._custom_metrics import ModelMetrics
 from srv._state import SHUTTING_DOWN
 from srv._status import error_text
+from srv.controlplane._entry import ModelEntry, ModelState, is_number, version_key
 from srv.controlplane._hiding import hide_folder
 from srv.controlplane._model_config import check_config
 from srv.runtimes._calls import Caller
@@ -36,58 +34,6 @@ if TYPE_CHECKING:
     from srv.dataplane._cache import ModelCache, ResponseCache
 
 _logger: Final = logging.getLogger("srv")
-# Triton's word for it.
-_UNLOADED: Final = "unloaded"
-_DIGITS: Final = re.compile("([0-9]+)")
-
-
-class ModelState(enum.StrEnum):
-    """A model's state, in the words of Triton's repository index."""
-
-    UNKNOWN = "UNKNOWN"
-    LOADING = "LOADING"
-    READY = "READY"
-    UNLOADING = "UNLOADING"
-    UNAVAILABLE = "UNAVAILABLE"
-
-
-class ModelEntry:
-    """One version of a model: its state, and the runtime while there is one."""
-
-    def __init__(self, name: str, version: str, state: ModelState, reason: str = "") -> None:
-        self.name = name
-        self.version = version
-        self.state = state
-        self.reason = reason
-        self.loaded: LoadedModel | None = None
-        self._unloaded = False
-
-    @property
-    def wanted(self) -> bool:
-        """Whether the model should be ready; one that somebody unloaded should not."""
-        return not self._unloaded
-
-    @property
-    def says_ready(self) -> bool:
-        """Whether no runtime says of itself that it is not ready."""
-        return self.loaded is None or self.loaded.runtime.ready
-
-    @property
-    def shown(self) -> tuple[ModelState, str]:
-        """The state and the reason that the repository index shows."""
-        return (self.state, self.reason) if self.says_ready else (ModelState.UNAVAILABLE, "its runtime is not ready")
-
-    def set_ready(self, loaded: LoadedModel) -> None:
-        """Become ready, with the runtime that answers from now on."""
-        self.loaded, self.state, self.reason, self._unloaded = loaded, ModelState.READY, "", False
-
-    def fail(self, reason: str) -> None:
-        """Become unavailable for a reason."""
-        self.state, self.reason, self._unloaded = ModelState.UNAVAILABLE, reason, False
-
-    def set_unloaded(self) -> None:
-        """Become unavailable because somebody wanted it."""
-        self.state, self.reason, self._unloaded = ModelState.UNAVAILABLE, _UNLOADED, True
 
 
 class ModelRegistry:
@@ -230,7 +176,7 @@ class ModelRegistry:
             replaced = [entry.loaded for entry in entries if entry.loaded is not None]
             for entry, loaded in zip(entries, started, strict=True):
                 entry.set_ready(loaded)
-                _logger.info("model '%s'%s is loaded", name, _of_version(entry))
+                _logger.info("model '%s'%s is loaded", name, entry.of_version)
                 for listener in self.on_load:
                     listener(loaded)
             self._changes.notify()
@@ -248,12 +194,12 @@ class ModelRegistry:
         reason = self._reason(error, files)
         for entry in entries:
             if entry.loaded is None:
-                entry.fail(reason if entry is failed else f"not loaded without{_of_version(failed)}, which failed")
+                entry.fail(reason if entry is failed else f"not loaded without{failed.of_version}, which failed")
         self._changes.notify()
         if isinstance(error, Exception):
             name = failed.name
             # Both halves are what Triton's tests look for.
-            text = f"failed to load '{name}'{_of_version(failed)}: load failed for model '{name}': {reason}"
+            text = f"failed to load '{name}'{failed.of_version}: load failed for model '{name}': {reason}"
             # Our own errors say all that there is to say; of others, which come from the model's code, all helps.
             _logger.log(logging.ERROR, "%s", text, exc_info=None if isinstance(error, SrvError) else error)
             raise LoadError(text) from error
@@ -343,7 +289,7 @@ class ModelRegistry:
         """Unload a version, and drop its entry."""
         versions = self._entries.get(name, {})
         if version in versions:
-            _logger.info("model '%s'%s is gone from the repository", name, _of_version(versions[version]))
+            _logger.info("model '%s'%s is gone from the repository", name, versions[version].of_version)
             await self.unload(name, version)
             versions.pop(version, None)
             if not versions:
@@ -376,29 +322,9 @@ def _code_folder(settings: ModelSettings) -> Path | None:
     return path if path.is_dir() else path.parent
 
 
-def _of_version(entry: ModelEntry) -> str:
-    return f" version {entry.version}" if entry.version else ""
-
-
-def version_key(version: str) -> tuple[bool, tuple[str | tuple[int, str], ...], str]:
-    """Sort versions: words first, then numbers; the digits in both by value, the rest by letter.
-
-    Text and digits alternate, from the first place on, so that any two versions have the same kind in the same place.
-    """
-    parts = _DIGITS.split(version)
-    numbers = tuple(each.lstrip("0") for each in parts[1::2])
-    values = [(len(each), each) for each in numbers]
-    key = itertools.chain.from_iterable(itertools.zip_longest(parts[::2], values, fillvalue=""))
-    return _is_number(version), tuple(key)[:-1], version
-
-
-def _is_number(version: str) -> bool:
-    return version.isascii() and version.isdigit()
-
-
 def _no_version(name: str, version: str) -> ModelNotFound:
     """Return the error for a version that a model does not have."""
-    if _is_number(version):
+    if is_number(version):
         return ModelNotFound(name, version)
     # Triton's versions are numbers alone, and these are its words, which its example programs look for.
     detail = f"is not found: failed to get model version from specified version string '{version}'"

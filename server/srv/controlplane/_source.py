@@ -48,11 +48,8 @@ class ModelSource:
         Raises:
             As :meth:`scan`.
         """
-        if self._folders is not None:
-            found, broken = await asyncio.to_thread(self._folders.scan)
-            return Scan([each for each in found if each.name == name], broken)
-        if type(self._repository).find is ModelRepository.find:
-            found, broken = await self._ask("list", self._repository.list)
+        if self._folders is not None or type(self._repository).find is ModelRepository.find:
+            found, broken = await self.scan()
             return Scan([each for each in found if each.name == name], broken)
         made = await self._ask("find", self._repository.find, name)
         for settings in made.found:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from srv._offload import off_loop
 from srv._status import error_text
+from srv.controlplane._entry import ModelState
 from srv.controlplane._model_config import model_config
-from srv.controlplane._registry import ModelState
 from srv.dataplane._deadline import Deadline
 from srv.dataplane._options import FINAL, take_options
 from srv.dataplane._recording import Recording

@@ -14,7 +14,7 @@ from srv_protocol.errors import InferenceError, InputsNotFound, InvalidInput, Ou
 from srv_protocol.inference import InferOutputTensor, ModelInferResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from srv.runtimes._model import MLModel
     from srv_codecs.content_types import CodecRegistry
@@ -53,7 +53,7 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
     # Too few comes before a wrong name, as in Triton: it says more.
     too_few = len(given) < len(known)
     if too_few:
-        _check_missing(request, optional_inputs(runtime.inputs, signature or main_signature(runtime)), list(known))
+        _check_missing(request, runtime, signature, known)
     for index, tensor in enumerate(request.inputs):
         expected = known.get(tensor.name)
         if expected is not None:
@@ -61,13 +61,13 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
         elif not takes_rest:
             raise InputsNotFound(f"inputs[{index}]: unexpected inference input '{tensor.name}' for model '{model}'")
     if not too_few and not given.issuperset(known):
-        _check_missing(request, optional_inputs(runtime.inputs, signature or main_signature(runtime)), list(known))
+        _check_missing(request, runtime, signature, known)
     if declared and runtime.settings.max_batch_size:
         _check_batch(request, runtime)
 
 
 def _check_tensor(tensor: InferInputTensor, expected: TensorMetadata | ImpliedTensor, index: int, model: str) -> None:
-    datatypes = expected.datatypes if isinstance(expected, ImpliedTensor) else frozenset((expected.datatype,))
+    datatypes = expected.datatypes if isinstance(expected, ImpliedTensor) else (expected.datatype,)
     if datatypes is not None and tensor.datatype not in datatypes:
         raise InvalidInput(
             f"inputs[{index}].datatype: inference input '{tensor.name}' data-type is '{tensor.datatype}', "
@@ -82,7 +82,10 @@ def _check_tensor(tensor: InferInputTensor, expected: TensorMetadata | ImpliedTe
         )
 
 
-def _check_missing(request: ModelInferRequest, optional: frozenset[str], known: Sequence[str]) -> None:
+def _check_missing(
+    request: ModelInferRequest, runtime: MLModel, signature: Signature | None, known: Collection[str]
+) -> None:
+    optional = optional_inputs(runtime.inputs, signature or main_signature(runtime))
     given = [tensor.name for tensor in request.inputs]
     missing = [name for name in known if name not in given and name not in optional]
     if missing:

@@ -16,15 +16,12 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException, MethodNotAllowedException
 from litestar.response.base import ASGIResponse
 
-from srv._offload import off_loop
 from srv.dataplane._custom_routes import OwnRoute
 from srv.dataplane._timeline import HTTP, Timeline
 from srv.dataplane._validation import Wanted, finish_response
-from srv.rest._body import BuffersResponse
 from srv.rest._errors import AnyRequest, handle_error
 from srv.rest._handler_results import encode_json
-from srv.rest._requests import encode_answer, read_encoded_body, request_headers
-from srv_codecs.compression import IDENTITY, choose_encoding, compress
+from srv.rest._requests import buffers_response, check_given, encode_answer, read_encoded_body, request_headers
 from srv_codecs.json import parse_json
 from srv_codecs.rest import HEADER_LENGTH, OutputForms, decode_request
 from srv_protocol.errors import InferenceError, InvalidInput, SrvError
@@ -151,26 +148,17 @@ class _Answering(ASGIResponse):
             return cast("ASGIApp", result)
         settings, sent = self._backend.settings, list[tuple[str, str]]()
         place = f"model '{call.route.model.runtime.name}': {call.route.handler.name}()"
-        media_type = _JSON
         nonfinite_as_null = settings.json_nonfinite == "null"
-        parts: list[bytes | memoryview]
+        parts: Sequence[bytes | memoryview]
         if isinstance(result, ModelInferResponse):
             finished = finish_response(call.route.model.runtime, call.wanted, result)
             encoded, sent = encode_answer(finished, forms=call.forms, nonfinite_as_null=nonfinite_as_null)
-            parts = list(encoded.parts)
-            media_type = encoded.content_type
+            parts, media_type = encoded.parts, encoded.content_type
         elif isinstance(result, bytes):
-            parts = [result]
-            media_type = _BYTES
+            parts, media_type = (result,), _BYTES
         else:
-            parts = [encode_json(result, place, nonfinite_as_null=nonfinite_as_null)]
-        encoding = choose_encoding(call.headers.get("accept-encoding")) if settings.gzip_enabled else IDENTITY
-        size = sum(map(len, parts))
-        if encoding != IDENTITY:
-            sent.append(("content-encoding", encoding))
-            parts = [*await off_loop(size, compress, parts, encoding)]
-            size = sum(map(len, parts))
-        return BuffersResponse(parts, size=size, media_type=media_type, headers=sent, times=times)
+            parts, media_type = (encode_json(result, place, nonfinite_as_null=nonfinite_as_null),), _JSON
+        return await buffers_response(parts, media_type, sent, call.headers, times, gzip_enabled=settings.gzip_enabled)
 
 
 class HandlerRequest(Request[object, object, State]):
@@ -212,8 +200,7 @@ class _Call:
     def inference_request(self) -> ModelInferRequest:
         runtime = self.route.model.runtime
         length = self.headers.get(HEADER_LENGTH)
-        if not self.body and length is None:
-            raise InvalidInput("the request body is empty; expected an inference request")
+        check_given(self.body, length)
         message, self.forms = decode_request(self.body, length, model=runtime.name, regions=self._backend.shared_memory)
         message.model_name, message.model_version = runtime.name, runtime.version or ""
         message.parameters.headers = self.headers

@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING
 from litestar import post
 from litestar.response.base import ASGIResponse
 
-from srv._offload import off_loop
 from srv.dataplane._timeline import HTTP, Timeline
-from srv.rest._body import BuffersResponse
 from srv.rest._errors import AnyRequest
-from srv.rest._requests import OK, encode_answer, json_event, path_model, read_encoded_body, request_headers
+from srv.rest._requests import (
+    OK,
+    buffers_response,
+    check_given,
+    encode_answer,
+    json_event,
+    path_model,
+    read_encoded_body,
+    request_headers,
+)
 from srv.rest._sse import EventStream
-from srv_codecs.compression import IDENTITY, choose_encoding, compress
 from srv_codecs.rest import (
     HEADER_LENGTH,
     OutputForms,
@@ -25,7 +31,6 @@ from srv_codecs.rest import (
     decode_request,
     parse_header_length,
 )
-from srv_protocol.errors import InvalidInput
 from srv_protocol.inference import Headers, ModelInferRequest
 
 if TYPE_CHECKING:
@@ -44,8 +49,7 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
         name, version = path_model(request)
         body = await read_encoded_body(request, headers, times, limit)
         header_length = headers.get(HEADER_LENGTH)
-        if not body and header_length is None:
-            raise InvalidInput("the request body is empty; expected an inference request")
+        check_given(body, header_length)
         if parse_header_length(header_length, len(body)) == 0:
             inputs, batched = dataplane.inputs(name, version)
             message, forms = decode_raw_request(body, inputs, name, batched=batched), OutputForms(default=True)
@@ -64,13 +68,9 @@ def inference_routes(backend: Backend) -> list[HTTPRouteHandler]:
         message, forms = await receive(request, headers, times)
         encode = partial(encode_answer, forms=forms, nonfinite_as_null=nonfinite_as_null)
         body, sent = await dataplane.infer(message, headers, times, encode)
-        parts, size = body.parts, body.size
-        encoding = choose_encoding(headers.get("accept-encoding")) if settings.gzip_enabled else IDENTITY
-        if encoding != IDENTITY:
-            sent.append(("content-encoding", encoding))
-            parts = await off_loop(size, compress, parts, encoding)
-            size = sum(map(len, parts))
-        return BuffersResponse(parts, size=size, media_type=body.content_type, headers=sent, times=times)
+        return await buffers_response(
+            body.parts, body.content_type, sent, headers, times, gzip_enabled=settings.gzip_enabled
+        )
 
     @post(
         ["/v2/models/{name:str}/infer_stream", "/v2/models/{name:str}/versions/{version:str}/infer_stream"],

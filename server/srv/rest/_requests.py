@@ -1,4 +1,4 @@
-"""What the routes have in common: how they read requests, and answer with JSON.
+"""What the routes have in common: how they read requests, and answer with JSON or buffers.
 
 Litestar's own body parsing stays out of it: media types say nothing here, and bodies are large.
 """
@@ -12,14 +12,14 @@ from litestar import Response
 
 from srv._headers import received_headers, response_headers
 from srv._offload import off_loop
-from srv.rest._body import read_body
+from srv.rest._body import BuffersResponse, read_body
 from srv.rest._sse import Event
-from srv_codecs.compression import IDENTITY, decompress
+from srv_codecs.compression import IDENTITY, choose_encoding, compress, decompress
 from srv_codecs.rest import HEADER_LENGTH, encode_response
 from srv_protocol.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from srv.dataplane._timeline import Timeline
     from srv.rest._errors import AnyRequest
@@ -76,6 +76,44 @@ def encode_answer(
     if body.header_length is not None:
         sent.append((HEADER_LENGTH, str(body.header_length)))
     return body, sent
+
+
+async def buffers_response(
+    parts: Sequence[bytes | memoryview],
+    media_type: str,
+    sent: list[tuple[str, str]],
+    headers: Headers,
+    times: Timeline,
+    *,
+    gzip_enabled: bool,
+) -> BuffersResponse:
+    """Return a response of buffers, compressed if the settings allow it and the client takes it.
+
+    Args:
+        parts: buffers of bytes.
+        media_type: that of the body.
+        sent: headers of the response.
+        headers: those of the request.
+        times: of the request.
+        gzip_enabled: whether responses may be compressed.
+    """
+    size = sum(map(len, parts))
+    encoding = choose_encoding(headers.get("accept-encoding")) if gzip_enabled else IDENTITY
+    if encoding != IDENTITY:
+        sent = [*sent, ("content-encoding", encoding)]
+        parts = await off_loop(size, compress, parts, encoding)
+        size = sum(map(len, parts))
+    return BuffersResponse(parts, size=size, media_type=media_type, headers=sent, times=times)
+
+
+def check_given(body: memoryview, header_length: str | None) -> None:
+    """Check that there is a request for inference: a body, or a header that says of what an empty one consists.
+
+    Raises:
+        InvalidInput: there is neither.
+    """
+    if not body and header_length is None:
+        raise InvalidInput("the request body is empty; expected an inference request")
 
 
 async def read_encoded_body(request: AnyRequest, headers: Headers, times: Timeline, limit: int) -> memoryview:

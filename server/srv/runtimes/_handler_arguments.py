@@ -1,7 +1,6 @@
 """The arguments of a custom handler: names and hints say where they come from. Resolved once, when a model is loaded.
 
-Source: FastAPI's rules, which MLServer's handlers are written against; its markers are known by their names, so that
-nothing here imports it.
+Source: FastAPI's rules, which MLServer's handlers are written against; :mod:`srv.runtimes._markers` has its markers.
 """
 
 from __future__ import annotations
@@ -9,11 +8,12 @@ from __future__ import annotations
 import enum
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, Protocol, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 import msgspec
 from msgspec import inspect as types
 
+from srv.runtimes._markers import REQUIRED, Dependency, Marker, check_dependency, find_marker
 from srv_codecs.hints import resolve_hints, show
 from srv_codecs.json import explain, parse_json
 from srv_protocol.errors import InvalidInput, LoadError
@@ -22,9 +22,7 @@ from srv_protocol.inference import Headers, ModelInferRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-_REQUIRED: Final = inspect.Parameter.empty
 _KINDS: Final = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
-_MARKERS: Final = ("Body", "Query", "Path", "Header", "Depends")
 _SCALARS: Final = (
     types.BoolType,
     types.DateTimeType,
@@ -63,17 +61,6 @@ class HandlerCall(Protocol):
         ...
 
 
-class _Marker(NamedTuple):
-    """One of FastAPI's markers: ``Body``, ``Query``, ``Path``, ``Header`` or ``Depends``."""
-
-    kind: str
-    alias: str | None
-    embed: bool
-    default: object
-    underscores: bool
-    dependency: object
-
-
 class _Place(enum.Enum):
     """Where an argument comes from."""
 
@@ -85,7 +72,7 @@ class _Place(enum.Enum):
 
 
 class _Read(Protocol):
-    """Makes an argument of a request; :data:`_REQUIRED` where the request does not have it."""
+    """Makes an argument of a request; :data:`REQUIRED` where the request does not have it."""
 
     def __call__(self, call: HandlerCall, /) -> object: ...
 
@@ -99,37 +86,11 @@ class _Argument:
 
     def take(self, call: HandlerCall) -> object:
         value = self.read(call)
-        if value is not _REQUIRED:
+        if value is not REQUIRED:
             return value
-        if self.default is _REQUIRED:
+        if self.default is REQUIRED:
             raise InvalidInput(self.expected)
         return self.default
-
-
-@dataclass(frozen=True, slots=True)
-class Dependency:
-    """An argument that another function gives, as FastAPI's ``Depends`` says: that function, and its arguments."""
-
-    function: Callable[..., Any]
-    given: dict[str, object]
-
-
-def resolve(given: dict[str, object]) -> dict[str, object]:
-    """Return arguments, with what plain functions give for the dependencies among them."""
-    return {
-        name: value.function(**resolve(value.given)) if isinstance(value, Dependency) else value
-        for name, value in given.items()
-    }
-
-
-async def resolve_async(given: dict[str, object]) -> dict[str, object]:
-    """Return arguments, with what functions of either kind give for the dependencies among them."""
-    resolved = dict(given)
-    for name, value in given.items():
-        if isinstance(value, Dependency):
-            found = value.function(**await resolve_async(value.given))
-            resolved[name] = await found if inspect.isawaitable(found) else found
-    return resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +125,7 @@ class _Hinted(NamedTuple):
 
     parameter: inspect.Parameter
     hint: object
-    marker: _Marker | None
+    marker: Marker | None
     kind: types.Type
     where: str
 
@@ -182,7 +143,7 @@ class _Hinted(NamedTuple):
     @property
     def default(self) -> object:
         default = self.parameter.default if self.marker is None else self.marker.default
-        return None if default is _REQUIRED and _takes_none(self.kind) else default
+        return None if default is REQUIRED and _takes_none(self.kind) else default
 
 
 def compile_arguments(
@@ -211,16 +172,16 @@ def compile_arguments(
         if parameter.kind not in _KINDS:
             raise LoadError(f"{where}: expected one that can be given by name, got {parameter}")
         hint = hints.get(parameter.name, Any)
-        marker = _find_marker(parameter, hint, where)
+        marker = find_marker(parameter, hint, where)
         if marker is not None and marker.kind == "Depends":
-            needed = _check_dependency(marker.dependency or hint, where)
+            needed = check_dependency(marker.dependency or hint, where)
             inner = compile_arguments(needed, _taken(needed, path_names), has_body=has_body)
             dependencies += [needed, *inner.dependencies]
-            arguments.append(_Argument(parameter.name, _depends(needed, inner), _REQUIRED, ""))
+            arguments.append(_Argument(parameter.name, _depends(needed, inner), REQUIRED, ""))
             continue
         part = _request if _is_request(hint) else _find_part(hint)
         if part is not None and parameter.name not in path_names:
-            arguments.append(_Argument(parameter.name, part, _REQUIRED, ""))
+            arguments.append(_Argument(parameter.name, part, REQUIRED, ""))
             continue
         hint = Any if hint is object else hint
         hinted.append(_Hinted(parameter, hint, marker, _kind(hint, where), where))
@@ -239,17 +200,6 @@ def compile_arguments(
     embedded = len(body) > 1 or any(each.marker is not None and each.marker.embed for each in body)
     arguments += [_of_body(each, embedded=embedded) for each in body]
     return HandlerArguments(tuple(arguments), tuple(dependencies))
-
-
-def _check_dependency(needed: object, where: str) -> Callable[..., object]:
-    if not callable(needed) or inspect.isgeneratorfunction(needed) or inspect.isasyncgenfunction(needed):
-        raise LoadError(f"{where}: expected Depends on a function that returns its value, got {name_of(needed)}")
-    return needed
-
-
-def name_of(function: object) -> str:
-    """Return what errors call a function or class."""
-    return str(getattr(function, "__qualname__", repr(function)))
 
 
 def _taken(function: Callable[..., object], path_names: Collection[str]) -> list[str]:
@@ -312,7 +262,7 @@ def _of_text(each: _Hinted, place: _Place) -> _Argument:
     def read_query(call: HandlerCall) -> object:
         values = call.query.get(name)
         if values is None:
-            return _REQUIRED
+            return REQUIRED
         if many:
             return convert(list(values), f"query.{name}")
         if len(values) > 1:
@@ -322,10 +272,10 @@ def _of_text(each: _Hinted, place: _Place) -> _Argument:
     def read_header(call: HandlerCall) -> object:
         value = call.headers.get(name)
         # Those of a header that came several times are one text by now.
-        return _REQUIRED if value is None else convert([value] if many else value, f"header.{name}")
+        return REQUIRED if value is None else convert([value] if many else value, f"header.{name}")
 
     if place is _Place.PATH:
-        return _Argument(each.parameter.name, read_path, _REQUIRED, "")
+        return _Argument(each.parameter.name, read_path, REQUIRED, "")
     if place is _Place.HEADER:
         expected = f"header.{name}: expected {show(hint)}, got none"
         return _Argument(each.parameter.name, read_header, each.default, expected)
@@ -336,7 +286,7 @@ def _of_text(each: _Hinted, place: _Place) -> _Argument:
 
     def read_either(call: HandlerCall) -> object:
         value = read_query(call)
-        if value is _REQUIRED:
+        if value is REQUIRED:
             return from_body.read(call)
         if call.body:
             raise InvalidInput(f"query.{name}: expected it in the query or as the body, got both")
@@ -362,39 +312,15 @@ def _of_body(each: _Hinted, *, embedded: bool) -> _Argument:
             return parse_json(decoder, body)
 
     def read_body(call: HandlerCall) -> object:
-        return decode(call.body, "body") if call.body else _REQUIRED
+        return decode(call.body, "body") if call.body else REQUIRED
 
     def read_member(call: HandlerCall) -> object:
         members = parse_json(_members, call.body) if call.body else {}
-        return decode(bytes(memoryview(members[name])), f"body.{name}") if name in members else _REQUIRED
+        return decode(bytes(memoryview(members[name])), f"body.{name}") if name in members else REQUIRED
 
     kind = "JSON" if hint is Any else show(hint)
     expected = f"body.{name}: expected {kind}, got none" if embedded else f"body: expected {kind}, got none"
     return _Argument(each.parameter.name, read_member if embedded else read_body, each.default, expected)
-
-
-def _find_marker(parameter: inspect.Parameter, hint: object, where: str) -> _Marker | None:
-    """Return FastAPI's marker of a parameter, which is its default or stands in ``Annotated``."""
-    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    for note, default in ((parameter.default, None), *((note, parameter.default) for note in notes)):
-        kind = cast("type[object]", type(note))
-        if kind.__module__.partition(".")[0] != "fastapi":
-            continue
-        if kind.__name__ not in _MARKERS:
-            raise LoadError(f"{where}: expected one of FastAPI's {', '.join(_MARKERS)}, got {kind.__name__}")
-        value: object = getattr(note, "default", _REQUIRED) if note is parameter.default else default
-        # What pydantic has for no default goes by two names.
-        unset = value is ... or type(value).__name__ in {"PydanticUndefinedType", "UndefinedType"}
-        alias: object = getattr(note, "alias", None)
-        return _Marker(
-            kind.__name__,
-            alias if isinstance(alias, str) else None,
-            bool(getattr(note, "embed", False)),
-            _REQUIRED if unset else value,
-            kind.__name__ == "Header" and bool(getattr(note, "convert_underscores", True)),
-            getattr(note, "dependency", None),
-        )
-    return None
 
 
 def _kind(hint: object, where: str) -> types.Type:

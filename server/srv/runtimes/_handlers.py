@@ -9,7 +9,8 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from srv.runtimes._handler_arguments import HandlerArguments, compile_arguments, name_of, resolve, resolve_async
+from srv.runtimes._handler_arguments import HandlerArguments, compile_arguments
+from srv.runtimes._markers import name_of, resolve, resolve_async
 from srv_protocol.errors import LoadError
 
 if TYPE_CHECKING:

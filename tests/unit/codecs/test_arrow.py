@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from srv_codecs.content_types import ArrowBatchCodec, ArrowCodec, ArrowTableCodec
+from srv_codecs._series import SeriesCodec
+from srv_codecs.content_types import (
+    ArrowBatchCodec,
+    ArrowCodec,
+    ArrowTableCodec,
+    InputCodec,
+    PandasCodec,
+    input_codecs,
+    request_codecs,
+)
 from srv_protocol.datatypes import DATATYPES
 from srv_protocol.errors import CodecError, InferenceError
 from srv_protocol.inference import InferInputTensor, ModelInferRequest
@@ -225,3 +235,33 @@ def test_columns_of_one_name_cannot_be_encoded() -> None:
     batch = pa.RecordBatch.from_arrays(columns, ["a", "a"])  # pyright: ignore[reportUnknownMemberType]  # open in the stubs
     with pytest.raises(InferenceError, match=r"^output 'a': expected columns of different names"):
         ArrowBatchCodec.encode_response("m", batch)
+
+
+class JoiningCodec(InputCodec[Any]):
+    """A codec that makes one value of all elements."""
+
+    ContentType = "joined"
+    value: Any
+
+    @classmethod
+    def decode_input(cls, request_input: InferInputTensor) -> Any:
+        del request_input
+        return cls.value
+
+
+@pytest.mark.parametrize("value", [["ab"], 5])
+@pytest.mark.parametrize("codec", [ArrowCodec, ArrowBatchCodec, ArrowTableCodec, PandasCodec, SeriesCodec])
+def test_a_column_has_the_elements_that_the_shape_says_whatever_its_codec_gives(
+    codec: Any, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(input_codecs, "_codecs", {**input_codecs._codecs, "joined": JoiningCodec})
+    monkeypatch.setattr(JoiningCodec, "value", value, raising=False)
+    tensors = [InferInputTensor(name, "INT8", [2], {"content_type": "joined"}, data=[1, 2]) for name in "ab"]
+    if codec in {*request_codecs}:
+        decode = partial(codec.decode_request, ModelInferRequest(inputs=tensors))
+    else:
+        decode = partial(codec.decode_input, tensors[0])
+    with pytest.raises(
+        CodecError, match=r"^input 'a': (expected 2 elements from its codec, got 1|no Arrow array of .*)$"
+    ):
+        decode()

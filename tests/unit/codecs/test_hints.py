@@ -221,6 +221,10 @@ UNKNOWN: dict[str, tuple[Any, str]] = {
         "is not served, since BYTES tensors are object arrays; use np.ndarray,",
     ),
     "array of bytes": (NDArray[np.bytes_], "is not served, since BYTES tensors are object arrays"),
+    # numpy itself would make arrays of objects of these.
+    "array of several types": (cast("Any", NDArray)[np.float32 | np.int64], "expected one type of numpy's, got numpy."),
+    "array of a class": (cast("Any", NDArray)[TensorHint], "expected one type of numpy's, got "),
+    "dict of one name": (dict[str, Annotated[str, Output("y")]], "Output('y') names one output, but dict[str, "),
 }
 
 

@@ -426,6 +426,8 @@ def test_errors_with_a_status_are_pickled_with_it() -> None:
 @pytest.mark.parametrize(
     ("made", "text"),
     [
+        ("InvalidModelURI('m')", "Invalid URI specified for model m"),
+        ("InvalidModelURI('m', 'x')", r"Invalid URI specified for model m \(x\)"),
         ("ModelNotReady('m')", "Model m is not ready yet."),
         ("ModelNotReady('m', '1')", "Model m with version 1 is not ready yet."),
         ("ModelParametersMissing('m', 'uri')", "Parameters missing for model m uri."),

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from srv import MLModel, ModelParameters, ModelSettings
 from srv._state import Changes
-from srv.controlplane._registry import ModelRegistry, ModelState, version_key
+from srv.controlplane._entry import ModelState, version_key
+from srv.controlplane._registry import ModelRegistry
 from srv.controlplane._repository import BrokenModel
 from srv.errors import LoadError, ModelNotFound, ModelNotReady
 from srv.types import InferenceResponse

@@ -7,7 +7,8 @@ import pytest
 
 from srv._state import Changes
 from srv.controlplane._controlplane import ControlPlane
-from srv.controlplane._registry import ModelRegistry, ModelState
+from srv.controlplane._entry import ModelState
+from srv.controlplane._registry import ModelRegistry
 from srv.controlplane._repository import FolderRepository
 from srv.errors import InvalidInput, LoadError, ModelNotFound
 

@@ -288,6 +288,9 @@ def headers(
 ) -> None: ...
 
 
+def unsupported(self: object, x: list[int] | set[int]) -> None: ...
+
+
 def in_path(self: object, x: int = marker("Path")) -> None: ...
 
 
@@ -304,6 +307,7 @@ def in_path(self: object, x: int = marker("Path")) -> None: ...
             "POST",
             r"unresolved\(\): argument 'x': the type hint Missing cannot be resolved: name 'Missing'",
         ),
+        (unsupported, "/f", "POST", r"unsupported\(\): argument 'x': Type unions may not contain"),
         (no_item, "/{item}", "POST", r"no_item\(\): expected an argument 'item', which the path has"),
         (listed_item, "/{item}", "POST", r"listed_item\(\): argument 'item': expected a hint that text fits"),
         (struct, "/f", "GET", r"struct\(\): argument 'x': expected a hint that the query's text fits"),

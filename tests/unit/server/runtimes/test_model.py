@@ -26,7 +26,8 @@ from srv.codecs import (
     get_decoded_or_raw,
     has_decoded,
 )
-from srv.controlplane._registry import ModelRegistry, ModelState
+from srv.controlplane._entry import ModelState
+from srv.controlplane._registry import ModelRegistry
 from srv.errors import CodecError, CodecNotFound, InferenceError, LoadError
 from srv.types import (
     InferenceRequest,

@@ -1,0 +1,103 @@
+"""The ``parameters`` of a model's settings, and what names and versions may be."""
+
+from __future__ import annotations
+
+from typing import Self, cast
+
+import msgspec
+
+from srv._environment import check_field, check_fields
+from srv._settings import Count  # noqa: TC001  # msgspec evaluates the fields' annotations
+from srv_protocol.errors import SettingsError
+
+
+class _OpenStruct(msgspec.StructMeta):
+    """Metaclass of a struct that collects unknown keyword arguments in ``model_extra``.
+
+    msgspec calls neither ``__new__`` nor ``__init__``, so this is the place to take them. Type checkers look past it,
+    at the struct's fields: unknown arguments are for code that is not checked.
+    """
+
+    def __call__(self, **values: object) -> ModelParameters:
+        extra = dict(cast("dict[str, object]", values.pop("model_extra", {})))
+        known = {name: values.pop(name) for name in ModelParameters.__struct_fields__ if name in values}
+        made: ModelParameters = super().__call__(**known, model_extra=extra | values)
+        return made
+
+
+class ModelParameters(msgspec.Struct, kw_only=True, metaclass=_OpenStruct):
+    """The ``parameters`` of a model's settings.
+
+    Unknown keys, in the file or as keyword arguments, are kept: as attributes, and together in `model_extra`.
+    A runtime may set them, but for the version: those that it receives are its own.
+
+    Attributes:
+        uri: where the model's artefacts are; from a file, absolute, and the file's folder by default.
+        version: the model's version; ``""`` is none.
+        content_type: the default content type of requests.
+        max_queue_size: requests that may wait for the model; ``None`` leaves the server's setting.
+        extra: whatever the runtime wants.
+
+    Raises:
+        SettingsError: a value does not have the type of its field, or the version cannot stand in a URL.
+    """
+
+    uri: str | None = None
+    version: str | None = None
+    environment_path: str | None = None
+    environment_tarball: str | None = None
+    inference_pool_gid: str | None = None
+    autogenerate_inference_pool_gid: bool = False
+    format: str | None = None
+    content_type: str | None = None
+    max_queue_size: Count | None = None
+    extra: dict[str, object] = {}
+    model_extra: dict[str, object] = {}
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.version:
+            check_name(self.version, "ModelParameters.version")
+        elif self.version is not None:
+            msgspec.structs.force_setattr(self, "version", None)
+
+    def __getattr__(self, name: str) -> object:
+        # Without the first test, a struct whose fields are not set yet would look for model_extra for ever.
+        if name in self.__struct_fields__ or name not in self.model_extra:
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(message, name=name, obj=self)
+        return self.model_extra[name]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set a parameter, as MLServer's runtime for MLflow does.
+
+        Raises:
+            SettingsError: the value does not have the type of the field.
+            AttributeError: it is the version, under which the model is registered.
+        """
+        if name == "version":
+            message = f"{type(self).__name__}.version cannot be set: the model is registered under it"
+            raise AttributeError(message, name=name, obj=self)
+        if name in self.__struct_fields__:
+            msgspec.structs.force_setattr(self, name, check_field(self, name, value))
+        else:
+            self.model_extra[name] = value
+
+    def copy(self) -> Self:
+        """Return a copy whose dicts are its own."""
+        return msgspec.structs.replace(self, extra=dict(self.extra), model_extra=dict(self.model_extra))
+
+
+def check_name(name: str, place: str) -> None:
+    """Check that a model's name or version can stand in a URL and names no other folder.
+
+    Raises:
+        SettingsError: it cannot; the text begins with `place`.
+    """
+    # A lone surrogate stands for a byte of a file name that is not UTF-8.
+    unfit = any(bad in name for bad in "/\\\0") or any("\ud800" <= character <= "\udfff" for character in name)
+    if not name or name != name.strip() or name in {".", ".."} or unfit:
+        message = (
+            f"{place}: expected a name without spaces around it, '/', '\\' and NUL, and not '.' or '..', got {name!r}"
+        )
+        raise SettingsError(message)
