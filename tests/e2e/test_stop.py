@@ -12,6 +12,7 @@ import grpc
 import numpy as np
 import pytest
 from grpc_client import Grpc
+from http2 import Http2, message
 from serving import MODELS, Gate, receive_all, send_raw
 from tensors import grpc_request, json_body
 
@@ -201,6 +202,24 @@ def test_open_streams_that_wait_for_their_clients_delay_nothing(serve: Serve) ->
         assert list(watch) == [b"\x08\x02"]
         assert list(stream) == []
         more.set()
+    assert server.wait_exit() == 0
+
+
+def test_a_stream_that_ends_before_its_client_has_sent_all_is_closed_both_ways(serve: Serve) -> None:
+    """Otherwise clients of gRPC's C core that meet the connection's end right behind may take the call for lost."""
+    server = serve(MODELS / "shared").wait_started()
+    with Http2(server.ports["gRPC"]) as http2:
+        stream = http2.open("/inference.GRPCInferenceService/ModelStreamInfer")
+        request = grpc_request("identity", {"x:INT32": np.zeros(1, np.int32)})
+        http2.send(stream, message(request.SerializeToString()), end=False)
+        http2.flush()
+        while stream not in http2.data:
+            http2.receive()
+        server.signal()
+        assert http2.status(stream) == (0, "")
+        while not http2.closed:
+            http2.receive()
+        assert http2.resets == {stream: 0}
     assert server.wait_exit() == 0
 
 

@@ -36,6 +36,7 @@ class Http2(contextlib.AbstractContextManager["Http2"]):
         self.headers: dict[int, dict[bytes, bytes]] = {}
         self.data: dict[int, bytearray] = {}
         self.ended: set[int] = set()
+        self.resets: dict[int, int] = {}
         self.closed = False
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(1 << 30)
@@ -103,8 +104,11 @@ class Http2(contextlib.AbstractContextManager["Http2"]):
             elif isinstance(event, h2.events.DataReceived):
                 self.data.setdefault(event.stream_id, bytearray()).extend(event.data)
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            elif isinstance(event, (h2.events.StreamEnded, h2.events.StreamReset)):
+            elif isinstance(event, h2.events.StreamEnded):
                 self.ended.add(event.stream_id)
+            elif isinstance(event, h2.events.StreamReset):
+                self.ended.add(event.stream_id)
+                self.resets[event.stream_id] = event.error_code
             elif isinstance(event, h2.events.ConnectionTerminated):
                 self.closed = True
         self.flush()

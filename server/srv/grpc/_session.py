@@ -75,6 +75,11 @@ class Session(ABC):
 
     async def _finish(self) -> None:
         await self._stream.send_trailing_metadata(metadata=as_metadata(self._sent.items()))
+        call = self._stream._stream  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # grpclib has no other way to it
+        if call.closable:
+            # The client may still send (RFC 9113, section 8.1). Without this, one that meets the connection's end
+            # right behind takes the call for lost.
+            call.reset_nowait()
 
     @abstractmethod
     async def run(self) -> None:
