@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -24,14 +25,14 @@ REQUEST = grpc_request("identity", {"x:INT32": np.zeros(1, np.int32)}).Serialize
 
 
 def exchange(server: Server, *pieces: bytes) -> bytes:
-    """Send pieces on one connection, and return all that comes back until it is closed."""
-    with send_raw(server.http_port, pieces[0]) as connection:
+    """Send pieces on one connection, and return all that comes back until it is closed, or reset."""
+    received = b""
+    with send_raw(server.http_port, pieces[0]) as connection, contextlib.suppress(ConnectionError):
         for piece in pieces[1:]:
             connection.sendall(piece)
-        received = b""
         while chunk := connection.recv(1 << 16):
             received += chunk
-        return received
+    return received
 
 
 def head(*headers: str) -> bytes:
