@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from srv.dataplane._dataplane import blamed
 from srv.dataplane._deadline import Deadline
 from srv.runtimes._calls import Ticket
 from srv_protocol.errors import ModelNotFound, ModelNotReady, NotFound
@@ -135,7 +134,7 @@ class CustomRoutes:
         times.mark_queued()
         ticket = Ticket(bounded=True, begin=times.mark_started)
         answering = route.model.caller.serve(route.handler.invoke, arguments, ticket)
-        return await blamed(Deadline(None, self._settings.request_timeout, times).hold(answering, times))
+        return await Deadline(None, self._settings.request_timeout, times).hold(answering)
 
     def _warn(self, model: LoadedModel) -> None:
         name = model.runtime.name

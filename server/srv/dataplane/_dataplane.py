@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from srv._offload import off_loop
-from srv._status import error_text
 from srv.controlplane._entry import ModelState
 from srv.controlplane._model_config import model_config
 from srv.dataplane._deadline import Deadline
@@ -26,7 +25,7 @@ from srv.dataplane._validation import (
 )
 from srv.runtimes._calls import Ticket
 from srv.tracing._request_trace import RequestTrace
-from srv_protocol.errors import InferenceError, InvalidInput, ModelNotFound, ModelNotReady, Unsupported, WireError
+from srv_protocol.errors import InferenceError, InvalidInput, ModelNotFound, ModelNotReady, Unsupported
 from srv_protocol.inference import (
     Headers,
     ModelInferResponse,
@@ -36,7 +35,7 @@ from srv_protocol.inference import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from srv._metrics import Metrics
     from srv._settings import Settings
@@ -257,7 +256,7 @@ class DataPlane:
     ) -> ModelInferResponse:
         """Return what the model's ``predict`` answers, as the client gets it."""
         ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
-        response = await blamed(self._deadline(options, times).hold(model.answer(request, options, ticket), times))
+        response = await self._deadline(options, times).hold(model.answer(request, options, ticket))
         times.mark_computed()
         return finish_response(model.runtime, wanted, response)
 
@@ -347,7 +346,7 @@ class DataPlane:
             try:
                 # Closed before the model counts as idle: a client that leaves must not outlive it in its code.
                 async with aclosing(model.answer_stream(request, options, ticket, further)) as responses:
-                    while (response := await blamed(deadline.hold(anext(responses, _END), times))) is not _END:
+                    while (response := await deadline.hold(anext(responses, _END))) is not _END:
                         times.mark_computed()
                         finished = finish_response(model.runtime, reading.wanted, response)
                         # The runtime may know which one is the last.
@@ -426,14 +425,6 @@ def _bytes_of(request: ModelInferRequest) -> int:
     """Return roughly how many bytes a request's inputs have."""
     datas = [tensor.data for tensor in request.inputs if tensor.has_data]
     return sum(8 * len(data) if data.array is None else data.array.nbytes for data in datas)
-
-
-async def blamed(answer: Awaitable[_R]) -> _R:
-    """Await a runtime's answer; a value that it could not put into a message is not the client's fault."""
-    try:
-        return await answer
-    except WireError as error:
-        raise InferenceError(error_text(error)) from error
 
 
 def _encode_marked(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+from srv._status import error_text
 from srv.dataplane._timeline import now
-from srv_protocol.errors import DeadlineExceeded, QueueTimeout
+from srv_protocol.errors import DeadlineExceeded, InferenceError, QueueTimeout, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -19,10 +20,11 @@ _R = TypeVar("_R")
 class Deadline:
     """The end of a request's time: what the client allows, in seconds, or what the server does, whichever is less."""
 
-    __slots__ = ("_by_client", "_when")
+    __slots__ = ("_by_client", "_times", "_when")
 
     def __init__(self, by_client: float | None, by_server: float | None, times: Timeline) -> None:
         self._by_client = by_client is not None and (by_server is None or by_client <= by_server)
+        self._times = times
         limit = by_client if self._by_client else by_server
         self._when: float | None = None
         if limit is not None:
@@ -30,16 +32,21 @@ class Deadline:
             spent = (now() - times.received) / 1e9
             self._when = asyncio.get_running_loop().time() + limit - spent
 
-    async def hold(self, work: Awaitable[_R], times: Timeline) -> _R:
-        """Await a part of the request's work, and cancel it when the time is over.
+    async def hold(self, work: Awaitable[_R]) -> _R:
+        """Await a part of what the model's code does for the request, and cancel it when the time is over.
 
         Raises:
             QueueTimeout: the client's time was over before the model began.
             DeadlineExceeded: it was over later, or it was the server's.
+            InferenceError: the model's code made a value that no message can carry, which is not the client's fault.
         """
-        if self._when is None:
-            return await work
-        scope = asyncio.timeout_at(self._when)
+        try:
+            return await (work if self._when is None else self._until(self._when, work))
+        except WireError as error:
+            raise InferenceError(error_text(error)) from error
+
+    async def _until(self, when: float, work: Awaitable[_R]) -> _R:
+        scope = asyncio.timeout_at(when)
         try:
             async with scope:
                 return await work
@@ -49,6 +56,6 @@ class Deadline:
                 raise
         if not self._by_client:
             raise DeadlineExceeded("Request timeout expired: the request took longer than the server allows")
-        if times.started:
+        if self._times.started:
             raise DeadlineExceeded("Request timeout expired: the request took longer than its timeout parameter says")
         raise QueueTimeout("Request timeout expired")

@@ -21,7 +21,7 @@ def test_work_within_its_time_is_answered() -> None:
         for by_client, by_server in [(None, None), (60.0, None), (None, 60.0), (60.0, 60.0)]:
             times = Timeline()
             times.mark_queued()
-            assert await Deadline(by_client, by_server, times).hold(answer(), times) == 7
+            assert await Deadline(by_client, by_server, times).hold(answer()) == 7
 
     asyncio.run(run())
 
@@ -52,7 +52,7 @@ def test_work_that_takes_longer_is_cancelled(
         if started:
             times.mark_started()
         with pytest.raises(error, match=r"^Request timeout expired"):
-            await Deadline(by_client, by_server, times).hold(endless(), times)
+            await Deadline(by_client, by_server, times).hold(endless())
         assert cancelled.is_set()
 
     asyncio.run(run())
@@ -66,7 +66,7 @@ def test_a_timeout_of_the_models_own_is_none_of_the_request() -> None:
         times = Timeline()
         times.mark_queued()
         with pytest.raises(TimeoutError, match="the database"):
-            await Deadline(60.0, None, times).hold(fails(), times)
+            await Deadline(60.0, None, times).hold(fails())
 
     asyncio.run(run())
 
@@ -79,6 +79,6 @@ def test_the_time_begins_when_the_request_is_there() -> None:
         times.received = times.arrived - 2_000_000_000
         times.mark_queued()
         with pytest.raises(QueueTimeout):
-            await Deadline(1.0, None, times).hold(asyncio.Event().wait(), times)
+            await Deadline(1.0, None, times).hold(asyncio.Event().wait())
 
     asyncio.run(run())
