@@ -23,6 +23,7 @@ from srv.dataplane._dataplane import DataPlane
 from srv.grpc._server import GrpcServer
 from srv.rest._app import metrics_app, rest_app
 from srv.rest._http import HttpServer
+from srv.rest._inference_cycle import InferenceEndpoint
 from srv.tracing._trace import Tracer
 from srv_protocol.errors import SettingsError
 
@@ -109,7 +110,15 @@ class Server:
         settings = self._settings
         listeners = [self._bind("REST", settings.http_port), self._bind("gRPC", settings.grpc_port)]
         app = rest_app(self.backend)
-        self._http = [HttpServer(app, listeners[0], root_path=settings.root_path, access_log=settings.debug)]
+        self._http = [
+            HttpServer(
+                app,
+                listeners[0],
+                InferenceEndpoint(self.backend),
+                root_path=settings.root_path,
+                access_log=settings.debug,
+            )
+        ]
         self._grpc = GrpcServer(self.backend, listeners[1])
         if settings.metrics_endpoint:
             listener = self._bind("metrics", settings.metrics_port)

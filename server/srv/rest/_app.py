@@ -14,9 +14,8 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from srv._metrics import METRICS_TYPE
-from srv._status import describe_error
 from srv.rest._custom_routes import CustomAnswer, is_unrouted, own_routes
-from srv.rest._errors import STOPPING, AnyRequest, bare_error_response, handle_error
+from srv.rest._errors import CLIENT_CLOSED, AnyRequest, bare_error_response, describe_cut, handle_error
 from srv.rest._generate_routes import generate_routes
 from srv.rest._inference_routes import inference_routes
 from srv.rest._metadata_routes import metadata_routes
@@ -24,7 +23,6 @@ from srv.rest._protocol import running_requests
 from srv.rest._repository_routes import repository_routes
 from srv.rest._settings_routes import settings_routes
 from srv.rest._shared_memory_routes import shared_memory_routes
-from srv_protocol.errors import InferenceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,10 +34,7 @@ if TYPE_CHECKING:
     from srv._settings import CORSSettings
     from srv._state import ServerState
 
-# As nginx has it: the client went away before an answer.
-_CLIENT_CLOSED: Final = 499
 _ESCAPED_SLASH: Final = re.compile("%(?=2f)", re.IGNORECASE)
-_CANCELLED: Final = InferenceError("the request was cancelled")
 
 
 def rest_app(backend: Backend) -> ASGIApp:
@@ -133,20 +128,18 @@ def _guarded(app: ASGIApp, metrics: Metrics, state: ServerState) -> ASGIApp:
         except (asyncio.CancelledError, Exception) as error:
             if running.lost:
                 # Whoever has the whole answer may leave before its end is noticed here.
-                status = status if complete else _CLIENT_CLOSED
+                status = status if complete else CLIENT_CLOSED
                 return
             if status and isinstance(error, asyncio.CancelledError):
                 return  # within an answer that nobody reads; uvicorn closes the connection
             if status:
                 raise
-            cut = STOPPING if state.stopping else _CANCELLED
-            described = describe_error(error if isinstance(error, Exception) else cut, scope["path"])
-            await bare_error_response(described)(scope, receive, watch)
+            await bare_error_response(describe_cut(error, state, scope["path"]))(scope, receive, watch)
         finally:
             running.remove(task)
             # Only a request that found its route has one.
             route = cast("Mapping[str, str]", scope).get("path_template", "unmatched")
-            metrics.http_finished(scope["method"], route, status or _CLIENT_CLOSED, started)
+            metrics.http_finished(scope["method"], route, status or CLIENT_CLOSED, started)
 
     return guard
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from litestar.types import ASGIApp
 
+    from srv.rest._inference_cycle import InferenceEndpoint
+
 # KServe's value; uvicorn's own 5 s close connections under clients that pause.
 KEEP_ALIVE: Final = 65
 # Seconds to write the errors of requests that were cut short.
@@ -25,10 +27,18 @@ _LAST_ANSWERS: Final = 1.0
 class HttpServer(uvicorn.Server):
     """One uvicorn server on one socket."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, *, root_path: str = "", access_log: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        endpoint: InferenceEndpoint | None = None,
+        *,
+        root_path: str = "",
+        access_log: bool = False,
+    ) -> None:
         config = uvicorn.Config(
             app,
-            http=Http1Protocol,
+            http=type("Protocol", (Http1Protocol,), {"endpoint": endpoint}),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -6,8 +6,10 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
+from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from srv.rest._body_receiver import BodyReceiver
 from srv.rest._errors import error_body
 
 if TYPE_CHECKING:
@@ -17,8 +19,12 @@ if TYPE_CHECKING:
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+    from srv.rest._inference_cycle import InferenceCycle, InferenceEndpoint
+
 MAX_HEAD: Final = 1 << 16
 """Bytes of request line and headers, as much as gRPC's header list may have."""
+# Less of a body than this is quicker through the parser than past it.
+_LARGE_REST: Final = 1 << 15
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
@@ -63,7 +69,12 @@ class Http1Protocol(HttpToolsProtocol):
     An ``Upgrade`` header is left out of the request: a server may ignore it (RFC 9110, section 7.8), and clients such
     as Java's send one with each first request, while the parser would drop the request's body and read it as the next
     request.
+
+    A request for inference takes the short way of `endpoint`, if there is one, unless something speaks against it.
     """
+
+    endpoint: InferenceEndpoint | None = None
+    """That of the server; a subclass sets it, since uvicorn makes the protocols."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin with the head of a request."""
@@ -73,7 +84,10 @@ class Http1Protocol(HttpToolsProtocol):
         self._in_head = True
         self._head_size = 0
         self._refusal = b""
-        self._running = Running()
+        self.running = Running()
+        # The request on the short way whose body is coming, and whether its task waits for it.
+        self._receiving: InferenceCycle | None = None
+        self._waiting = False
         # The requests that have no whole answer yet, the oldest first; uvicorn knows the last of them.
         self._unanswered: deque[RequestResponseCycle] = deque()
 
@@ -82,12 +96,13 @@ class Http1Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
         for cycle in self._unanswered:
             cycle.disconnected = True
-        self._running.lose()
+        self.running.lose()
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
-        super().on_message_begin()
-        cast("dict[str, object]", self.scope)[_RUNNING] = self._running
+        """Begin a request; its scope is made only for the general way."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sends; nothing behind what is refused."""
@@ -99,18 +114,73 @@ class Http1Protocol(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head and self._head_size > MAX_HEAD:
             self._refuse("431 Request Header Fields Too Large", f"the request's head has more than {MAX_HEAD} bytes")
+        elif self._receiving is not None:
+            self._await_body(self._receiving)
+
+    def _await_body(self, cycle: InferenceCycle) -> None:
+        """Let a request's task wait for the rest of its body, and receive a large rest past the parser."""
+        if not self._waiting:
+            self._waiting = True
+            cycle.wait_for_body()
+            self._start_asgi_task(cycle, self.app)
+        if len(cycle.missing) >= _LARGE_REST and not self.transport.is_closing():
+            self.transport.set_protocol(BodyReceiver(self, cycle))
+
+    def resume_parsing(self) -> None:
+        """Go on behind a body that the parser has not seen."""
+        self.transport.set_protocol(self)
+        self.parser = HttpRequestParser(self)
+        # As uvicorn has it.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.on_message_complete()
 
     def on_headers_complete(self) -> None:
         """Go on with the body."""
         self._in_head = False
-        super().on_headers_complete()
+        # uvicorn's type leaves out that there is none at first.
+        previous = cast("RequestResponseCycle | None", self.cycle)
+        cycle = None
+        # What a client sends before it has its answer goes the general way, which keeps the order.
+        if self.endpoint is not None and (previous is None or previous.response_complete):
+            cycle = self.endpoint.begin(self)
+        if cycle is None:
+            self._begin_scope()
+            super().on_headers_complete()
+        else:
+            self.cycle = self._receiving = cycle
         self._unanswered.append(self.cycle)
+
+    def _begin_scope(self) -> None:
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expect
+        self.headers += headers  # the scope has this list
+        cast("dict[str, object]", self.scope)[_RUNNING] = self.running
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        if self._receiving is None:
+            super().on_body(body)
+        else:
+            self._receiving.add(body)
 
     def on_message_complete(self) -> None:
         """Go on with the next request."""
         self._in_head = True
         self._head_size = 0
-        super().on_message_complete()
+        cycle, self._receiving = self._receiving, None
+        if cycle is None:
+            super().on_message_complete()
+        elif self._waiting:
+            self._waiting = False
+            cycle.message_event.set()
+        else:
+            self._start_asgi_task(cycle, self.app)
+
+    def log_access(self, url: bytes, status: int) -> None:
+        """Write the access log's line for a request on the short way, as uvicorn does."""
+        client = "" if self.client is None else ":".join(map(str, self.client))
+        self.access_logger.info('%s - "%s %s HTTP/%s" %d', client, "POST", url.decode(), "1.1", status)
 
     def on_response_complete(self) -> None:
         """Go on with the request behind this one, or with its refusal."""

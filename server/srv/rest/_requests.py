@@ -19,7 +19,7 @@ from srv_codecs.rest import HEADER_LENGTH, encode_response
 from srv_protocol.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from srv.dataplane._timeline import Timeline
     from srv.rest._errors import AnyRequest
@@ -43,13 +43,17 @@ def path_model(request: AnyRequest) -> tuple[str, str]:
 
 
 def request_headers(request: AnyRequest) -> Headers:
-    """Return the headers of a request; bytes beyond ASCII are Latin-1 (RFC 9110, section 5.5).
+    """Return the headers of a request, as :func:`decode_headers` does."""
+    return decode_headers(request.scope["headers"])
+
+
+def decode_headers(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return headers by name; bytes beyond ASCII are Latin-1 (RFC 9110, section 5.5).
 
     Raises:
         InvalidInput: as :func:`srv._headers.received_headers`.
     """
-    pairs = request.scope["headers"]
-    return received_headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs)
+    return received_headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs])
 
 
 def json_event(response: ModelInferResponse, *, forms: OutputForms, nonfinite_as_null: bool) -> Event:
@@ -97,13 +101,23 @@ async def buffers_response(
         times: of the request.
         gzip_enabled: whether responses may be compressed.
     """
+    if gzip_enabled:
+        parts, sent = await compress_parts(parts, sent, headers)
     size = sum(map(len, parts))
-    encoding = choose_encoding(headers.get("accept-encoding")) if gzip_enabled else IDENTITY
-    if encoding != IDENTITY:
-        sent = [*sent, ("content-encoding", encoding)]
-        parts = await off_loop(size, compress, parts, encoding)
-        size = sum(map(len, parts))
     return BuffersResponse(parts, size=size, media_type=media_type, headers=sent, times=times)
+
+
+async def compress_parts(
+    parts: Sequence[bytes | memoryview], sent: list[tuple[str, str]], headers: Headers
+) -> tuple[Sequence[bytes | memoryview], list[tuple[str, str]]]:
+    """Return a body's buffers, compressed if the client takes it, and the response's headers, which say so."""
+    if "accept-encoding" not in headers:
+        return parts, sent
+    encoding = choose_encoding(headers.get("accept-encoding"))
+    if encoding == IDENTITY:
+        return parts, sent
+    compressed = await off_loop(sum(map(len, parts)), compress, parts, encoding)
+    return compressed, [*sent, ("content-encoding", encoding)]
 
 
 def check_given(body: memoryview, header_length: str | None) -> None:

@@ -1,0 +1,81 @@
+"""What a request for inference is to the REST front, whichever way it has come to it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from srv._offload import off_loop
+from srv.rest._requests import check_given, compress_parts, encode_answer
+from srv_codecs.compression import IDENTITY, decompress
+from srv_codecs.rest import HEADER_LENGTH, OutputForms, decode_raw_request, decode_request, parse_header_length
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from srv._backend import Backend
+    from srv.dataplane._timeline import Timeline
+    from srv_protocol.inference import Headers, ModelInferRequest
+
+
+class Answer(NamedTuple):
+    """A good answer, ready to be written.
+
+    Attributes:
+        parts: buffers of bytes; large ones are views of the runtime's arrays.
+        media_type: that of the body.
+        headers: those besides the body's type and length.
+    """
+
+    parts: Sequence[bytes | memoryview]
+    media_type: str
+    headers: list[tuple[str, str]]
+
+
+class Inference:
+    """Answers the requests to ``/v2/models/{name}[/versions/{version}]/infer``."""
+
+    def __init__(self, backend: Backend) -> None:
+        settings = backend.settings
+        self._dataplane = backend.dataplane
+        self._shared_memory = backend.shared_memory
+        self._limit = settings.max_request_size
+        self._gzip_enabled = settings.gzip_enabled
+        self.nonfinite_as_null = settings.json_nonfinite == "null"
+
+    async def receive(
+        self, name: str, version: str, headers: Headers, body: memoryview
+    ) -> tuple[ModelInferRequest, OutputForms]:
+        """Return the request that a body holds, which may be compressed, and the form that it wants its outputs in.
+
+        Raises:
+            UnsupportedEncoding: it is compressed in a way that is not served.
+            RequestTooLarge: it has more bytes than allowed once it is decompressed.
+            InvalidInput, NotFound, Unsupported: as :func:`srv_codecs.rest.decode_request`.
+        """
+        encoding = headers.get("content-encoding") or IDENTITY
+        if encoding != IDENTITY:
+            body = await off_loop(len(body), decompress, body, encoding, self._limit)
+        header_length = headers.get(HEADER_LENGTH)
+        check_given(body, header_length)
+        if header_length is not None and parse_header_length(header_length, len(body)) == 0:
+            inputs, batched = self._dataplane.inputs(name, version)
+            message, forms = decode_raw_request(body, inputs, name, batched=batched), OutputForms(default=True)
+        else:
+            message, forms = decode_request(body, header_length, model=name, regions=self._shared_memory)
+        message.model_name, message.model_version = name, version
+        return message, forms
+
+    async def answer(self, name: str, version: str, headers: Headers, body: memoryview, times: Timeline) -> Answer:
+        """Answer a request, all of whose bytes are there.
+
+        Raises:
+            As :meth:`receive` and :meth:`srv.dataplane._dataplane.DataPlane.infer`.
+        """
+        message, forms = await self.receive(name, version, headers, body)
+        encode = partial(encode_answer, forms=forms, nonfinite_as_null=self.nonfinite_as_null)
+        encoded, sent = await self._dataplane.infer(message, headers, times, encode)
+        if not self._gzip_enabled:
+            return Answer(encoded.parts, encoded.content_type, sent)
+        parts, sent = await compress_parts(encoded.parts, sent, headers)
+        return Answer(parts, encoded.content_type, sent)

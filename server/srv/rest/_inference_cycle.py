@@ -1,0 +1,207 @@
+"""The short way of a request for inference: from the HTTP parser to the model and back, past ASGI and routing.
+
+uvicorn's parser, flow control and life cycle stay, and the route stays with Litestar, which answers whatever does not
+fit here; a test holds both ways to the same answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from srv._status import describe_error
+from srv.dataplane._timeline import HTTP, Timeline
+from srv.rest._errors import CLIENT_CLOSED, describe_cut, error_body, error_headers
+from srv.rest._inference import Answer, Inference
+from srv.rest._requests import decode_headers
+from srv_protocol.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from srv._backend import Backend
+    from srv.rest._protocol import Http1Protocol
+    from srv_protocol.inference import Headers
+
+# Escapes, queries and names that begin with a dot go the general way.
+_URL: Final = re.compile(rb"/v2/models/([\w~-][\w.~-]*)(?:/versions/([\w~-][\w.~-]*))?/infer")
+_ROUTES: Final = ("/v2/models/{name:str}/infer", "/v2/models/{name:str}/versions/{version:str}/infer")
+# Smaller bodies than this are written in one piece with the head: a copy costs less than another buffer.
+_SMALL: Final = 1 << 14
+
+
+class InferenceEndpoint:
+    """What the requests on the short way have in common."""
+
+    __slots__ = ("_cors", "_limit", "inference", "metrics", "state")
+
+    def __init__(self, backend: Backend) -> None:
+        self.inference = Inference(backend)
+        self.metrics = backend.metrics
+        self.state = backend.state
+        self._cors = backend.settings.cors_settings is not None
+        self._limit = backend.settings.max_request_size
+
+    def begin(self, protocol: Http1Protocol) -> InferenceCycle | None:
+        """Return the cycle of the request whose head `protocol` has read, ``None`` if it is not one for this way."""
+        matched = _URL.fullmatch(protocol.url)
+        parser = protocol.parser
+        if (
+            matched is None
+            or protocol.expect_100_continue
+            or parser.get_method() != b"POST"
+            or parser.get_http_version() != "1.1"
+        ):
+            return None
+        try:
+            headers = decode_headers(protocol.headers)
+        except InvalidInput:
+            return None
+        length = headers.get("content-length") or ""
+        # The parser takes digits only, but "4, 4" is what two of them become.
+        if not length.isdigit() or not 0 < int(length) <= self._limit or "transfer-encoding" in headers:
+            return None
+        if self._cors and "origin" in headers:
+            return None
+        name, version = matched.groups()
+        return InferenceCycle(
+            self, protocol, name.decode(), "" if version is None else version.decode(), headers, int(length)
+        )
+
+
+# Nobody waits for it, and uvicorn sets it all the same.
+_NO_EVENT: Final = asyncio.Event()
+
+
+class InferenceCycle(RequestResponseCycle):
+    """One request and its answer, as uvicorn's protocol sees them."""
+
+    message_event: asyncio.Event = _NO_EVENT
+
+    def __init__(
+        self,
+        endpoint: InferenceEndpoint,
+        protocol: Http1Protocol,
+        name: str,
+        version: str,
+        headers: Headers,
+        size: int,
+    ) -> None:
+        self._endpoint = endpoint
+        self._protocol = protocol
+        # Of the protocol it is the next request's, once that has begun.
+        self._url = protocol.url
+        self._name = name
+        self._version = version
+        self._headers = headers
+        self._size = size
+        self._body: memoryview | None = None
+        self._pos = 0
+        self._times = Timeline(HTTP)
+        self._started = endpoint.metrics.http_started()
+        self.keep_alive = protocol.parser.should_keep_alive()
+        self.disconnected = False
+        self.response_started = False
+        self.response_complete = False
+
+    @property
+    def missing(self) -> memoryview:
+        """The part of the body's buffer that is still to be received."""
+        if self._body is None:
+            # Not a bytearray: that would write zeros over memory, and so take all of it, before anything has come.
+            self._body = np.empty(self._size, np.uint8).data
+        return self._body[self._pos :]
+
+    def add(self, data: bytes) -> None:
+        """Take a piece of the body, which the parser has cut to its length; one that is all of it is not copied."""
+        if self._body is None and len(data) == self._size:
+            self._body = memoryview(data)
+        else:
+            self.missing[: len(data)] = data
+        self._pos += len(data)
+
+    def skip(self, size: int) -> None:
+        """Take note of bytes that have been received into :attr:`missing`."""
+        self._pos += size
+
+    def wait_for_body(self) -> None:
+        """Let the task, which begins now, wait for the rest of the body; so that it can be cancelled meanwhile."""
+        self.message_event = asyncio.Event()
+
+    async def run_asgi(self, _: object) -> None:
+        """Answer the request."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # the protocol makes one
+        endpoint, protocol = self._endpoint, self._protocol
+        running = protocol.running
+        running.add(task)
+        status = 0
+        try:
+            if self._pos < self._size:
+                await self.message_event.wait()
+            times = self._times
+            times.mark_received()
+            assert self._body is not None  # noqa: S101  # as it has come
+            body, self._body = self._body.toreadonly(), None
+            answer = await endpoint.inference.answer(self._name, self._version, self._headers, body, times)
+            del body
+            times.mark_sending()
+            try:
+                status = HTTPStatus.OK
+                await self._write(status, answer)
+            finally:
+                times.finish()
+        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001  # the table of errors knows them all
+            if running.lost:
+                status = status if self.response_complete else CLIENT_CLOSED
+                return
+            if self.response_started:
+                # A stop that nobody waits out: what has been written cannot be taken back.
+                protocol.transport.close()
+                return
+            status = await self._fail(error)
+        finally:
+            running.remove(task)
+            endpoint.metrics.http_finished("POST", _ROUTES[bool(self._version)], status or CLIENT_CLOSED, self._started)
+
+    async def _fail(self, error: BaseException) -> int:
+        path = self._url.decode()
+        if isinstance(error, asyncio.CancelledError):
+            described = describe_cut(error, self._endpoint.state, path)
+        else:
+            assert isinstance(error, Exception)  # noqa: S101  # run_asgi() catches no others
+            described = describe_error(error, f"POST {path}")
+        headers = error_headers(error) if isinstance(error, Exception) else []
+        await self._write(described.http, Answer((error_body(described.message),), "application/json", headers))
+        return described.http
+
+    async def _write(self, status: int, answer: Answer) -> None:
+        protocol = self._protocol
+        if protocol.flow.write_paused:
+            await protocol.flow.drain()
+        self.response_started = True
+        if self.disconnected:
+            return
+        if protocol.access_log:
+            protocol.log_access(self._url, status)
+        size = sum(map(len, answer.parts))
+        head = self._head(status, answer, size)
+        if size < _SMALL:
+            protocol.transport.write(b"".join((head, *answer.parts)))
+        else:
+            protocol.transport.writelines((head, *answer.parts))
+        self.response_complete = True
+        if not self.keep_alive:
+            protocol.transport.close()
+        protocol.on_response_complete()
+
+    def _head(self, status: int, answer: Answer, size: int) -> bytes:
+        lines: Sequence[str] = [f"{name.lower()}: {value}\r\n" for name, value in answer.headers]
+        end = "\r\n" if self.keep_alive else "connection: close\r\n\r\n"
+        text = f"{''.join(lines)}content-type: {answer.media_type}\r\ncontent-length: {size}\r\n{end}"
+        return STATUS_LINE[status] + text.encode("latin-1")
