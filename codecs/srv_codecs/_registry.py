@@ -24,7 +24,7 @@ from srv_codecs._string import StringCodec, StringRequestCodec
 from srv_protocol.errors import CodecError, CodecNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from importlib.metadata import EntryPoint
     from typing import TypeAlias
 
@@ -44,17 +44,24 @@ _logger: Final = logging.getLogger("srv")
 _scope: Final[ContextVar[str]] = ContextVar("codec_scope", default="")
 
 
-@contextlib.contextmanager
-def codec_scope(package: str) -> Generator[None]:
-    """Mark what runs inside as the code of the model whose modules are below `package`.
+class codec_scope:  # noqa: N801  # read as the function that it would be, were every request not to enter one
+    """Mark what runs inside as the code of the model whose modules are below `package`, ``""`` for no model's.
 
     What these modules register is found inside alone, until :func:`release_codecs`.
     """
-    token = _scope.set(package)
-    try:
-        yield
-    finally:
-        _scope.reset(token)
+
+    __slots__ = ("_package", "_token")
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._token = _scope.set(self._package)
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        _scope.reset(self._token)
 
 
 @dataclass(frozen=True, slots=True)

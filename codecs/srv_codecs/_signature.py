@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -44,7 +45,7 @@ class Argument(Generic[H]):
     default: object = Default.REQUIRED
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Signature:
     """How requests become the arguments of a function, and its results responses; made once, at decoration.
 
@@ -66,6 +67,16 @@ class Signature:
     implied_outputs: tuple[ImpliedTensor, ...]
     takes_rest: bool
 
+    @functools.cached_property
+    def implied_by_name(self) -> Mapping[str, ImpliedTensor]:
+        """`implied_inputs` by name."""
+        return {each.name: each for each in self.implied_inputs}
+
+    @functools.cached_property
+    def _sole(self) -> Argument[TensorHint] | None:
+        """The one argument, where there is no other."""
+        return self.inputs[0] if len(self.inputs) == 1 and not self.parts and self.rest is None else None
+
     @property
     def input_names(self) -> tuple[str, ...]:
         """The names of the inputs that have an argument of their own."""
@@ -78,6 +89,9 @@ class Signature:
             InputsNotFound: an input is missing, or nothing takes it.
             CodecError: an input does not fit its hint.
         """
+        if self._sole is not None and len(request.inputs) == 1 and request.inputs[0].name == self._sole.name:
+            # One input for one argument: nothing to look up.
+            return {self._sole.name: self._sole.hint.decode(request.inputs[0])}
         tensors = {tensor.name: tensor for tensor in request.inputs}
         arguments: dict[str, object] = {}
         for argument in self.inputs:
@@ -107,8 +121,8 @@ class Signature:
         outputs = self.result.encode(value)
         if isinstance(outputs, ModelInferResponse):
             return outputs
-        names = [output.name for output in outputs]
-        if len(set(names)) != len(names):
+        if len(outputs) > 1 and len({output.name for output in outputs}) != len(outputs):
+            names = [output.name for output in outputs]
             twice = next(name for index, name in enumerate(names) if name in names[:index])
             raise InferenceError(f"output '{twice}': expected outputs of different names, got two of this name")
         return ModelInferResponse(model_name, model_version, outputs=outputs)

@@ -7,7 +7,6 @@ every other logger from WARNING. Lines go to standard output, where MLServer's d
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import logging.config
 import sys
@@ -24,7 +23,7 @@ from srv.runtimes._importer import PACKAGE
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from srv._settings import Settings
@@ -41,16 +40,24 @@ LEVELS: Final[frozenset[int]] = frozenset((logging.ERROR, logging.WARNING, loggi
 _OURS: Final = ("srv", PACKAGE)
 
 
-@contextlib.contextmanager
-def model_context(name: str, version: str = "") -> Generator[None]:
+class model_context:  # noqa: N801  # read as the function that it would be, were every request not to enter one
     """Mark what is logged inside as the model's."""
-    name_token = model_name.set(name)
-    version_token = model_version.set(version)
-    try:
-        yield
-    finally:
-        model_version.reset(version_token)
-        model_name.reset(name_token)
+
+    __slots__ = ("_name", "_tokens", "_version")
+
+    def __init__(self, name: str, version: str = "") -> None:
+        self._name = name
+        self._version = version
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._tokens = model_name.set(self._name), model_version.set(self._version)
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        name, version = self._tokens
+        model_version.reset(version)
+        model_name.reset(name)
 
 
 def configure_logging(settings: Settings) -> None:

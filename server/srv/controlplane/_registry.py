@@ -18,7 +18,7 @@ from srv.controlplane._model_config import check_config
 from srv.runtimes._calls import Caller
 from srv.runtimes._checks import check_content_types, load_runtime
 from srv.runtimes._importer import ModelCode
-from srv.runtimes._loaded import LoadedModel, model_scope, release, uncacheable
+from srv.runtimes._loaded import LoadedModel, ModelScope, release, uncacheable
 from srv.runtimes._model import MLModel
 from srv_protocol.datatypes import DATATYPES
 from srv_protocol.errors import LoadError, ModelNotFound, ModelNotReady, SrvError
@@ -91,11 +91,11 @@ class ModelRegistry:
         versions = self._of(name)
         if version:
             entry = versions.get(version)
+        elif "" in versions and versions[""].loaded is not None:
+            entry = versions[""]
         else:
             ready = [key for key, entry in versions.items() if entry.loaded is not None]
             entry = versions[max(ready, key=version_key)] if ready else None
-            if "" in ready:
-                entry = versions[""]
         if entry is not None and entry.loaded is not None:
             return entry.loaded
         waiting = versions.values() if entry is None and not version else filter(None, (entry,))
@@ -220,7 +220,7 @@ class ModelRegistry:
         try:
             if isinstance(settings.implementation, str):
                 code = ModelCode(label, _code_folder(settings), self._root, files)
-            with model_scope(settings.name, settings.version, code):
+            with ModelScope(settings.name, settings.version, code):
                 if code is not None and isinstance(settings.implementation, str):
                     # Importing may take seconds: frameworks are large.
                     runtime_class = await caller.call(code.load, settings.implementation, MLModel)

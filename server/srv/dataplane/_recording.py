@@ -116,17 +116,17 @@ class Recording:
         if self._trace is not None:
             self._end_trace(self._trace, answered=kind is None and self._answered)
         if kind is not None:
-            self._metrics.failure.inc()
+            self._metrics.failure.count += 1
             self._statistics.add_failure(times)
             return
-        self._metrics.success.inc()
-        self._metrics.duration.observe((times.ended - times.queued) / 1e9)
+        self._metrics.success.count += 1
+        self._metrics.duration.add((times.ended - times.queued) / 1e9)
         if self._hit_ns is not None:
-            self._metrics.cache_hit.inc()
+            self._metrics.cache_hit.count += 1
             self._statistics.add_hit(times, self._hit_ns)
             return
         if self._miss_ns is not None:
-            self._metrics.cache_miss.inc()
+            self._metrics.cache_miss.count += 1
             self._statistics.add_miss(self._miss_ns)
         self._statistics.add_success(times, self._batch_size, self._infer_ns, self._output_ns)
 

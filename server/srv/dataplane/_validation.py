@@ -10,6 +10,7 @@ from srv_codecs.arrays import as_single_string, output_place
 from srv_codecs.classification import classify, take_classification
 from srv_codecs.content_types import input_codecs, request_codecs
 from srv_codecs.hints import ImpliedTensor
+from srv_protocol.datatypes import Datatype
 from srv_protocol.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound, WireError
 from srv_protocol.inference import InferOutputTensor, ModelInferResponse
 
@@ -39,17 +40,20 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
         InvalidInput: a name comes twice; a datatype or shape is not the declared one, or the batch is too large.
     """
     model = request.model_name
-    given: set[str] = set()
-    for index, tensor in enumerate(request.inputs):
-        if tensor.name in given:
-            raise InvalidInput(f"inputs[{index}]: input '{tensor.name}' already exists in request")
-        given.add(tensor.name)
+    given = {tensor.name for tensor in request.inputs}
+    if len(given) != len(request.inputs):
+        names = [tensor.name for tensor in request.inputs]
+        index = next(index for index, name in enumerate(names) if name in names[:index])
+        raise InvalidInput(f"inputs[{index}]: input '{names[index]}' already exists in request")
     declared = runtime.inputs
-    if not declared and signature is None:
+    known: Mapping[str, TensorMetadata | ImpliedTensor]
+    if declared:
+        known = {each.name: each for each in declared}
+    elif signature is not None:
+        known = signature.implied_by_name
+    else:
         return
-    expected_inputs = declared or (signature.implied_inputs if signature is not None else ())
     takes_rest = not declared and signature is not None and signature.takes_rest
-    known: dict[str, TensorMetadata | ImpliedTensor] = {each.name: each for each in expected_inputs}
     # Too few comes before a wrong name, as in Triton: it says more.
     too_few = len(given) < len(known)
     if too_few:
@@ -183,7 +187,8 @@ def check_content_types(request: ModelInferRequest) -> None:
     """
     _check_content_type(request_codecs, request.parameters)
     for index, tensor in enumerate(request.inputs):
-        _check_content_type(input_codecs, tensor.parameters, f"inputs[{index}].")
+        if "content_type" in tensor.parameters:
+            _check_content_type(input_codecs, tensor.parameters, f"inputs[{index}].")
     for index, output in enumerate(request.outputs):
         _check_content_type(input_codecs, output.parameters, f"outputs[{index}].")
 
@@ -243,7 +248,7 @@ def finish_response(runtime: MLModel, wanted: Wanted, response: object) -> Model
             raise InferenceError(
                 f"model '{runtime.name}': outputs[{index}]: expected a ResponseOutput with a name, got {given!r:.80}"
             )
-        by_name[given.name] = as_single_string(given)
+        by_name[given.name] = as_single_string(given) if given.datatype == Datatype.BYTES else given
     if len(by_name) != len(outputs):
         raise InferenceError(f"model '{runtime.name}' returned two outputs of one name: {[o.name for o in outputs]}")
     outputs = list(by_name.values())

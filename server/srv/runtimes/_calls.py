@@ -77,6 +77,11 @@ class Caller:
         Raises:
             QueueFull: too many wait already.
         """
+        # What `_call` comes to for a coroutine function: this is the way of most requests.
+        if inspect.iscoroutinefunction(function):
+            ticket.begin()
+            with _CONTAINED:
+                return await function(argument)
         return await self._call(function, partial(function, argument), ticket)
 
     async def _call(
@@ -93,7 +98,7 @@ class Caller:
             result = await self._run(bound, ticket, context)
         # A plain function may hand on a coroutine, as a decorator that is not `async` itself does.
         if inspect.isawaitable(result):
-            with Contained():
+            with _CONTAINED:
                 return await result
         return result
 
@@ -125,7 +130,7 @@ class Caller:
                     yield each
             finally:
                 if isinstance(items, AsyncGenerator):
-                    with Contained():
+                    with _CONTAINED:
                         await items.aclose()
             return
         iterator = iter(cast("Iterator[object]", made))
@@ -137,7 +142,7 @@ class Caller:
                 self._close_soon(iterator.close, context)
 
     async def _next(self, items: AsyncIterator[object]) -> object:
-        with Contained():
+        with _CONTAINED:
             return await anext(items, _END)
 
     async def _run(
@@ -222,6 +227,7 @@ class Contained:
         raise RuntimeError(message) from error
 
 
+_CONTAINED: Final = Contained()
 _UNFIT: Final = (StopIteration, StopAsyncIteration, concurrent.futures.CancelledError)
 
 
@@ -236,5 +242,5 @@ def _is_cancelled() -> bool:
 
 def contain(function: Callable[[], _R]) -> _R:
     """Call a function as :class:`Contained` has it."""
-    with Contained():
+    with _CONTAINED:
         return function()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, cast
@@ -17,7 +16,7 @@ from srv_codecs.content_types import codec_scope
 from srv_codecs.hints import signature_of, takes_headers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from typing import Self
 
     from srv._custom_metrics import ModelMetrics
@@ -67,21 +66,20 @@ class LoadedModel:
         """Whether a load request has brought the model's files."""
         return self._code is not None and self._code.files is not None
 
-    @contextlib.contextmanager
-    def use(self) -> Generator[None]:
+    def use(self) -> ModelUse:
         """Keep the model loaded, and its name in the logs, while a request runs."""
+        return ModelUse(self, self._code)
+
+    def begin(self) -> None:
+        """Take note of a request that begins."""
         self._running += 1
         self._idle.clear()
-        try:
-            with self._scope():
-                yield
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
 
-    def _scope(self) -> contextlib.AbstractContextManager[None]:
-        return model_scope(self.runtime.name, self.runtime.version, self._code)
+    def end(self) -> None:
+        """Take note of a request that has ended."""
+        self._running -= 1
+        if not self._running:
+            self._idle.set()
 
     async def answer(self, request: ModelInferRequest, options: RequestOptions, ticket: Ticket) -> object:
         """Return what ``predict`` makes of a request.
@@ -120,7 +118,7 @@ class LoadedModel:
         if self.cache is not None:
             self.cache.close()
         self.runtime.ready = False
-        with self._scope():
+        with ModelScope(self.runtime.name, self.runtime.version, self._code):
             try:
                 await self.caller.call(self.runtime.unload)
             except Exception:
@@ -158,12 +156,44 @@ async def release(caller: Caller, code: ModelCode | None, metrics: ModelMetrics)
             await code.files.release()
 
 
-@contextlib.contextmanager
-def model_scope(name: str, version: str | None, code: ModelCode | None) -> Generator[None]:
-    """Run a model's code: its name is in the logs, and its own codecs are found."""
-    codecs = contextlib.nullcontext() if code is None else codec_scope(code.package)
-    with model_context(name, version or ""), codecs:
-        yield
+class ModelScope:
+    """Runs a model's code inside: its name is in the logs, and its own codecs are found."""
+
+    __slots__ = ("_codecs", "_logs")
+
+    def __init__(self, name: str, version: str | None, code: ModelCode | None) -> None:
+        self._logs = model_context(name, version or "")
+        self._codecs = codec_scope("" if code is None else code.package)
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._logs.__enter__()
+        self._codecs.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._codecs.__exit__()
+        self._logs.__exit__()
+
+
+class ModelUse(ModelScope):
+    """One request's use of a model, which stays loaded for it."""
+
+    __slots__ = ("_model",)
+
+    def __init__(self, model: LoadedModel, code: ModelCode | None) -> None:
+        super().__init__(model.runtime.name, model.runtime.version, code)
+        self._model = model
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._model.begin()
+        super().__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        super().__exit__()
+        self._model.end()
 
 
 class _Requests:

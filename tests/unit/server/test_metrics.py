@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from prometheus_client import CollectorRegistry, Histogram, Metric, generate_latest
+from prometheus_client.registry import Collector
+
 from srv._metrics import Metrics
+from srv._tallies import DurationBuckets, histogram
 
 
 def test_inferences_are_counted_by_model_version_and_outcome() -> None:
     metrics = Metrics("rest_server")
     found = metrics.inference("m", "1")
-    found.success.inc()
-    found.duration.observe(0.5)
-    found.failure.inc()
+    found.success.count += 1
+    found.duration.add(0.5)
+    found.failure.count += 1
     text = metrics.render().decode()
 
     assert 'model_infer_request_success_total{model="m",version="1"} 1.0' in text
@@ -40,6 +44,24 @@ def test_rpcs_are_counted_by_method_and_code() -> None:
 
 def test_servers_in_one_process_count_apart() -> None:
     one, other = Metrics("rest_server"), Metrics("rest_server")
-    one.inference("m", "").success.inc()
+    one.inference("m", "").success.count += 1
 
     assert "model_infer_request_success_total{" not in other.render().decode()
+
+
+def test_durations_are_counted_as_prometheus_own_histogram_counts_them() -> None:
+    registry = CollectorRegistry()
+    expected = Histogram("d", "text", registry=registry)
+    found = DurationBuckets()
+    for seconds in (0.0, 0.001, 0.005, 0.0051, 0.1, 7.5, 10.0, 11.0, 1e9):
+        expected.observe(seconds)
+        found.add(seconds)
+    lines = [line for line in generate_latest(registry).decode().splitlines() if "created" not in line]
+
+    class Shown(Collector):
+        def collect(self) -> list[Metric]:
+            return [histogram("d", "text", (), [((), found)])]
+
+    shown = CollectorRegistry()
+    shown.register(Shown())
+    assert generate_latest(shown).decode().splitlines() == lines
