@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -88,7 +87,7 @@ class ArrowCodec(TensorCodec[ArrowArray]):
         if not cls.can_encode(payload):
             raise place.fail("", f"expected an Arrow array, got {type(payload).__name__}")
         packed = _pack(payload, place)
-        return packed if packed.content_type else replace(packed, content_type=cls.ContentType)
+        return packed if packed.content_type else packed._replace(content_type=cls.ContentType)
 
     @classmethod
     def unpack(cls, tensor: Tensor, place: Place) -> pa.Array[Any]:

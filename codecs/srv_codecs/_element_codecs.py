@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -59,7 +58,7 @@ class ElementCodec(TensorCodec[E]):
         """Return the element as a tensor without a name."""
         if not cls.can_encode(payload):
             raise place.fail("", f"expected {cls.noun}, got {type(payload).__name__}")
-        return replace(cls.items.pack([payload], place), shape=[1])
+        return cls.items.pack([payload], place)._replace(shape=[1])
 
     @classmethod
     def unpack(cls, tensor: Tensor, place: Place) -> E:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -31,6 +32,7 @@ _TYPES: Final[dict[JsonForm, tuple[type, str]]] = {
     JsonForm.NUMBER: (float, "numbers"),
     JsonForm.STRING: (str, "strings"),
 }
+_FEW: Final = 64
 _NESTING: Final = re.compile(rb"(?:[ \t\r\n]*\[)*")
 
 
@@ -135,16 +137,21 @@ def encode_json(
             f"Please use the binary data format for output '{place.name}'"
         )
     flat = array.reshape(-1)
-    if spec.json is JsonForm.NUMBER and not nonfinite_as_null and not np.isfinite(flat).all():
+    values: list[object] = flat.tolist()
+    if spec.json is JsonForm.NUMBER and not nonfinite_as_null and not _all_finite(flat, values):
         index = int(np.argmin(np.isfinite(flat)))
         raise InvalidInput(
             f"{place.path}.data[{index}]: {flat[index]} has no JSON form. "
             f"Please use the binary data format for output '{place.name}', or set json_nonfinite to null"
         )
-    values: list[object] = flat.tolist()
     if spec.json is JsonForm.STRING:
         return [_as_text(item, index, place) for index, item in enumerate(values)]
     return values
+
+
+def _all_finite(array: NDArray[np.generic], values: list[Any]) -> bool:
+    # Of a few values Python knows sooner than numpy.
+    return all(map(math.isfinite, values)) if len(values) < _FEW else bool(np.isfinite(array).all())
 
 
 def _as_text(item: object, index: int, place: Place) -> str:

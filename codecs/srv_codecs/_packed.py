@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from srv_codecs._place import Place
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(NamedTuple):
     """A tensor without a name.
 
     Attributes:
@@ -41,7 +39,7 @@ class Packed:
         if self.datatype != Datatype.BYTES:
             return self
         items = np.ravel(self.data).tolist() if isinstance(self.data, np.ndarray) else self.data
-        return replace(self, data=[text_of(item, index, place) for index, item in enumerate(items)])
+        return self._replace(data=[text_of(item, index, place) for index, item in enumerate(items)])
 
     def as_output(self, name: str) -> InferOutputTensor:
         """Return the tensor of a response; it shares the data."""

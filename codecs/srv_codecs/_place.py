@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING
 
-from srv_protocol.errors import InferenceError, InvalidInput, SrvError
+from srv_protocol.errors import InferenceError, InvalidInput
 
-_NOUNS: Final = {"inputs": "input", "outputs": "output"}
+if TYPE_CHECKING:
+    from srv_protocol.errors import SrvError
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
-    """A tensor of a message: ``inputs[0]``, the name that it has, whose fault an error there is, and of which model."""
+    """A tensor of a message: ``inputs[0]``, the name that it has, whose fault an error there is, and of which model.
 
-    path: str
-    name: str
-    error: type[SrvError]
-    model: str = ""
+    Every request makes some, and few need their texts, which are put together when asked for.
+    """
+
+    __slots__ = ("error", "index", "model", "name", "noun")
+
+    def __init__(self, noun: str, index: int, name: str, error: type[SrvError], model: str = "") -> None:
+        self.noun = noun
+        self.index = index
+        self.name = name
+        self.error = error
+        self.model = model
+
+    @property
+    def path(self) -> str:
+        """The tensor's path: ``inputs[0]``."""
+        return f"{self.noun}s[{self.index}]"
 
     @property
     def of_model(self) -> str:
@@ -26,16 +37,15 @@ class Place:
 
     def fail(self, member: str, text: str) -> SrvError:
         """Return the error ``inputs[0].data: text (input 'x')``."""
-        noun = _NOUNS.get(self.path.partition("[")[0], "tensor")
         where = f"{self.path}.{member}" if member else self.path
-        return self.error(f"{where}: {text} ({noun} '{self.name}')")
+        return self.error(f"{where}: {text} ({self.noun} '{self.name}')")
 
 
 def input_place(index: int, name: str, model: str = "") -> Place:
     """Return the place of a request's tensor: the client is to blame."""
-    return Place(f"inputs[{index}]", name, InvalidInput, model)
+    return Place("input", index, name, InvalidInput, model)
 
 
 def output_place(index: int, name: str) -> Place:
     """Return the place of a response's tensor: the runtime is to blame."""
-    return Place(f"outputs[{index}]", name, InferenceError)
+    return Place("output", index, name, InferenceError)

@@ -41,7 +41,8 @@ _LEVELS: Final = {"input": "single tensors", "request": "whole requests"}
 """Which tensors the codecs of a registry are for."""
 
 _logger: Final = logging.getLogger("srv")
-_scope: Final[ContextVar[str]] = ContextVar("codec_scope", default="")
+codec_package: Final[ContextVar[str]] = ContextVar("codec_package", default="")
+"""The package of the model whose code runs in this context, ``""`` outside of any; see :class:`codec_scope`."""
 
 
 class codec_scope:  # noqa: N801  # read as the function that it would be, were every request not to enter one
@@ -57,11 +58,11 @@ class codec_scope:  # noqa: N801  # read as the function that it would be, were 
 
     def __enter__(self) -> None:
         """Begin."""
-        self._token = _scope.set(self._package)
+        self._token = codec_package.set(self._package)
 
     def __exit__(self, *_: object) -> None:
         """End."""
-        _scope.reset(self._token)
+        codec_package.reset(self._token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class CodecRegistry(Generic[C]):
             raise CodecError(
                 f"{codec.__qualname__}.ContentType: expected the name of a content type, got {content_type!r}"
             )
-        package = _scope.get()
+        package = codec_package.get()
         own = self._codecs
         if package and codec.__module__.startswith(f"{package}."):
             own = self._of_models.setdefault(package, {})
@@ -227,7 +228,7 @@ class CodecRegistry(Generic[C]):
     @property
     def _own(self) -> dict[str, C]:
         """The codecs of the model whose code runs."""
-        return self._of_models.get(_scope.get(), {})
+        return self._of_models.get(codec_package.get(), {})
 
     @cached_property
     def _offered(self) -> dict[str, tuple[EntryPoint, ...]]:

@@ -39,6 +39,8 @@ BINARY_TYPE: Final = "application/octet-stream"
 _request_decoder: Final = msgspec.json.Decoder(ModelInferRequestView)
 _encoder: Final = msgspec.json.Encoder()
 _NONFINITE: Final = re.compile(rb"NaN|Infinity")
+JSON: Final = OutputForms(default=False)
+BINARY: Final = OutputForms(default=True)
 _ONE_FORM: Final = (
     "Input must set only one of the following fields: 'data', 'binary_data_size' in 'parameters', "
     "'shared_memory_region' in 'parameters'. But"
@@ -184,10 +186,10 @@ def _bind_inputs(
     pos = 0
     for index, (data, tensor) in enumerate(zip(given, request.inputs, strict=True)):
         place = input_place(index, tensor.name, request.model_name)
-        span = take_span(tensor.parameters, place.path, regions)
+        span = take_span(tensor.parameters, place.path, regions) if len(tensor.parameters) else None
         spec = find_datatype(tensor.datatype, place)
         count = count_elements(tensor.shape, place, spec.itemsize)
-        size = _binary_size(tensor, place)
+        size = _binary_size(tensor, place) if len(tensor.parameters) else None
         if span is not None or size is not None:
             _check_alone({"data": data, "binary_data_size": size, REGION: span}, place)
         if span is not None:
@@ -239,9 +241,10 @@ def _check_alone(forms: Mapping[str, object], place: Place) -> None:
 
 
 def _output_forms(request: ModelInferRequest, regions: Regions | None) -> OutputForms:
-    default = take_flag(request.parameters.pop("binary_data_output", None), "parameters.binary_data_output")
+    wish = request.parameters.pop("binary_data_output", None) if len(request.parameters) else None
+    default = take_flag(wish, "parameters.binary_data_output")
     if not request.outputs:
-        return OutputForms(default)
+        return BINARY if default else JSON
     spans = take_output_spans(request.outputs, regions)
     listed: set[str] = set()
     for index, output in enumerate(request.outputs):

@@ -39,6 +39,8 @@ def count_elements(shape: Sequence[int], place: Place, itemsize: int = 0) -> int
     if len(shape) > MAX_DIMENSIONS:
         raise place.fail("shape", f"expected at most {MAX_DIMENSIONS} dimensions, got {len(shape)}")
     for index, dimension in enumerate(shape):
+        if type(dimension) is int and 0 <= dimension <= MAX_ELEMENTS:
+            continue
         # A runtime may have put anything there; numpy's integers are as good as Python's.
         if type(dimension) is not int and not hasattr(dimension, "__index__"):
             raise place.fail(f"shape[{index}]", f"expected an integer, got {dimension!r:.80}")

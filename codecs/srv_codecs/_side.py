@@ -10,9 +10,14 @@ from srv_protocol.errors import CodecError, InferenceError, SrvError
 
 
 class TensorPlace(Place):
-    """A tensor known by its name alone, as codecs see it; `path` is ``input 'x'``."""
+    """A tensor known by its name alone, as codecs see it."""
 
     __slots__ = ()
+
+    @property
+    def path(self) -> str:
+        """The tensor: ``input 'x'``."""
+        return f"{self.noun} '{self.name}'"
 
     def fail(self, member: str, text: str) -> SrvError:
         """Return the error ``input 'x': data[3]: text``."""
@@ -32,7 +37,7 @@ class Side:
 
     def place(self, name: str) -> TensorPlace:
         """Return the place of a tensor."""
-        return TensorPlace(f"{self.noun} '{name}'", name, self.error)
+        return TensorPlace(self.noun, 0, name, self.error)
 
 
 REQUEST: Final = Side("input", CodecError)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import numpy as np
@@ -38,6 +38,11 @@ class TensorHint:
     codec: AnyInputCodec
     datatypes: frozenset[str] | None = None
     sizes: tuple[int, ...] | None = None
+    _own: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Our own codecs check what they are given, element by element, and say more about it.
+        object.__setattr__(self, "_own", issubclass(self.codec, TensorCodec))
 
     def decode(self, tensor: InferInputTensor) -> object:
         """Return the value that an input holds.
@@ -60,11 +65,10 @@ class TensorHint:
         if self.codec is NumpyCodec and isinstance(value, np.generic):
             # Reductions give scalars where one expects arrays without dimensions.
             value = np.asarray(cast("Any", value))
-        # Our own codecs check what they are given, element by element, and say more about it.
-        if not (issubclass(self.codec, TensorCodec) or self.codec.can_encode(value)):
+        if not (self._own or self.codec.can_encode(value)):
             raise unexpected(name, self.text, value)
         tensor = self.codec.encode_output(name, cast("Any", value))
-        if not isinstance(cast("object", tensor), InferOutputTensor):
+        if not self._own and not isinstance(cast("object", tensor), InferOutputTensor):
             raise InferenceError(
                 f"output '{name}': expected a ResponseOutput from {self.codec.__qualname__}, got {kind_of(tensor)}"
             )

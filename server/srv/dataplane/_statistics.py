@@ -44,17 +44,28 @@ class _Duration:
 class _Phases:
     """The three phases of the executions that had one batch size."""
 
-    __slots__ = ("infer", "input", "output")
+    __slots__ = ("_count", "_infer_ns", "_input_ns", "_output_ns")
 
     def __init__(self) -> None:
-        self.input = _Duration()
-        self.infer = _Duration()
-        self.output = _Duration()
+        self._count = self._input_ns = self._infer_ns = self._output_ns = 0
 
     def add(self, input_ns: int, infer_ns: int, output_ns: int) -> None:
-        self.input.add(input_ns)
-        self.infer.add(infer_ns)
-        self.output.add(output_ns)
+        self._count += 1
+        self._input_ns += input_ns
+        self._infer_ns += infer_ns
+        self._output_ns += output_ns
+
+    @property
+    def input(self) -> StatisticDuration:
+        return StatisticDuration(count=self._count, ns=self._input_ns)
+
+    @property
+    def infer(self) -> StatisticDuration:
+        return StatisticDuration(count=self._count, ns=self._infer_ns)
+
+    @property
+    def output(self) -> StatisticDuration:
+        return StatisticDuration(count=self._count, ns=self._output_ns)
 
 
 class _Response:
@@ -111,13 +122,14 @@ class Statistics:
         self._executions += 1
         self._success.add(times.ended - times.received)
         self._queue.add(times.started - times.queued)
-        self._all.add(times.queued - times.received, infer_ns, output_ns)
+        input_ns = times.queued - times.received
+        self._all.add(input_ns, infer_ns, output_ns)
         batch = self._batches.get(batch_size)
         if batch is None:
             if len(self._batches) >= MAX_BATCH_SIZES:
                 return
             batch = self._batches[batch_size] = _Phases()
-        batch.add(times.queued - times.received, infer_ns, output_ns)
+        batch.add(input_ns, infer_ns, output_ns)
 
     def add_hit(self, times: Timeline, lookup_ns: int) -> None:
         """Count a request that the cache has answered: a success and, as in Triton, no inference and no execution."""
@@ -173,9 +185,9 @@ class Statistics:
                 success=self._success.to_message(),
                 fail=self._fail.to_message(),
                 queue=self._queue.to_message(),
-                compute_input=self._all.input.to_message(),
-                compute_infer=self._all.infer.to_message(),
-                compute_output=self._all.output.to_message(),
+                compute_input=self._all.input,
+                compute_infer=self._all.infer,
+                compute_output=self._all.output,
                 cache_hit=self._cache_hit.to_message(),
                 cache_miss=self._cache_miss.to_message(),
             ),
@@ -183,9 +195,9 @@ class Statistics:
             batch_stats=[
                 InferBatchStatistics(
                     batch_size=size,
-                    compute_input=each.input.to_message(),
-                    compute_infer=each.infer.to_message(),
-                    compute_output=each.output.to_message(),
+                    compute_input=each.input,
+                    compute_infer=each.infer,
+                    compute_output=each.output,
                 )
                 for size, each in sorted(self._batches.items())
             ],

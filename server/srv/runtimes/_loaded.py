@@ -7,12 +7,12 @@ import logging
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, cast
 
-from srv._logging import model_context
+from srv._logging import model_name, model_version
 from srv.dataplane._statistics import Statistics
 from srv.runtimes._handlers import find_handlers
 from srv.runtimes._model import MLModel
 from srv.runtimes._sequences import Sequences
-from srv_codecs.content_types import codec_scope
+from srv_codecs.content_types import codec_package
 from srv_codecs.hints import signature_of, takes_headers
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class LoadedModel:
 
     def use(self) -> ModelUse:
         """Keep the model loaded, and its name in the logs, while a request runs."""
-        return ModelUse(self, self._code)
+        return ModelUse(self, ModelScope(self.runtime.name, self.runtime.version, self._code))
 
     def begin(self) -> None:
         """Take note of a request that begins."""
@@ -157,42 +157,51 @@ async def release(caller: Caller, code: ModelCode | None, metrics: ModelMetrics)
 
 
 class ModelScope:
-    """Runs a model's code inside: its name is in the logs, and its own codecs are found."""
+    """Runs a model's code inside: its name is in the logs, and its own codecs are found.
 
-    __slots__ = ("_codecs", "_logs")
+    What :class:`srv._logging.model_context` and :class:`srv_codecs.content_types.codec_scope` do, in one step.
+    """
+
+    __slots__ = ("_name", "_package", "_tokens", "_version")
 
     def __init__(self, name: str, version: str | None, code: ModelCode | None) -> None:
-        self._logs = model_context(name, version or "")
-        self._codecs = codec_scope("" if code is None else code.package)
+        self._name = name
+        self._version = version or ""
+        self._package = "" if code is None else code.package
 
     def __enter__(self) -> None:
         """Begin."""
-        self._logs.__enter__()
-        self._codecs.__enter__()
+        self._tokens = (
+            model_name.set(self._name),
+            model_version.set(self._version),
+            codec_package.set(self._package),
+        )
 
     def __exit__(self, *_: object) -> None:
         """End."""
-        self._codecs.__exit__()
-        self._logs.__exit__()
+        name, version, package = self._tokens
+        codec_package.reset(package)
+        model_version.reset(version)
+        model_name.reset(name)
 
 
-class ModelUse(ModelScope):
+class ModelUse:
     """One request's use of a model, which stays loaded for it."""
 
-    __slots__ = ("_model",)
+    __slots__ = ("_model", "_scope")
 
-    def __init__(self, model: LoadedModel, code: ModelCode | None) -> None:
-        super().__init__(model.runtime.name, model.runtime.version, code)
+    def __init__(self, model: LoadedModel, scope: ModelScope) -> None:
         self._model = model
+        self._scope = scope
 
     def __enter__(self) -> None:
         """Begin."""
         self._model.begin()
-        super().__enter__()
+        self._scope.__enter__()
 
     def __exit__(self, *_: object) -> None:
         """End."""
-        super().__exit__()
+        self._scope.__exit__()
         self._model.end()
 
 

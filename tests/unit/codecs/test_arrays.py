@@ -189,7 +189,7 @@ def test_a_fault_of_an_output_is_the_runtimes() -> None:
 
 def test_a_place_without_a_member_is_the_tensor() -> None:
     assert str(PLACE.fail("", "is wrong")) == "inputs[0]: is wrong (input 'x')"
-    assert str(Place("states[1]", "s", InvalidInput).fail("data", "is bad")) == "states[1].data: is bad (tensor 's')"
+    assert str(Place("state", 1, "s", InvalidInput).fail("data", "is bad")) == "states[1].data: is bad (state 's')"
 
 
 @pytest.mark.parametrize("datatype", DATATYPES)
