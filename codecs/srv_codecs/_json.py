@@ -57,7 +57,7 @@ def decode_json(data: object, spec: DatatypeSpec, shape: Sequence[int], count: i
     if not isinstance(data, msgspec.Raw):
         return _from_parsed(data, spec, shape, count, place)
     text = memoryview(data)
-    depth = _depth(text)
+    depth = depth_of(text)
     if depth > MAX_DEPTH:
         raise place.fail("data", f"JSON nesting depth exceeds maximum allowed limit ({MAX_DEPTH}), got {depth}")
     values, has_nulls = _decode_values(text, spec, depth, place)
@@ -85,13 +85,15 @@ def _from_parsed(data: object, spec: DatatypeSpec, shape: Sequence[int], count: 
     return found
 
 
-def _depth(text: memoryview) -> int:
+def depth_of(text: memoryview | bytes) -> int:
+    """Return how many brackets an array begins with."""
     found = _NESTING.match(text)
     return 0 if found is None else found.group().count(b"[")
 
 
 @functools.lru_cache(maxsize=256)
-def _decoder(form: JsonForm, depth: int, nullable: bool) -> msgspec.json.Decoder[Sequence[object]]:  # noqa: FBT001  # a cache key
+def values_decoder(form: JsonForm, depth: int, nullable: bool) -> msgspec.json.Decoder[Sequence[object]]:  # noqa: FBT001  # a cache key
+    """Return the decoder of an array of that depth, whose elements have a form."""
     # Any: a type that is built at run time is none to a checker.
     kind: Any = float | None if nullable else _TYPES[form][0]
     for _ in range(depth):
@@ -104,13 +106,13 @@ def _decode_values(text: memoryview, spec: DatatypeSpec, depth: int, place: Plac
     if not depth and spec.json is not JsonForm.STRING:
         raise place.fail("data", f"expected an array of {_TYPES[spec.json][1]}, got {_excerpt(text)}")
     try:
-        return _decoder(spec.json, depth, False).decode(text), False  # noqa: FBT003  # a cache key
+        return values_decoder(spec.json, depth, False).decode(text), False  # noqa: FBT003  # a cache key
     except msgspec.ValidationError as error:
         failure = error
         # Nulls are rare, and the stricter decoder is the faster one.
         if spec.json is JsonForm.NUMBER and "got `null`" in str(error):
             try:
-                return _decoder(spec.json, depth, True).decode(text), True  # noqa: FBT003  # a cache key
+                return values_decoder(spec.json, depth, True).decode(text), True  # noqa: FBT003  # a cache key
             except msgspec.ValidationError as other:
                 failure = other
         raise InvalidInput(f"{explain(failure, f'{place.path}.data')} (input '{place.name}')") from None

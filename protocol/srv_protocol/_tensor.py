@@ -56,8 +56,9 @@ class TensorData(Sequence[object], Dumpable):
     @property
     def root(self) -> list[object]:
         """The data as a list: as given, or the array's elements, copied, flat and in row-major order."""
-        if self._values is not None:
-            return self._values if isinstance(self._values, list) else list(self._values)
+        values = self.values
+        if values is not None:
+            return values if isinstance(values, list) else list(values)
         assert self._array is not None  # noqa: S101  # one of both is always there
         return list(np.ravel(self._array).tolist())  # flat for a matrix too, whose reshape is not
 
@@ -71,14 +72,15 @@ class TensorData(Sequence[object], Dumpable):
     @overload
     def __getitem__(self, index: slice) -> list[object]: ...
     def __getitem__(self, index: int | slice) -> object:
-        if self._array is None or self._values is not None:
+        if self._array is None or self.values is not None:
             return self.root[index]
         found: Any = self._array.flat[index]
         # An array of objects gives the object itself.
         return found.tolist() if isinstance(found, (np.generic, np.ndarray)) else found  # pyright: ignore[reportUnknownVariableType]
 
     def __len__(self) -> int:
-        return len(self._values) if self._values is not None else _size(self._array)
+        values = self.values
+        return len(values) if values is not None else _size(self._array)
 
     def __iter__(self) -> Iterator[object]:
         return iter(self.root)
@@ -100,7 +102,8 @@ class TensorData(Sequence[object], Dumpable):
     __hash__ = None  # type: ignore[assignment]  # compares by value, and its values may change
 
     def __repr__(self) -> str:
-        return f"TensorData({self._values!r})" if self._values is not None else f"TensorData({self._array!r})"
+        values = self.values
+        return f"TensorData({values!r})" if values is not None else f"TensorData({self._array!r})"
 
 
 if TYPE_CHECKING:

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from prometheus_client import Histogram
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, SummaryMetricFamily
-from prometheus_client.utils import floatToGoString
+from prometheus_client.utils import floatToGoString  # pyright: ignore[reportUnknownVariableType]  # untyped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     Labels = Sequence[str]
 
 _BOUNDS: Final = Histogram.DEFAULT_BUCKETS
-_BOUND_TEXTS: Final = tuple(map(floatToGoString, _BOUNDS))
+_BOUND_TEXTS: Final = tuple(map(cast("Callable[[float], str]", floatToGoString), _BOUNDS))
 
 
 class Tally:

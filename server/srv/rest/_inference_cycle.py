@@ -133,8 +133,9 @@ class InferenceCycle(RequestResponseCycle):
         """Let the task, which begins now, wait for the rest of the body; so that it can be cancelled meanwhile."""
         self.message_event = asyncio.Event()
 
-    async def run_asgi(self, _: object) -> None:
-        """Answer the request."""
+    async def run_asgi(self, app: object) -> None:
+        """Answer the request, which `app` has no part in."""
+        del app
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # the protocol makes one
         endpoint, protocol = self._endpoint, self._protocol

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -122,9 +122,13 @@ class Http1Protocol(HttpToolsProtocol):
         if not self._waiting:
             self._waiting = True
             cycle.wait_for_body()
-            self._start_asgi_task(cycle, self.app)
+            self._start(cycle)
         if len(cycle.missing) >= _LARGE_REST and not self.transport.is_closing():
             self.transport.set_protocol(BodyReceiver(self, cycle))
+
+    def _start(self, cycle: InferenceCycle) -> None:
+        # Any: uvicorn has no one type for what it calls, and the cycle calls none of it.
+        self._start_asgi_task(cycle, cast("Any", self.app))  # pyright: ignore[reportUnknownMemberType]  # as above
 
     def resume_parsing(self) -> None:
         """Go on behind a body that the parser has not seen."""
@@ -175,7 +179,7 @@ class Http1Protocol(HttpToolsProtocol):
             self._waiting = False
             cycle.message_event.set()
         else:
-            self._start_asgi_task(cycle, self.app)
+            self._start(cycle)
 
     def log_access(self, url: bytes, status: int) -> None:
         """Write the access log's line for a request on the short way, as uvicorn does."""
