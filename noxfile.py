@@ -93,3 +93,20 @@ def codegen(session: nox.Session) -> None:
     """Generate the code for the .proto files; `nox -s codegen -- --check` only says whether it is up to date."""
     session.install(*_group("codegen"))
     session.run("python", "-m", "srv_codegen", *session.posargs, env={"PYTHONPATH": "codegen"})
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Compare with MLServer, KServe and floors; `-- --quick` does a minute of it, `-- --check` looks for regressions."""
+    session.install(".", *_group("bench"))
+    pythons: list[str] = []
+    for rival in ("mlserver", "kserve"):
+        # An environment each, beside this session's: they ask for other versions of the same packages.
+        folder = Path(session.virtualenv.location) / "rivals" / rival
+        python = folder / "bin" / "python"
+        if not python.exists():
+            session.run("python", "-m", "venv", str(folder))
+        requirements = f"benchmarks/rivals/{rival}.txt"
+        session.run(str(python), "-m", "pip", "install", "--quiet", "-r", requirements, external=True)
+        pythons.append(f"--python={rival}={python}")
+    session.run("python", "benchmarks/run.py", *pythons, *session.posargs)
