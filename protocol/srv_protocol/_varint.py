@@ -20,6 +20,7 @@ MAX_SHORT_VARINT_BYTES: Final = 5
 """Tags and lengths are 32-bit values; longer forms of them are refused, as in Google's parsers."""
 MAX_TAG: Final = 0xFFFF_FFFF
 """Field numbers have at most 29 bits, so a tag fits 32."""
+Bytes = bytes | memoryview
 UINT64_MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -34,7 +35,7 @@ class WireType(enum.IntEnum):
     FIXED32 = 5
 
 
-def read_varint(buffer: memoryview, pos: int, end: int) -> tuple[int, int]:
+def read_varint(buffer: Bytes, pos: int, end: int) -> tuple[int, int]:
     """Return the varint at `pos` as an unsigned 64-bit value, and the position behind it.
 
     Raises:
