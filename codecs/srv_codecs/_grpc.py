@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from srv_codecs._arrays import tensor_array
 from srv_codecs._contents import decode_contents, encode_contents, filled_fields
 from srv_codecs._forms import OutputForms
-from srv_codecs._plain import bind_plain, raw_output
 from srv_codecs._place import input_place, output_place
+from srv_codecs._plain import bind_plain, raw_output
 from srv_codecs._raw import decode_raw, encode_raw
 from srv_codecs._regions import REGION, take_output_spans, take_span
 from srv_codecs._shape import count_elements, find_datatype
@@ -47,8 +47,9 @@ def bind_request(request: ModelInferRequest, regions: Regions | None = None) -> 
     """
     raw = request.raw_input_contents
     if request.inputs and bind_plain(request.inputs, raw):
-        spans = take_output_spans(request.outputs, regions) if request.outputs else {}
-        return OutputForms(typed=not raw, spans=spans) if spans else _RAW if raw else _TYPED
+        if not request.outputs:
+            return _RAW if raw else _TYPED
+        return OutputForms(typed=not raw, spans=take_output_spans(request.outputs, regions))
     places = [input_place(index, tensor.name, request.model_name) for index, tensor in enumerate(request.inputs)]
     # All of them first: how many raw entries there are to be depends on it.
     spans = [
@@ -107,13 +108,13 @@ def lower_response(response: ModelInferResponse, forms: OutputForms, *, typed: b
         parameters=response.parameters,
     )
     if not typed and not forms.spans:
-        raw = [raw_output(output) for output in response.outputs]
-        if None not in raw:
+        raw = [data for output in response.outputs if (data := raw_output(output)) is not None]
+        if len(raw) == len(response.outputs):
             lowered.outputs = [
                 InferOutputTensor(output.name, output.datatype, output.shape, output.parameters)
                 for output in response.outputs
             ]
-            lowered.raw_output_contents = raw
+            lowered.raw_output_contents += raw
             return lowered
     places = [output_place(index, output.name) for index, output in enumerate(response.outputs)]
     specs = [find_datatype(output.datatype, place) for output, place in zip(response.outputs, places, strict=True)]

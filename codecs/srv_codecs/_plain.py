@@ -1,6 +1,6 @@
 """The short way for plain tensors: fixed-width elements in memory of the message's own, as many as the shape says.
 
-Nothing here fails: whatever is not plain, or wrong, is ``None`` or ``False``, and the caller's general way does it, which
+Nothing here fails: what is wrong, or only not plain, is ``None`` or ``False``. The caller's general way does it then, and
 says what is wrong.
 """
 

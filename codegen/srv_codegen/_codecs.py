@@ -49,10 +49,7 @@ def render_codecs(file: File, tools: str) -> Module | None:
         if message.base == ARRAYS_BASE:
             declare = module.use(ARRAYS_BASE.module, "declare_repeated")
             module.add(f"{declare}({name}, {[field.name for field in message.fields]!r})")
-        module.add(
-            f"{name}._codec = {codec}({name}.__dataclass_fields__, {_name('decode', message)}, "
-            f"{_name('encode', message)})"
-        )
+        module.add(f"{name}._codec = {codec}({_name('decode', message)}, {_name('encode', message)})")
     return module
 
 
@@ -150,7 +147,7 @@ class _Codec:
         return '""' if field.kind == "TYPE_STRING" else "None"
 
     def _read(self, field: Field) -> None:
-        add, name = self.module.add, field.name
+        add = self.module.add
         tag = _tag(field, _LENGTH)
         again = "while" if field.repeated or field.map else "if"
         add(f"        {again} tag == {tag}:")

@@ -13,7 +13,7 @@ from srv_codegen._naming import class_names, field_name, module_name, value_name
 from srv_codegen._overlay import MessageOverlay, Overlay, OverlayError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from google.protobuf.descriptor_pb2 import (
         DescriptorProto,

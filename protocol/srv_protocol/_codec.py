@@ -23,15 +23,14 @@ Decode = Callable[[Any, "bytes | memoryview", memoryview, int, int, int], Any]
 Encode = Callable[[Any, "list[Part]"], int]
 
 
-class NotPlain(Exception):  # noqa: N818  # nothing is wrong yet
+class NotPlain(Exception):  # nothing is wrong yet
     """A message is not in the form that a generated function knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """The generated functions of a message class; `fields` are the dataclass fields that they were made for."""
+    """The generated functions of a message class, which its subclasses have too."""
 
-    fields: object
     decode: Decode
     encode: Encode
 
@@ -46,8 +45,7 @@ def decode_message(cls: Any, data: Buffer) -> Any:
     if not view.readonly or view.ndim != 1 or view.format != "B" or not view.contiguous:
         view = view.cast("B").toreadonly()
     codec: Codec | None = cls._codec
-    # A subclass may be a dataclass with fields of its own.
-    if codec is not None and codec.fields is cls.__dataclass_fields__:
+    if codec is not None:
         try:
             return codec.decode(cls, data if type(data) is bytes else view, view, 0, len(view), 0)
         except (NotPlain, IndexError, UnicodeDecodeError):
@@ -63,8 +61,8 @@ def encode_message(message: Any) -> list[Part]:
         WireError: a value does not fit its field.
     """
     parts: list[Part] = []
-    codec: Codec | None = message._codec
-    if codec is not None and codec.fields is message.__dataclass_fields__:
+    codec: Codec | None = type(message)._codec  # noqa: SLF001  # set by the generator, for here
+    if codec is not None:
         try:
             codec.encode(message, parts)
         except (NotPlain, AttributeError, TypeError, ValueError):

@@ -59,7 +59,8 @@ def plain_list(values: Any) -> list[Any]:
     """Return a list as it is; leave any other iterable to the general path."""
     if type(values) is not list and len(values):
         raise NotPlain
-    return values  # type: ignore[no-any-return]
+    plain: list[Any] = values
+    return plain
 
 
 def read_array(data: Bytes, pos: int, end: int, kind: str) -> NDArray[Any]:
@@ -91,7 +92,8 @@ def read_list(data: Bytes, pos: int, end: int, kind: str) -> list[Any]:
         chunk = bytes(data[pos:end])
         if chunk.isascii():
             return list(chunk)
-    return read_array(data, pos, end, kind).tolist()
+    values: list[Any] = read_array(data, pos, end, kind).tolist()
+    return values
 
 
 def read_more(message: betterproto2.Message, name: str, view: memoryview, pos: int, end: int, kind: str) -> None:

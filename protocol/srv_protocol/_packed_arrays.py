@@ -72,7 +72,7 @@ class _AsList:
     def __get__(self, message: PackedArrays | None, _owner: type) -> Any:
         if message is None:
             raise AttributeError(self._name)
-        array = message._arrays.get(self._name)  # pyright: ignore[reportPrivateUsage]  # one module
+        array = message._arrays.get(self._name)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # one module
         # `setdefault`, so that threads which ask at the same time share one list.
         return vars(message).setdefault(self._name, [] if array is None else array.tolist())
 

@@ -6,7 +6,7 @@ Source: "Encoding" in the Protocol Buffers documentation.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -88,8 +88,8 @@ def read_varints(buffer: memoryview) -> NDArray[np.uint64] | None:
     width = 4 if longest <= 4 else 8
     # The `width` bytes that end with each byte of the data, as little-endian integers.
     padded = np.concatenate((np.zeros(width - 1, np.uint8), data))
-    windows = np.ndarray((data.size,), f"<u{width}", padded, strides=(1,))
-    values = np.empty(ends.size, np.uint64)
+    windows: NDArray[Any] = np.ndarray((data.size,), f"<u{width}", padded, strides=(1,))
+    values: NDArray[np.uint64] = np.empty(ends.size, np.uint64)
     # In blocks, so that what lies between the steps stays in the cache.
     for start in range(0, ends.size, _BLOCK):
         block = slice(start, start + _BLOCK)
@@ -107,18 +107,25 @@ _BLOCK: Final = 8192
 
 def _join_4(groups: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Move the seven bits of each of four bytes together."""
-    pairs = groups & 0x007F_007F | (groups & 0x7F00_7F00) >> 1
-    return pairs & 0x3FFF | (pairs & 0x3FFF_0000) >> 2
-
-
-def _join_8(groups: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Move the seven bits of each of eight bytes together."""
-    for low, high, shift in _JOINS:
+    for low, high, shift in _JOINS_4:
         groups = groups & low | (groups & high) >> shift
     return groups
 
 
-_JOINS: Final = tuple(
+_JOINS_4: Final = tuple(
+    (np.uint32(low), np.uint32(high), np.uint32(shift))
+    for low, high, shift in ((0x007F_007F, 0x7F00_7F00, 1), (0x0000_3FFF, 0x3FFF_0000, 2))
+)
+
+
+def _join_8(groups: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Move the seven bits of each of eight bytes together."""
+    for low, high, shift in _JOINS_8:
+        groups = groups & low | (groups & high) >> shift
+    return groups
+
+
+_JOINS_8: Final = tuple(
     (np.uint64(low), np.uint64(high), np.uint64(shift))
     for low, high, shift in (
         (0x007F_007F_007F_007F, 0x7F00_7F00_7F00_7F00, 1),

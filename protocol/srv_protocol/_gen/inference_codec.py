@@ -856,26 +856,10 @@ declare_repeated(
         "bytes_contents",
     ],
 )
-InferTensorContents._codec = Codec(
-    InferTensorContents.__dataclass_fields__, _decode_InferTensorContents, _encode_InferTensorContents
-)
-InferInputTensor._codec = Codec(
-    InferInputTensor.__dataclass_fields__, _decode_InferInputTensor, _encode_InferInputTensor
-)
-InferRequestedOutputTensor._codec = Codec(
-    InferRequestedOutputTensor.__dataclass_fields__,
-    _decode_InferRequestedOutputTensor,
-    _encode_InferRequestedOutputTensor,
-)
-ModelInferRequest._codec = Codec(
-    ModelInferRequest.__dataclass_fields__, _decode_ModelInferRequest, _encode_ModelInferRequest
-)
-InferOutputTensor._codec = Codec(
-    InferOutputTensor.__dataclass_fields__, _decode_InferOutputTensor, _encode_InferOutputTensor
-)
-ModelInferResponse._codec = Codec(
-    ModelInferResponse.__dataclass_fields__, _decode_ModelInferResponse, _encode_ModelInferResponse
-)
-ModelStreamInferResponse._codec = Codec(
-    ModelStreamInferResponse.__dataclass_fields__, _decode_ModelStreamInferResponse, _encode_ModelStreamInferResponse
-)
+InferTensorContents._codec = Codec(_decode_InferTensorContents, _encode_InferTensorContents)
+InferInputTensor._codec = Codec(_decode_InferInputTensor, _encode_InferInputTensor)
+InferRequestedOutputTensor._codec = Codec(_decode_InferRequestedOutputTensor, _encode_InferRequestedOutputTensor)
+ModelInferRequest._codec = Codec(_decode_ModelInferRequest, _encode_ModelInferRequest)
+InferOutputTensor._codec = Codec(_decode_InferOutputTensor, _encode_InferOutputTensor)
+ModelInferResponse._codec = Codec(_decode_ModelInferResponse, _encode_ModelInferResponse)
+ModelStreamInferResponse._codec = Codec(_decode_ModelStreamInferResponse, _encode_ModelStreamInferResponse)
