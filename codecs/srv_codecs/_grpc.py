@@ -37,8 +37,9 @@ def bind_request(request: ModelInferRequest, regions: Regions | None = None) -> 
     """Give each input of a parsed request its data, and return the form that it wants its outputs in.
 
     Raw contents, and typed ones of their datatype's own width, become read-only views of what was parsed, inputs in
-    shared memory views of the client's memory in `regions`, other typed ones and BYTES new arrays. A raw entry belongs to the next input outside of shared memory; empty
-    contents count as none, since MLServer's clients send them with raw data.
+    shared memory views of the client's memory in `regions`, other typed ones and BYTES new arrays. A raw entry belongs
+    to the next input outside of shared memory; empty contents count as none, since MLServer's clients send them with
+    raw data.
 
     Raises:
         InvalidInput: a tensor's data does not fit its description, or the number of raw entries is wrong.

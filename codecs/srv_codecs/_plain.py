@@ -1,7 +1,7 @@
 """The short way for plain tensors: fixed-width elements in memory of the message's own, as many as the shape says.
 
-Nothing here fails: what is wrong, or only not plain, is ``None`` or ``False``. The caller's general way does it then, and
-says what is wrong.
+Nothing here fails: what is wrong, or only not plain, is ``None`` or ``False``. Then the caller's general way does it,
+and says what is wrong.
 """
 
 from __future__ import annotations

@@ -42,14 +42,13 @@ def render_codecs(file: File, tools: str) -> Module | None:
         _entry_writer(module, by_ref[ref])
     for message in hot:
         _Codec(module, message, by_ref).render()
-    codec, cls = module.use(_SUPPORT, "Codec"), module.use_class
     module.add("", "")
     for message in hot:
-        name = cls(message.ref)
+        name = module.use_class(message.ref)
         if message.base == ARRAYS_BASE:
             declare = module.use(ARRAYS_BASE.module, "declare_repeated")
             module.add(f"{declare}({name}, {[field.name for field in message.fields]!r})")
-        module.add(f"{name}._codec = {codec}({_name('decode', message)}, {_name('encode', message)})")
+        module.add(f"{module.use(_SUPPORT, 'install')}({name}, {_name('decode', message)}, {_name('encode', message)})")
     return module
 
 
@@ -185,12 +184,12 @@ class _Codec:
                 f"{name}.extend({self._use('read_list')}(data, start, pos, {kind.removeprefix('TYPE_').lower()!r}))"
             ]
         if kind in _VARINTS | _FIXED and field.repeated:
+            scalar = kind.removeprefix("TYPE_").lower()
             return [
                 f"if {name!r} in arrays or {name!r} in values:",
-                f"    {self._use('read_more')}(message, {name!r}, view, start, pos, {kind.removeprefix('TYPE_').lower()!r})",
+                f"    {self._use('read_more')}(message, {name!r}, view, start, pos, {scalar!r})",
                 "else:",
-                f"    arrays[{name!r}] = {self._use('read_array')}(data, start, pos, "
-                f"{kind.removeprefix('TYPE_').lower()!r})",
+                f"    arrays[{name!r}] = {self._use('read_array')}(data, start, pos, {scalar!r})",
             ]
         message = f"hot field {self.message.proto_name}.{name}: there are no lines for {kind}"
         raise UnsupportedProtoError(message)
@@ -279,7 +278,7 @@ def _entry_reader(module: Module, message: Message) -> None:
         add(*(f"        {line.format(**uses)}" for line in lines))
         word = "elif"
     add("    else:", "        return False")
-    add("    dict.__setitem__(values, name, value)", "    return True")
+    add(f"    {module.use(_SUPPORT, 'set_item')}(values, name, value)", "    return True")
 
 
 _READERS: Final[Mapping[str, Sequence[str]]] = {
@@ -312,7 +311,7 @@ def _entry_writer(module: Module, message: Message) -> None:
     any_ = module.use("typing", "Any", typing_only=True)
     varint, not_plain = module.use(_SUPPORT, "write_varint"), module.use(_SUPPORT, "NotPlain")
     add("", "", f"def _write_{message.ref.name}(key: str, value: {any_}) -> bytes:")
-    add("    kind = type(value)", "    name = key.encode()")
+    add("    kind: type = type(value)", "    name = key.encode()")
     word = "if"
     for field in message.fields:
         kind, low, high = CHOICES[field.kind]

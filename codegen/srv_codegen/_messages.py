@@ -45,7 +45,7 @@ def render_messages(file: File, tools: str) -> Module:
         _message(module, message)
     if any(message.hot for message in file.messages):
         # At the end, since that module imports the classes; it gives them their codecs.
-        module.add("", "", f"import {GENERATED_PACKAGE}.{file.module}_codec")
+        module.add("", "", f"import {GENERATED_PACKAGE}.{file.module}_codec  # pyright: ignore[reportUnusedImport]")
     return module
 
 

@@ -61,7 +61,7 @@ def encode_message(message: Any) -> list[Part]:
         WireError: a value does not fit its field.
     """
     parts: list[Part] = []
-    codec: Codec | None = type(message)._codec  # noqa: SLF001  # set by the generator, for here
+    codec: Codec | None = message._codec  # noqa: SLF001  # set by the generator, for here
     if codec is not None:
         try:
             codec.encode(message, parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -14,16 +14,19 @@ from srv_protocol._scalars import FIXED, MANY, VARINTS
 from srv_protocol._varint import read_varint, read_varints, write_varint
 
 if TYPE_CHECKING:
-    import betterproto2
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
+    from srv_protocol._codec import Decode, Encode
+    from srv_protocol._message import Message
     from srv_protocol._varint import Bytes
 
 __all__ = [
     "HEADS",
-    "Codec",
     "NotPlain",
     "flat",
+    "install",
     "merge",
     "packed_encoder",
     "plain_list",
@@ -34,6 +37,7 @@ __all__ = [
     "read_list",
     "read_more",
     "read_varint",
+    "set_item",
     "write_double",
     "write_varint",
 ]
@@ -55,12 +59,19 @@ _DTYPES: Final = {
 }
 
 
+set_item: Final[Callable[[Any, str, Any], None]] = cast("Any", dict).__setitem__
+
+
+def install(cls: type[Message], decode: Decode, encode: Encode) -> None:
+    """Give a message class its codec."""
+    cls._codec = Codec(decode, encode)  # pyright: ignore[reportPrivateUsage]  # of the class's own generator
+
+
 def plain_list(values: Any) -> list[Any]:
     """Return a list as it is; leave any other iterable to the general path."""
     if type(values) is not list and len(values):
         raise NotPlain
-    plain: list[Any] = values
-    return plain
+    return cast("list[Any]", values)
 
 
 def read_array(data: Bytes, pos: int, end: int, kind: str) -> NDArray[Any]:
@@ -96,7 +107,7 @@ def read_list(data: Bytes, pos: int, end: int, kind: str) -> list[Any]:
     return values
 
 
-def read_more(message: betterproto2.Message, name: str, view: memoryview, pos: int, end: int, kind: str) -> None:
+def read_more(message: Message, name: str, view: memoryview, pos: int, end: int, kind: str) -> None:
     """Extend what a message has in a field that comes twice."""
     values: list[Any] = getattr(message, name)
     values += read_array(view, pos, end, kind).tolist()

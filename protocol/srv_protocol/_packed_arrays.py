@@ -33,7 +33,7 @@ class PackedArrays(Message):
     def from_array(cls, name: str, array: NDArray[Any]) -> Self:
         """Return a message with `array`, not a copy, in the field `name`."""
         made = object.__new__(cls)
-        made.__dict__ = {"_arrays": {name: array}, "_unknown_fields": b""}
+        vars(made).update(_arrays={name: array}, _unknown_fields=b"")
         return made
 
     def elements(self, name: str) -> Sequence[Any] | NDArray[Any]:

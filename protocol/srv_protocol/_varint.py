@@ -93,10 +93,10 @@ def read_varints(buffer: memoryview) -> NDArray[np.uint64] | None:
     # In blocks, so that what lies between the steps stays in the cache.
     for start in range(0, ends.size, _BLOCK):
         block = slice(start, start + _BLOCK)
-        if width == 4:
-            values[block] = _join_4(windows[ends[block]] >> (8 * (4 - sizes[block])).astype(np.uint32))
-        elif longest <= 8:
-            values[block] = _join_8(windows[ends[block]] >> (8 * (8 - sizes[block])).astype(np.uint64))
+        if longest <= width:
+            shifts = 8 * (width - sizes[block])
+            groups: NDArray[Any] = windows[ends[block]] >> shifts.astype(windows.dtype)
+            values[block] = _join_4(groups) if width == 4 else _join_8(groups)
         else:
             values[block] = _join_long(data, windows, ends[block], sizes[block])
     return values

@@ -881,4 +881,4 @@ class LogSettingsResponse(Message):
     )
 
 
-import srv_protocol._gen.inference_codec
+import srv_protocol._gen.inference_codec  # pyright: ignore[reportUnusedImport]

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from srv_protocol._codec_support import (
-    Codec,
     HEADS,
     NotPlain,
     flat,
+    install,
     merge,
     packed_encoder,
     plain_list,
@@ -21,6 +21,7 @@ from srv_protocol._codec_support import (
     read_list,
     read_more,
     read_varint,
+    set_item,
     write_double,
     write_varint,
 )
@@ -82,12 +83,12 @@ def _read_InferParameter(values: Parameters, data: bytes | memoryview, pos: int,
             return False
     else:
         return False
-    dict.__setitem__(values, name, value)
+    set_item(values, name, value)
     return True
 
 
 def _write_InferParameter(key: str, value: Any) -> bytes:
-    kind = type(value)
+    kind: type = type(value)
     name = key.encode()
     if kind is bool:
         data = b"\x08\x01" if value else b"\x08\x00"
@@ -856,10 +857,10 @@ declare_repeated(
         "bytes_contents",
     ],
 )
-InferTensorContents._codec = Codec(_decode_InferTensorContents, _encode_InferTensorContents)
-InferInputTensor._codec = Codec(_decode_InferInputTensor, _encode_InferInputTensor)
-InferRequestedOutputTensor._codec = Codec(_decode_InferRequestedOutputTensor, _encode_InferRequestedOutputTensor)
-ModelInferRequest._codec = Codec(_decode_ModelInferRequest, _encode_ModelInferRequest)
-InferOutputTensor._codec = Codec(_decode_InferOutputTensor, _encode_InferOutputTensor)
-ModelInferResponse._codec = Codec(_decode_ModelInferResponse, _encode_ModelInferResponse)
-ModelStreamInferResponse._codec = Codec(_decode_ModelStreamInferResponse, _encode_ModelStreamInferResponse)
+install(InferTensorContents, _decode_InferTensorContents, _encode_InferTensorContents)
+install(InferInputTensor, _decode_InferInputTensor, _encode_InferInputTensor)
+install(InferRequestedOutputTensor, _decode_InferRequestedOutputTensor, _encode_InferRequestedOutputTensor)
+install(ModelInferRequest, _decode_ModelInferRequest, _encode_ModelInferRequest)
+install(InferOutputTensor, _decode_InferOutputTensor, _encode_InferOutputTensor)
+install(ModelInferResponse, _decode_ModelInferResponse, _encode_ModelInferResponse)
+install(ModelStreamInferResponse, _decode_ModelStreamInferResponse, _encode_ModelStreamInferResponse)

@@ -53,7 +53,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return [(key, plain(item)) for key, item in cast("dict[str, Any]", value).items()]
     if isinstance(value, list):
-        return [plain(item) for item in cast("list[Any]", value)]
+        return [plain(item) for item in value]
     if isinstance(value, memoryview):
         return ("view", value.tobytes(), value.readonly)
     return (type(value), repr(value))
@@ -230,7 +230,9 @@ def test_odd_values_are_written_or_refused_the_same(cls: Any, data: Any) -> None
     for name in cls._betterproto.sorted_field_names:
         if data.draw(st.booleans()):
             value: Any = data.draw(ODD)
-            vars(message)[name] = Parameters(value) if name == "parameters" and isinstance(value, dict) else value
+            vars(message)[name] = (
+                Parameters(cast("Any", value)) if name == "parameters" and type(value) is dict else value
+            )
     ways: list[Callable[[], bytes]] = [lambda: bytes(message), lambda: general_bytes(message)]
     results: list[object] = []
     for way in ways:
