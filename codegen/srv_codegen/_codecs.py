@@ -311,7 +311,7 @@ def _entry_writer(module: Module, message: Message) -> None:
     any_ = module.use("typing", "Any", typing_only=True)
     varint, not_plain = module.use(_SUPPORT, "write_varint"), module.use(_SUPPORT, "NotPlain")
     add("", "", f"def _write_{message.ref.name}(key: str, value: {any_}) -> bytes:")
-    add("    kind: type = type(value)", "    name = key.encode()")
+    add("    kind = value.__class__", "    name = key.encode()")
     word = "if"
     for field in message.fields:
         kind, low, high = CHOICES[field.kind]

@@ -88,7 +88,7 @@ def _read_InferParameter(values: Parameters, data: bytes | memoryview, pos: int,
 
 
 def _write_InferParameter(key: str, value: Any) -> bytes:
-    kind: type = type(value)
+    kind = value.__class__
     name = key.encode()
     if kind is bool:
         data = b"\x08\x01" if value else b"\x08\x00"

@@ -53,7 +53,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return [(key, plain(item)) for key, item in cast("dict[str, Any]", value).items()]
     if isinstance(value, list):
-        return [plain(item) for item in value]
+        items: list[Any] = value
+        return [plain(item) for item in items]
     if isinstance(value, memoryview):
         return ("view", value.tobytes(), value.readonly)
     return (type(value), repr(value))
