@@ -69,7 +69,7 @@ def install(cls: type[Message], decode: Decode, encode: Encode) -> None:
 
 def plain_list(values: Any) -> list[Any]:
     """Return a list as it is; leave any other iterable to the general path."""
-    if type(values) is not list and len(values):
+    if type(values) is not list and not (type(values) is tuple and not values):
         raise NotPlain
     return cast("list[Any]", values)
 

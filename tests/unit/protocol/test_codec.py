@@ -53,7 +53,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return [(key, plain(item)) for key, item in cast("dict[str, Any]", value).items()]
     if isinstance(value, list):
-        items: list[Any] = value
+        items: list[Any] = cast("Any", value)
         return [plain(item) for item in items]
     if isinstance(value, memoryview):
         return ("view", value.tobytes(), value.readonly)
@@ -219,7 +219,9 @@ def test_every_byte_changed(cls: type[Message], data: bytes) -> None:
 
 # --- writing ----------------------------------------------------------------------------------------------------
 
-ODD: Final = st.sampled_from([None, 1, "text", b"bytes", 1.5, True, [], ["a"], [b"a"], {}, {"k": None}, {"k": 1 << 63}])
+ODD: Final = st.sampled_from(
+    [None, "", b"", (), ("a",), 1, "text", b"bytes", 1.5, True, [], ["a"], [b"a"], {}, {"k": None}, {"k": 1 << 63}]
+)
 
 
 @pytest.mark.parametrize("cls", [cls for cls in HOT if cls is not InferTensorContents])
