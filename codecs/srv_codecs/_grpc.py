@@ -11,6 +11,7 @@ from srv_codecs._arrays import tensor_array
 from srv_codecs._contents import decode_contents, encode_contents, filled_fields
 from srv_codecs._forms import OutputForms
 from srv_codecs._place import input_place, output_place
+from srv_codecs._plain import bind_plain, raw_output
 from srv_codecs._raw import decode_raw, encode_raw
 from srv_codecs._regions import REGION, take_output_spans, take_span
 from srv_codecs._shape import count_elements, find_datatype
@@ -28,14 +29,17 @@ if TYPE_CHECKING:
     from srv_codecs._regions import Regions, Span
 
 _EMPTY: Final = memoryview(b"")
+_RAW: Final = OutputForms()
+_TYPED: Final = OutputForms(typed=True)
 
 
 def bind_request(request: ModelInferRequest, regions: Regions | None = None) -> OutputForms:
     """Give each input of a parsed request its data, and return the form that it wants its outputs in.
 
-    Raw contents become read-only views of the parsed buffer, inputs in shared memory views of the client's memory in
-    `regions`, typed ones and BYTES new arrays. A raw entry belongs to the next input outside of shared memory; empty
-    contents count as none, since MLServer's clients send them with raw data.
+    Raw contents, and typed ones of their datatype's own width, become read-only views of what was parsed, inputs in
+    shared memory views of the client's memory in `regions`, other typed ones and BYTES new arrays. A raw entry belongs
+    to the next input outside of shared memory; empty contents count as none, since MLServer's clients send them with
+    raw data.
 
     Raises:
         InvalidInput: a tensor's data does not fit its description, or the number of raw entries is wrong.
@@ -43,6 +47,10 @@ def bind_request(request: ModelInferRequest, regions: Regions | None = None) -> 
         Unsupported: a tensor lies in shared memory, which clients may not use.
     """
     raw = request.raw_input_contents
+    if request.inputs and bind_plain(request.inputs, raw):
+        if not request.outputs:
+            return _RAW if raw else _TYPED
+        return OutputForms(typed=not raw, spans=take_output_spans(request.outputs, regions))
     places = [input_place(index, tensor.name, request.model_name) for index, tensor in enumerate(request.inputs)]
     # All of them first: how many raw entries there are to be depends on it.
     spans = [
@@ -94,15 +102,24 @@ def lower_response(response: ModelInferResponse, forms: OutputForms, *, typed: b
         InferenceError: the runtime's output is no valid tensor, or does not fit into the shared memory.
         InvalidInput: the shared memory is not there any more.
     """
-    places = [output_place(index, output.name) for index, output in enumerate(response.outputs)]
-    specs = [find_datatype(output.datatype, place) for output, place in zip(response.outputs, places, strict=True)]
-    typed = typed and not forms.spans and all(spec.contents is not None for spec in specs)
     lowered = ModelInferResponse(
         model_name=response.model_name,
         model_version=response.model_version,
         id=response.id,
         parameters=response.parameters,
     )
+    if not typed and not forms.spans:
+        raw = [data for output in response.outputs if (data := raw_output(output)) is not None]
+        if len(raw) == len(response.outputs):
+            lowered.outputs = [
+                InferOutputTensor(output.name, output.datatype, output.shape, output.parameters)
+                for output in response.outputs
+            ]
+            lowered.raw_output_contents += raw
+            return lowered
+    places = [output_place(index, output.name) for index, output in enumerate(response.outputs)]
+    specs = [find_datatype(output.datatype, place) for output, place in zip(response.outputs, places, strict=True)]
+    typed = typed and not forms.spans and all(spec.contents is not None for spec in specs)
     writes: list[tuple[Span, memoryview]] = []
     for output, spec, place in zip(response.outputs, specs, places, strict=True):
         array = tensor_array(output, place)

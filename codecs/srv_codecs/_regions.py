@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 REGION: Final = "shared_memory_region"
 _SIZE: Final = "shared_memory_byte_size"
 _OFFSET: Final = "shared_memory_offset"
+RESERVED: Final = frozenset({REGION, _SIZE, _OFFSET})
+"""The parameters that say so."""
 
 
 class Span(Protocol):

@@ -4,7 +4,7 @@
     _overlay    reads what protobuf cannot say
     _ir         the dataclasses in between
     _parse      descriptors + overlay -> IR
-    _messages, _services, _views, _descriptors
+    _messages, _codecs, _services, _views, _descriptors
                 IR -> the text of a module
     _generate   all of it; formats, then writes or compares
 

@@ -7,6 +7,7 @@ import sys
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
+from srv_codegen._codecs import render_codecs
 from srv_codegen._descriptors import render_descriptors
 from srv_codegen._messages import render_messages
 from srv_codegen._overlay import read_overlay
@@ -44,7 +45,7 @@ def generate(proto_root: Path) -> dict[str, str]:
     tools = f"{protoc_version()}, ruff {metadata.version('ruff')}"
     modules: list[Module | None] = [render_descriptors(files, tools)]
     for file in files:
-        modules += [render_messages(file, tools), render_services(file, tools), render_views(file, tools)]
+        modules += [render(file, tools) for render in (render_messages, render_codecs, render_services, render_views)]
     sources = [(f"{module.name}.py", module.render()) for module in modules if module is not None]
     names = [name for name, _ in sources]
     for name in names:

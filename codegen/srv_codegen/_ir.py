@@ -60,7 +60,7 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message; nested ones stand beside their parents."""
+    """A message; nested ones stand beside their parents. One that is hot has a codec of its own."""
 
     proto_name: str
     ref: ClassRef
@@ -68,6 +68,7 @@ class Message:
     fields: tuple[Field, ...]
     base: ClassRef
     lenient: bool
+    hot: bool
     view: View | None
 
 

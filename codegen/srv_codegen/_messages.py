@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from srv_codegen._module import Module, docstring
+from srv_codegen._module import GENERATED_PACKAGE, Module, docstring
 from srv_codegen._parse import CHOICE_BASE, CHOICES
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ def render_messages(file: File, tools: str) -> Module:
         _enum(module, enum)
     for message in file.messages:
         _message(module, message)
+    if any(message.hot for message in file.messages):
+        # At the end, since that module imports the classes; it gives them their codecs.
+        module.add("", "", f"import {GENERATED_PACKAGE}.{file.module}_codec  # pyright: ignore[reportUnusedImport]")
     return module
 
 

@@ -24,7 +24,9 @@ RESERVED_FIELDS: Final = frozenset(
         "decoded",
         "dict",
         "dump",
+        "elements",
         "float",
+        "from_array",
         "from_dict",
         "from_json",
         "from_wrapped",
@@ -50,6 +52,7 @@ RESERVED_FIELDS: Final = frozenset(
         "to_dict",
         "to_json",
         "to_wrapped",
+        "unpack_arrays",
         "wire_parts",
     }
 )

@@ -34,10 +34,12 @@ class Overlay:
 
     messages: Mapping[str, MessageOverlay]
     views: Mapping[str, View]
+    hot: tuple[str, ...] = ()
+    """Messages that get a codec of their own, with all that they contain."""
 
     def check(self, names: Iterable[str]) -> None:
         """Raise OverlayError for an entry that names no message."""
-        unknown = sorted({*self.messages, *self.views} - set(names))
+        unknown = sorted({*self.messages, *self.views, *self.hot} - set(names))
         if unknown:
             message = f"overlay: no such message: {', '.join(unknown)}"
             raise OverlayError(message)
@@ -54,6 +56,7 @@ def read_overlay(text: str) -> Overlay:
     except tomllib.TOMLDecodeError as error:
         message = f"overlay: {error}"
         raise OverlayError(message) from None
+    hot: list[str] = _take("overlay", document, "hot", list, [])
     tables: dict[str, dict[str, Any]] = {name: _take("overlay", document, name, dict, {}) for name in _TABLES}
     if document:
         message = f"overlay: unknown table {min(document)!r}; there are 'messages' and 'views'"
@@ -61,6 +64,7 @@ def read_overlay(text: str) -> Overlay:
     return Overlay(
         {name: _message(name, entry) for name, entry in tables["messages"].items()},
         {name: _view(name, entry) for name, entry in tables["views"].items()},
+        tuple(hot),
     )
 
 

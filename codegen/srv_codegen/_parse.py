@@ -13,7 +13,7 @@ from srv_codegen._naming import class_names, field_name, module_name, value_name
 from srv_codegen._overlay import MessageOverlay, Overlay, OverlayError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from google.protobuf.descriptor_pb2 import (
         DescriptorProto,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MESSAGE_BASE: Final = ClassRef("srv_protocol._message", "Message")
 CHOICE_BASE: Final = ClassRef("srv_protocol._parameters", "ParameterChoice")
+ARRAYS_BASE: Final = ClassRef("srv_protocol._packed_arrays", "PackedArrays")
 
 # The Python values of a parameter's oneof: type, lowest and highest value (0, 0 where there is no range).
 CHOICES: Final = {
@@ -70,7 +71,27 @@ def parse_files(descriptors: FileDescriptorSet, overlay: Overlay) -> tuple[File,
         for name, class_name in by_name.items():
             classes[prefix + name] = ClassRef(module_name(file.name), class_name)
     overlay.check(name.removeprefix(".") for name in classes)
-    return tuple(_FileParser(file, classes, overlay).parse() for file in descriptors.file)
+    hot = _hot(descriptors, overlay)
+    return tuple(_FileParser(file, classes, overlay, hot).parse() for file in descriptors.file)
+
+
+def _hot(descriptors: FileDescriptorSet, overlay: Overlay) -> frozenset[str]:
+    """Return the full names of the hot messages and of those that they contain, but for the entries of maps."""
+    messages = {name: item for file in descriptors.file for name, item in _messages(_prefix(file), file.message_type)}
+    found: set[str] = set()
+    pending = [f".{name}" for name in overlay.hot]
+    while pending:
+        name = pending.pop()
+        if name not in found and not messages[name].options.map_entry:
+            found.add(name)
+            pending += [field.type_name for field in messages[name].field if field.type_name in messages]
+    return frozenset(found)
+
+
+def _messages(prefix: str, scope: Iterable[DescriptorProto]) -> Iterator[tuple[str, DescriptorProto]]:
+    for message in scope:
+        yield prefix + message.name, message
+        yield from _messages(f"{prefix}{message.name}.", message.nested_type)
 
 
 def _prefix(file: FileDescriptorProto) -> str:
@@ -92,6 +113,7 @@ class _FileParser:
     file: FileDescriptorProto
     classes: Mapping[str, ClassRef]
     overlay: Overlay
+    hot: frozenset[str]
 
     def parse(self) -> File:
         file = self.file
@@ -156,6 +178,7 @@ class _FileParser:
                 fields=tuple(sorted(fields, key=lambda field: field.number)),
                 base=extra.base or MESSAGE_BASE,
                 lenient=extra.lenient,
+                hot=full_name in self.hot,
                 view=view,
             )
         )

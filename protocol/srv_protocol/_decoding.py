@@ -23,6 +23,8 @@ from srv_protocol._varint import MAX_SHORT_VARINT_BYTES, MAX_TAG, WireType, read
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from srv_protocol._varint import Bytes
+
 MAX_DEPTH: Final = 100
 """Nested messages and groups beyond this depth are refused, as in Google's parsers."""
 
@@ -83,20 +85,25 @@ def merge(message: betterproto2.Message, buffer: memoryview, pos: int, end: int,
     """Read ``buffer[pos:end]`` into an existing message, as protobuf merges a submessage that comes twice."""
     if depth > MAX_DEPTH:
         raise WireError(f"protobuf: messages nested deeper than {MAX_DEPTH} at byte {pos}")
-    decoders = _plan(type(message)).decoders
-    values = vars(message)
     unknown: list[memoryview] = []
     while pos < end:
-        start = pos
-        tag, pos = _read_tag(buffer, pos, end)
-        decoder = decoders.get(tag)
-        stop = 0 if decoder is None else decoder(values, buffer, pos, end, depth)
-        if not stop:
-            stop = _skip(tag, buffer, pos, end, depth)
-            unknown.append(buffer[start:stop])
-        pos = stop
+        pos = read_field(message, buffer, pos, end, depth, unknown)
     if unknown:
-        values["_unknown_fields"] += b"".join(unknown)
+        vars(message)["_unknown_fields"] += b"".join(unknown)
+
+
+def read_field(
+    message: betterproto2.Message, buffer: memoryview, pos: int, end: int, depth: int, unknown: list[memoryview]
+) -> int:
+    """Read the field at `pos` into a message, or append it to `unknown`; return the position behind it."""
+    tag, start = _read_tag(buffer, pos, end)
+    message.unpack_arrays()  # type: ignore[attr-defined]  # a method of our own base class
+    decoder = _plan(type(message)).decoders.get(tag)
+    stop = 0 if decoder is None else decoder(vars(message), buffer, start, end, depth)
+    if not stop:
+        stop = _skip(tag, buffer, start, end, depth)
+        unknown.append(buffer[pos:stop])
+    return stop
 
 
 def _read_tag(buffer: memoryview, pos: int, end: int) -> tuple[int, int]:
@@ -107,7 +114,7 @@ def _read_tag(buffer: memoryview, pos: int, end: int) -> tuple[int, int]:
     return tag, pos
 
 
-def _read_length(buffer: memoryview, pos: int, end: int) -> tuple[int, int]:
+def read_length(buffer: Bytes, pos: int, end: int) -> tuple[int, int]:
     """Return the start and the end of the length-delimited value at `pos`."""
     length, start = read_varint(buffer, pos, end)
     if start - pos > MAX_SHORT_VARINT_BYTES:
@@ -125,7 +132,7 @@ def _skip(tag: int, buffer: memoryview, pos: int, end: int, depth: int) -> int:
     if kind == WireType.VARINT:
         return read_varint(buffer, pos, end)[1]
     if kind == WireType.LENGTH:
-        return _read_length(buffer, pos, end)[1]
+        return read_length(buffer, pos, end)[1]
     if kind in _SIZES:
         return _fixed_end(pos, end, _SIZES[kind])
     if kind == WireType.GROUP_END or depth >= MAX_DEPTH:
@@ -191,7 +198,7 @@ def _value_decoder(name: str, read: Reader, others: Sequence[str], *, repeated: 
 
 
 def _read_text(buffer: memoryview, pos: int, end: int) -> tuple[str, int]:
-    start, stop = _read_length(buffer, pos, end)
+    start, stop = read_length(buffer, pos, end)
     try:
         return str(buffer[start:stop], "utf-8"), stop
     except UnicodeDecodeError as error:
@@ -199,12 +206,12 @@ def _read_text(buffer: memoryview, pos: int, end: int) -> tuple[str, int]:
 
 
 def _read_bytes(buffer: memoryview, pos: int, end: int) -> tuple[bytes, int]:
-    start, stop = _read_length(buffer, pos, end)
+    start, stop = read_length(buffer, pos, end)
     return bytes(buffer[start:stop]), stop
 
 
 def _read_view(buffer: memoryview, pos: int, end: int) -> tuple[memoryview, int]:
-    start, stop = _read_length(buffer, pos, end)
+    start, stop = read_length(buffer, pos, end)
     return buffer[start:stop], stop
 
 
@@ -239,7 +246,7 @@ def _packed_varints(name: str, kind: str, read: Reader) -> Decoder:
     read_all = VARINTS[kind].read_all
 
     def decode_packed(values: Values, buffer: memoryview, pos: int, end: int, _depth: int) -> int:
-        pos, stop = _read_length(buffer, pos, end)
+        pos, stop = read_length(buffer, pos, end)
         found = read_varints(buffer[pos:stop]) if read_all is not None and stop - pos >= MANY else None
         if read_all is not None and found is not None:
             values[name].extend(read_all(found).tolist())
@@ -258,7 +265,7 @@ def _packed_fixed(name: str, dtype: str) -> Decoder:
     size = np.dtype(dtype).itemsize
 
     def decode_packed(values: Values, buffer: memoryview, pos: int, end: int, _depth: int) -> int:
-        start, stop = _read_length(buffer, pos, end)
+        start, stop = read_length(buffer, pos, end)
         if (stop - start) % size:
             raise WireError(f"protobuf: packed values at byte {start}: {stop - start} bytes are no multiple of {size}")
         values[name].extend(np.frombuffer(buffer[start:stop], dtype).tolist())
@@ -269,7 +276,7 @@ def _packed_fixed(name: str, dtype: str) -> Decoder:
 
 def _message_decoder(name: str, target: Any, others: Sequence[str]) -> Decoder:
     def decode_message(values: Values, buffer: memoryview, pos: int, end: int, depth: int) -> int:
-        start, stop = _read_length(buffer, pos, end)
+        start, stop = read_length(buffer, pos, end)
         present = values[name]
         if present is None:
             values[name] = decode(target, buffer, start, stop, depth + 1)
@@ -284,7 +291,7 @@ def _message_decoder(name: str, target: Any, others: Sequence[str]) -> Decoder:
 
 def _repeated_message_decoder(name: str, target: Any) -> Decoder:
     def decode_message(values: Values, buffer: memoryview, pos: int, end: int, depth: int) -> int:
-        start, stop = _read_length(buffer, pos, end)
+        start, stop = read_length(buffer, pos, end)
         values[name].append(decode(target, buffer, start, stop, depth + 1))
         return stop
 
@@ -305,7 +312,7 @@ def _map_decoder(name: str, key: betterproto2.FieldMetadata, value: betterproto2
         value_default = wrapped or target
 
     def decode_entry(values: Values, buffer: memoryview, pos: int, end: int, depth: int) -> int:
-        pos, stop = _read_length(buffer, pos, end)
+        pos, stop = read_length(buffer, pos, end)
         entry: Values = {"key": key_default(), "value": None}
         known = True
         while pos < stop:

@@ -92,7 +92,7 @@ def _encoder(place: str, field: betterproto2.FieldMetadata, target: Any) -> Enco
     if field.map_meta is not None:
         return _map_encoder(place, field, field.map_meta, target)
     if field.repeated and kind in {**VARINTS, **FIXED}:
-        return _packed_encoder(place, field)
+        return packed_encoder(place, field.number, kind)
     single = _single_encoder(place, field, target)
     if field.repeated:
 
@@ -169,7 +169,7 @@ def _bytes_encoder(place: str, head: bytes, kind: str) -> Encoder:
 
     def encode_value(value: Any, parts: list[Part]) -> int:
         try:
-            data = value.encode() if text else _flat(memoryview(value))
+            data = value.encode() if text else flat(memoryview(value))
         except (AttributeError, TypeError, ValueError) as error:
             raise WireError(f"{place}: expected {kind}, got {type(value).__name__}: {error}") from None
         prefix = head + write_varint(len(data))
@@ -180,7 +180,7 @@ def _bytes_encoder(place: str, head: bytes, kind: str) -> Encoder:
     return encode_value
 
 
-def _flat(view: memoryview) -> Part:
+def flat(view: memoryview) -> Part:
     """Return the bytes of a view, not a copy."""
     if not _FOREIGN_FORMAT.isdisjoint(view.format):
         raise TypeError(f"memory of format {view.format!r} is not little-endian data")
@@ -211,9 +211,9 @@ def _message_encoder(place: str, head: bytes, field: betterproto2.FieldMetadata,
     return encode_message
 
 
-def _packed_encoder(place: str, field: betterproto2.FieldMetadata) -> Encoder:
-    head = write_varint(field.number << 3 | WireType.LENGTH)
-    kind = field.proto_type
+def packed_encoder(place: str, number: int, kind: str) -> Encoder:
+    """Return the encoder of a repeated field of numbers, which `place` names in errors."""
+    head = write_varint(number << 3 | WireType.LENGTH)
     to_bytes = _varint_bytes(place, kind) if kind in VARINTS else _fixed_bytes(place, kind)
 
     def encode_packed(value: Any, parts: list[Part]) -> int:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
 import betterproto2
 
-from srv_protocol._decoding import decode, merge
-from srv_protocol._encoding import encode
+from srv_protocol._codec import Codec, decode_message, encode_message
+from srv_protocol._decoding import merge
 from srv_protocol._errors import WireError
 from srv_protocol._varint import MAX_SHORT_VARINT_BYTES, read_varint
 
@@ -29,6 +29,8 @@ class Message(betterproto2.Message):
     """A betterproto2 message that reads and writes the wire strictly: ``_decoding`` and ``_encoding`` say how."""
 
     _view_fields: ClassVar[frozenset[str]] = frozenset()
+    _codec: ClassVar[Codec | None] = None
+    """Generated functions for this class and its subclasses, where there are some."""
 
     @classmethod
     def _type_hint(cls, field_name: str) -> type:
@@ -53,8 +55,7 @@ class Message(betterproto2.Message):
         Raises:
             WireError: `data` is no valid message of this type; the text names the offset.
         """
-        buffer = memoryview(data).cast("B").toreadonly()
-        message: Self = decode(cls, buffer, 0, len(buffer))
+        message: Self = decode_message(cls, data)
         return message
 
     @classmethod
@@ -93,12 +94,13 @@ class Message(betterproto2.Message):
         Raises:
             WireError: a value does not fit its field.
         """
-        parts: list[Part] = []
-        encode(self, parts)
-        return parts
+        return encode_message(self)
 
     def check_encodable(self) -> None:
         """Raise WireError when the message has a state that its wire fields do not carry."""
+
+    def unpack_arrays(self) -> None:
+        """Make lists of the repeated fields that are still arrays."""
 
     def __eq__(self, other: object) -> bool:
         equal: Any = super().__eq__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # untyped

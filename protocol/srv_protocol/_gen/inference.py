@@ -10,6 +10,7 @@ import betterproto2
 from dataclasses import dataclass
 from srv_protocol._gen.model_config import ModelConfig
 from srv_protocol._message import Message
+from srv_protocol._packed_arrays import PackedArrays
 from srv_protocol._parameters import ParameterChoice, Parameters, parameters_field
 from srv_protocol._pydantic import PydanticMessage, take_items
 from srv_protocol._tensor import Tensor
@@ -240,7 +241,7 @@ class InferParameter(ParameterChoice):
 
 
 @dataclass(eq=False, repr=False)
-class InferTensorContents(Message):
+class InferTensorContents(PackedArrays):
     """A tensor's elements in row-major order, in the one field that fits the datatype."""
 
     bool_contents: list[bool] = betterproto2.field(1, betterproto2.TYPE_BOOL, repeated=True)
@@ -878,3 +879,6 @@ class LogSettingsResponse(Message):
     settings: dict[str, LogSettingsResponseSettingValue] = betterproto2.field(
         1, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_MESSAGE)
     )
+
+
+import srv_protocol._gen.inference_codec  # pyright: ignore[reportUnusedImport]

@@ -94,3 +94,30 @@ def test_a_shape_that_numpy_cannot_represent_is_an_error(datatype: str) -> None:
 
 def test_decoded_arrays_are_new() -> None:
     assert decode(InferTensorContents(fp32_contents=[1.0]), "FP32", [1]).flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("datatype", "contents"),
+    [
+        ("INT8", InferTensorContents(int_contents=[0, 128])),
+        ("INT16", InferTensorContents(int_contents=[0, -32769])),
+        ("UINT8", InferTensorContents(uint_contents=[0, 256])),
+        ("UINT16", InferTensorContents(uint_contents=[0, 1 << 31])),
+    ],
+)
+def test_parsed_values_beyond_a_narrow_datatype_are_the_same_error(
+    datatype: str, contents: InferTensorContents
+) -> None:
+    errors: list[str] = []
+    for each in (contents, InferTensorContents.parse(bytes(contents))):
+        with pytest.raises(InvalidInput, match="is beyond the range of") as caught:
+            decode(each, datatype, [2])
+        errors.append(str(caught.value))
+    assert errors[0] == errors[1]
+
+
+def test_parsed_values_of_the_datatypes_own_width_are_views() -> None:
+    data = bytes(InferTensorContents(fp32_contents=[1.0, 2.0]))
+    array = decode(InferTensorContents.parse(data), "FP32", [2])
+    assert np.shares_memory(array, np.frombuffer(data, np.uint8))
+    assert not array.flags.writeable

@@ -17,6 +17,7 @@ def test_whole() -> None:
     """Every key is read."""
     overlay = read_overlay(
         """
+        hot = ["a.B"]
         [messages."a.B"]
         base = "some.module:Base"
         lenient = true
@@ -30,6 +31,7 @@ def test_whole() -> None:
         wildcard = true
         """
     )
+    assert overlay.hot == ("a.B",)
     assert overlay.messages["a.B"] == MessageOverlay(ClassRef("some.module", "Base"), True, frozenset({"raw"}))
     assert overlay.views["a.B"] == View(
         reads=True, writes=True, required=("name", "shape"), omit=frozenset({"raw"}), data="contents", wildcard=True
@@ -39,6 +41,7 @@ def test_whole() -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
+        ("hot = 'a.B'", "overlay.hot: expected list, got 'a.B'"),
         ("[mesages]", "unknown table 'mesages'"),
         ("messages = 3", "overlay.messages: expected dict, got 3"),
         ("[messages]\n'a.B' = 3", "a.B: expected a table, got 3"),
@@ -63,3 +66,5 @@ def test_check_names_what_is_unknown() -> None:
     overlay.check(["a.B", "a.C", "a.D"])
     with pytest.raises(OverlayError, match=r"no such message: a\.B, a\.D"):
         overlay.check(["a.C"])
+    with pytest.raises(OverlayError, match=r"no such message: a\.E"):
+        read_overlay("hot = ['a.E']").check(["a.C"])

@@ -167,3 +167,18 @@ def test_names_that_clash() -> None:
         module.use("b", "Thing")
     with pytest.raises(UnsupportedProtoError, match="Thing is a name of a and of the module itself"):
         module.export("Thing")
+
+
+@pytest.mark.parametrize(
+    ("field", "error"),
+    [
+        ("int32 x = 1", "hot field a.M.x: there are no lines for TYPE_INT32"),
+        ("string x = 16", "expected a number below 16"),
+    ],
+)
+def test_a_hot_message_of_other_fields_is_refused(tmp_path: Path, field: str, error: str) -> None:
+    """A codec is generated for what there are lines for, and for all of it or not at all."""
+    (tmp_path / "m.proto").write_text(f'syntax = "proto3";\npackage a;\nmessage M {{ {field}; }}\n')
+    (tmp_path / "overlay.toml").write_text("hot = ['a.M']\n")
+    with pytest.raises(UnsupportedProtoError, match=error):
+        generate(tmp_path)

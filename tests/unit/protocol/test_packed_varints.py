@@ -39,7 +39,7 @@ def encode(kind: str, value: object) -> object:
     """Return what the field's encoder makes of a value: the bytes, or the error's text."""
     parts: list[bytes | memoryview] = []
     try:
-        size = _encoding._packed_encoder("M.x", betterproto2.FieldMetadata(1, kind, repeated=True))(value, parts)
+        size = _encoding.packed_encoder("M.x", 1, kind)(value, parts)
     except WireError as error:
         return str(error)
     data = b"".join(parts)
