@@ -97,7 +97,7 @@ def codegen(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Compare with MLServer, KServe and floors; `-- --quick` does a minute of it, `-- --check` looks for regressions."""
+    """Compare with MLServer, KServe and floors; `-- --quick` for a minute of it, `-- --check` for regressions."""
     session.install(".", *_group("bench"))
     pythons: list[str] = []
     for rival in ("mlserver", "kserve"):

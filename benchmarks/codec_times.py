@@ -7,13 +7,14 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import orjson
-from tritonclient.grpc.service_pb2 import ModelInferRequest as UpbRequest
+from tritonclient.grpc import service_pb2
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from payloads import binary_request, grpc_request, json_request, values
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     Function = Callable[[], object]
 
+# Any: protobuf makes its classes at run time.
+UpbRequest: Any = cast("Any", service_pb2).ModelInferRequest
 _ROUNDS: Final = 15
 # Seconds that each function runs in each round.
 _SLICE: Final = 0.02
@@ -77,6 +80,10 @@ def _parse(data: bytes) -> object:
     return request.inputs[0].data.array
 
 
+def _parse_by(parse: Callable[[bytes], Any], data: bytes) -> object:
+    return _arrays(parse(data))
+
+
 def _protobuf_cases(general: Any) -> dict[str, dict[str, Function]]:
     small, large = values(4), values(1 << 20)
     integers = {
@@ -97,15 +104,15 @@ def _protobuf_cases(general: Any) -> dict[str, dict[str, Function]]:
     for name, request in messages.items():
         data = request.body[5:]
         cases[f"protobuf to arrays, {name}"] = {
-            "srv": lambda data=data: _parse(data),
-            "upb": lambda data=data: _arrays(UpbRequest.FromString(data)),
-            "betterproto2": lambda data=data: _arrays(general.parse(data)),
+            "srv": partial(_parse, data),
+            "upb": partial(_parse_by, UpbRequest.FromString, data),
+            "betterproto2": partial(_parse_by, general.parse, data),
         }
         ours, upb, stock = ModelInferRequest.parse(data), UpbRequest.FromString(data), general.parse(data)
         cases[f"message to protobuf, {name}"] = {
-            "srv": lambda message=ours: bytes(message),
-            "upb": lambda message=upb: message.SerializeToString(),
-            "betterproto2": lambda message=stock: bytes(message),
+            "srv": partial(bytes, ours),
+            "upb": upb.SerializeToString,
+            "betterproto2": partial(bytes, stock),
         }
     return cases
 
@@ -124,17 +131,33 @@ def _json_cases() -> dict[str, dict[str, Function]]:
     for count in (4, 64, 1024, 65536):
         data = json_request("sum", {"x": values(count)}).body
         cases[f"JSON request to array, {count:,} FP32"] = {
-            "srv": lambda data=data: decode_request(data)[0].inputs[0].data.array,
-            "json": lambda data=data: np.array(json.loads(data)["inputs"][0]["data"], np.float32),
-            "orjson": lambda data=data: np.array(orjson.loads(data)["inputs"][0]["data"], np.float32),
+            "srv": partial(decode_request, data),
+            "json": partial(_read_json, json.loads, data),
+            "orjson": partial(_read_json, orjson.loads, data),
         }
         array = values(count)
         cases[f"array to JSON response, {count:,} FP32"] = {
-            "srv": lambda array=array: encode_response(_response(array), OutputForms()),
-            "json": lambda array=array: json.dumps(_document(array.reshape(-1).tolist())).encode(),
-            "orjson": lambda array=array: orjson.dumps(_document(array.reshape(-1)), option=orjson.OPT_SERIALIZE_NUMPY),
+            "srv": partial(_write, array),
+            "json": partial(_write_json, array),
+            "orjson": partial(_write_orjson, array),
         }
     return cases
+
+
+def _read_json(parse: Callable[[bytes], Any], data: bytes) -> object:
+    return np.array(parse(data)["inputs"][0]["data"], np.float32)
+
+
+def _write(array: np.ndarray[Any, np.dtype[Any]]) -> object:
+    return encode_response(_response(array), OutputForms())
+
+
+def _write_json(array: np.ndarray[Any, np.dtype[Any]]) -> object:
+    return json.dumps(_document(array.reshape(-1).tolist())).encode()
+
+
+def _write_orjson(array: np.ndarray[Any, np.dtype[Any]]) -> object:
+    return orjson.dumps(_document(array.reshape(-1)), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _response(array: np.ndarray[Any, np.dtype[Any]]) -> ModelInferResponse:
@@ -156,11 +179,11 @@ def _bytes_cases() -> dict[str, dict[str, Function]]:
     response = ModelInferResponse("m", outputs=[InferOutputTensor("o", "BYTES", [65536], data=encoded)])
     return {
         "65,536 BYTES elements to an array": {
-            "srv": lambda: decode_request(request.body, length)[0].inputs[0].data.array,
-            "tritonclient": lambda: deserialize_bytes_tensor(tail),
+            "srv": partial(decode_request, request.body, length),
+            "tritonclient": partial(deserialize_bytes_tensor, tail),
         },
         "an array to 65,536 BYTES elements": {
-            "srv": lambda: encode_response(response, OutputForms(default=True)),
-            "tritonclient": lambda: serialize_byte_tensor(encoded).item(),
+            "srv": partial(encode_response, response, OutputForms(default=True)),
+            "tritonclient": partial(serialize_byte_tensor, encoded),
         },
     }

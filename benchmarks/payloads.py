@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from tritonclient.grpc.service_pb2 import ModelInferRequest, ModelInferResponse
+from tritonclient.grpc import service_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
+# Any: protobuf makes its classes at run time.
+_messages: Final[Any] = service_pb2
 _HEADER_LENGTH: Final = "Inference-Header-Content-Length"
 _DATATYPES: Final = {"f4": "FP32", "f8": "FP64", "i8": "INT64", "i4": "INT32", "O": "BYTES"}
 _NUMPY: Final = {"FP32": "<f4", "FP64": "<f8", "INT64": "<i8", "INT32": "<i4"}
@@ -95,14 +97,14 @@ def binary_request(model: str, tensors: Mapping[str, Array]) -> Request:
 
 def grpc_request(model: str, tensors: Mapping[str, Array], *, typed: bool = False) -> Request:
     """Return a message with raw or with typed contents."""
-    message = ModelInferRequest(model_name=model)
+    message = _messages.ModelInferRequest(model_name=model)
     for name, each in tensors.items():
         tensor = message.inputs.add(name=name, datatype=_datatype(each), shape=each.shape)
         if typed:
             getattr(tensor.contents, _TYPED[tensor.datatype]).extend(each.reshape(-1).tolist())
         else:
             message.raw_input_contents.append(_raw(each))
-    body = message.SerializeToString()
+    body: bytes = message.SerializeToString()
     return Request(model, struct.pack(">BI", 0, len(body)) + body)
 
 
@@ -129,7 +131,7 @@ def read_rest(body: bytes, header_length: str | None) -> Array:
 
 def read_grpc(body: bytes) -> Array:
     """Return the first output of a gRPC answer, flat."""
-    message = ModelInferResponse.FromString(body)
+    message = _messages.ModelInferResponse.FromString(body)
     output = message.outputs[0]
     if message.raw_output_contents:
         return np.frombuffer(message.raw_output_contents[0], _NUMPY[output.datatype])

@@ -42,6 +42,8 @@ _MOST_ARRAYS: Final = 256
 # A parser keeps the memory of its largest text.
 _LARGEST_KEPT: Final = 1 << 22
 _DATA: Final = re.compile(rb'"data"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
+_CLOSING: Final = re.compile(rb"[\] \t\r\n]*$")
+_LONGEST_END: Final = 256
 _SPACE: Final = b" \t\r\n"
 # No client can guess it, so it stands for nothing but what has been cut out.
 _TOKEN: Final = secrets.token_hex(16).encode()
@@ -165,15 +167,22 @@ def _parse(text: memoryview, kind: str) -> NDArray[Any] | None:
 
 
 def _has_shape(text: memoryview, shape: Sequence[int]) -> bool:
-    """Whether an array is flat, or nested to exactly `shape`; dimensions left out or added are the general way's."""
+    """Whether an array is flat, in as many brackets as one likes, or nested to exactly `shape`.
+
+    Other dimensions of size 1 that are left out or added are the general way's.
+    """
     characters = np.frombuffer(text, np.uint8)
-    if np.count_nonzero(characters == ord("[")) == 1:
+    opening = np.count_nonzero(characters == ord("["))
+    if opening == 1:
         return True
-    structure = characters[(characters == ord("[")) | (characters == ord("]")) | (characters == ord(","))]
+    if opening == depth_of(text) and _CLOSING.search(bytes(text[-_LONGEST_END:])).group().count(b"]") == opening:  # type: ignore[union-attr]  # it matches anything
+        # One list in the other: all dimensions but one are 1.
+        return len([size for size in shape if size != 1]) <= 1
+    places = np.flatnonzero((characters == ord(",")) | (characters == ord("[")) | (characters == ord("]")))
     expected = b""
     for size in reversed(shape):
         expected = b"[" + b",".join([expected] * size) + b"]"
-    return bytes(structure.data) == expected
+    return places.size == len(expected) and characters[places].tobytes() == expected
 
 
 def _fit_floats(flat: NDArray[Any], text: memoryview, spec: DatatypeSpec) -> NDArray[np.generic] | None:
