@@ -52,7 +52,8 @@ def test_every_page_is_in_the_index_once_under_its_own_title() -> None:
     index = re.findall(
         r"^\| \[(.+)\]\((.+)\) \| .+ \|$", (ROOT / "docs" / "README.md").read_text("utf-8"), re.MULTILINE
     )
-    pages = {path.name for path in ROOT.glob("docs/*.md")} - {"README.md"}
+    folder = ROOT / "docs"
+    pages = {str(path.relative_to(folder)) for path in folder.glob("**/*.md")} - {"README.md"}
 
     assert sorted(name for _, name in index) == sorted(pages)
     for title, name in index:
