@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -24,7 +23,7 @@ from srv_codecs._shape import count_elements, find_datatype
 from srv_protocol.datatypes import Datatype
 from srv_protocol.errors import InvalidInput, WireError
 from srv_protocol.inference import Parameters, TensorData
-from srv_protocol.inference_json import ModelInferRequestView, ModelInferResponseView
+from srv_protocol.inference_json import InferOutputTensorView, ModelInferRequestView, ModelInferResponseView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,8 +47,7 @@ _ONE_FORM: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedBody:
+class EncodedBody(NamedTuple):
     """A response body in pieces, to be written one behind the other.
 
     Attributes:
@@ -296,30 +294,43 @@ def encode_response(
             not there any more.
         InferenceError: the runtime's output is no valid tensor, or does not fit into the shared memory.
     """
-    view = ModelInferResponseView.from_message(response)
+    shown: list[InferOutputTensorView] = []
     tail: list[memoryview] = []
     writes: list[tuple[Span, memoryview]] = []
     has_binary = False
-    for index, (output, shown) in enumerate(zip(response.outputs, view.outputs, strict=True)):
+    for index, output in enumerate(response.outputs):
         place = output_place(index, output.name)
         array = tensor_array(output, place)
-        # As the tensor's own, which may have numpy's integers.
-        shown.shape = list(array.shape)
         spec = find_datatype(output.datatype, place)
-        span = forms.spans.get(output.name)
+        span = forms.spans.get(output.name) if forms.spans else None
+        # A C++ client takes any parameters on an output as the sign of binary data, so others have none.
+        parameters: dict[str, object] | None = None
+        values: object = msgspec.UNSET
         if span is not None:
-            shown.parameters = None
             writes.append((span, forms.encode_raw(array, spec, place)))
         elif forms.is_binary(output.name):
             has_binary = True
             data = forms.encode_raw(array, spec, place)
-            shown.parameters = {**(shown.parameters or {}), "binary_data_size": len(data)}
+            parameters = {**output.parameters, "binary_data_size": len(data)}
             tail.append(data)
         else:
-            # A C++ client takes any parameters on an output as the sign of binary data, so JSON outputs have none.
-            shown.parameters = None
-            shown.data = encode_json(array, spec, place, nonfinite_as_null=nonfinite_as_null)
+            values = encode_json(array, spec, place, nonfinite_as_null=nonfinite_as_null)
+        # The shape of the array: the tensor's own may have numpy's integers.
+        shape = list(array.shape)
+        shown.append(
+            InferOutputTensorView(
+                name=output.name, shape=shape, datatype=output.datatype, parameters=parameters, data=values
+            )
+        )
     for span, data in writes:
         span.write(data)
-    header = _encoder.encode(view)
+    header = _encoder.encode(
+        ModelInferResponseView(
+            model_name=response.model_name,
+            outputs=shown,
+            model_version=response.model_version or None,
+            id=response.id or None,
+            parameters=dict(response.parameters) or None,
+        )
+    )
     return EncodedBody((header, *tail), len(header) if has_binary else None)

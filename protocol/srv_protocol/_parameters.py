@@ -121,6 +121,13 @@ class Headers(_Dict[str]):
             present = self.get(name)
             self[name] = value if present is None else _join(name.lower(), present, value)
 
+    @classmethod
+    def of_lower(cls, headers: dict[str, str]) -> Self:
+        """Return headers whose names are known to be in lower case; nothing is checked."""
+        made = cls.__new__(cls)
+        dict.update(made, headers)
+        return made
+
     def __getitem__(self, name: str) -> str:
         return super().__getitem__(name.lower())
 

@@ -17,6 +17,7 @@ from srv.rest._sse import Event
 from srv_codecs.compression import IDENTITY, choose_encoding, compress, decompress
 from srv_codecs.rest import HEADER_LENGTH, encode_response
 from srv_protocol.errors import InvalidInput
+from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from srv.dataplane._timeline import Timeline
     from srv.rest._errors import AnyRequest
     from srv_codecs.rest import EncodedBody, OutputForms
-    from srv_protocol.inference import Headers, ModelInferResponse
+    from srv_protocol.inference import ModelInferResponse
 
 OK: Final = 200
 """POST's default status would be 201, which tritonclient takes for an error."""
@@ -53,7 +54,10 @@ def decode_headers(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
     Raises:
         InvalidInput: as :func:`srv._headers.received_headers`.
     """
-    return received_headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs])
+    given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs]
+    # The server has the names in lower case. One that came twice needs a closer look.
+    plain = dict(given)
+    return Headers.of_lower(plain) if len(plain) == len(given) else received_headers(given)
 
 
 def json_event(response: ModelInferResponse, *, forms: OutputForms, nonfinite_as_null: bool) -> Event:
