@@ -78,10 +78,9 @@ class Front:
             task.cancel()
 
     def counts(self) -> Mapping[tuple[str, str, str], float]:
-        """Return how many requests there were by method, route and status."""
-        counts = self._requests()
-        counts.subtract(self._before)
-        return +counts
+        """Return how many requests there were since the last question, by method, route and status."""
+        before, self._before = self._before, self._requests()
+        return self._before - before
 
     def _requests(self) -> collections.Counter[tuple[str, str, str]]:
         found: collections.Counter[tuple[str, str, str]] = collections.Counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import logging
@@ -21,7 +22,7 @@ from srv import Settings
 from srv._settings import CORSSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
     from srv._server import Server
     from wires import Wire
@@ -175,38 +176,59 @@ class Ways(NamedTuple):
     taken: int
 
 
-def both(
-    talk: Callable[[Front], Coroutine[Any, Any, Any]], settings: Settings = SETTINGS, **options: Any
-) -> Ways:
-    """Do the same with both ways."""
+class Fronts:
+    """Two fronts of one server, which differ in the short way alone."""
 
-    async def run() -> Ways:
-        faults: list[object] = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
-        async with in_memory(settings) as server:
-            server.state.set_started()
-            # One after the other, as the fronts count on the same metrics.
-            front = Front(server, short=True, **options)
-            short = await talk(front)
-            general = await talk(Front(server, short=False, **options))
-            assert "rest_server_requests_in_progress 0.0" in server.metrics.render().decode()
-        assert not faults
-        return Ways(short, general, front.taken)
+    def __init__(self, runner: asyncio.Runner, server: Server, **options: Any) -> None:
+        self._runner = runner
+        self._metrics = server.metrics
+        self._faults: list[object] = []
+        runner.get_loop().set_exception_handler(lambda _, context: self._faults.append(context))
+        server.state.set_started()
+        self._short, self._general = (Front(server, short=short, **options) for short in (True, False))
 
-    return asyncio.run(run())
+    def both(self, talk: Callable[[Front], Coroutine[Any, Any, Any]]) -> Ways:
+        """Do the same with both."""
+        before = self._short.taken
+        short, general = (self._runner.run(self._one(talk, front)) for front in (self._short, self._general))
+        assert "rest_server_requests_in_progress 0.0" in self._metrics.render().decode()
+        assert not self._faults
+        return Ways(short, general, self._short.taken - before)
+
+    async def _one(self, talk: Callable[[Front], Coroutine[Any, Any, Any]], front: Front) -> Any:
+        front.counts()
+        return await talk(front)
+
+    def same(self, *pieces: bytes, at_once: bool = False) -> Ways:
+        """Say that pieces get the same answers from both, and return them."""
+        ways = self.both(lambda front: converse(front, pieces, at_once=at_once))
+        assert ways.short == ways.general
+        return ways
 
 
-def same(*pieces: bytes, at_once: bool = False, **options: Any) -> Ways:
-    """Say that both ways lead to the same answers, and return them."""
-    ways = both(lambda front: converse(front, pieces, at_once=at_once), **options)
-    assert ways.short == ways.general
-    return ways
+@contextlib.contextmanager
+def serving(settings: Settings = SETTINGS, **options: Any) -> Iterator[Fronts]:
+    """Serve with both ways."""
+    with asyncio.Runner() as runner:
+        models = in_memory(settings)
+        server = runner.run(models.__aenter__())
+        try:
+            yield Fronts(runner, server, **options)
+        finally:
+            runner.run(models.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="module")
+def fronts() -> Iterator[Fronts]:
+    """Return the fronts of one server for all tests."""
+    with serving() as found:
+        yield found
 
 
 @pytest.mark.parametrize("request_", GOOD.values(), ids=GOOD)
-def test_requests_for_inference_take_the_short_way_and_get_the_same_answer(request_: bytes) -> None:
+def test_requests_for_inference_take_the_short_way_and_get_the_same_answer(fronts: Fronts, request_: bytes) -> None:
     """And the connection stays."""
-    ways = same(request_)
+    ways = fronts.same(request_)
     assert ways.taken == 1
     received, counts = ways.short
     assert received.endswith(LAST_ANSWER)
@@ -216,13 +238,13 @@ def test_requests_for_inference_take_the_short_way_and_get_the_same_answer(reque
 
 
 @pytest.mark.parametrize("request_", OTHERS.values(), ids=OTHERS)
-def test_requests_that_something_is_special_about_get_the_same_answer(request_: bytes) -> None:
-    assert same(request_).short[0].endswith(LAST_ANSWER)
+def test_requests_that_something_is_special_about_get_the_same_answer(fronts: Fronts, request_: bytes) -> None:
+    assert fronts.same(request_).short[0].endswith(LAST_ANSWER)
 
 
 @pytest.mark.parametrize("request_", ENDS.values(), ids=ENDS)
-def test_requests_that_end_the_connection_get_the_same_answer(request_: bytes) -> None:
-    received, _ = same(request_).short
+def test_requests_that_end_the_connection_get_the_same_answer(fronts: Fronts, request_: bytes) -> None:
+    received, _ = fronts.same(request_).short
     assert b'"live"' not in received
 
 
@@ -242,7 +264,7 @@ CUT: Final = {name: ALL[name] for name in ("json", "binary", "large", "a fault o
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one by one"])
 @pytest.mark.parametrize("request_", CUT.values(), ids=CUT)
-def test_a_request_in_two_pieces_gets_the_same_answer(request_: bytes, *, at_once: bool) -> None:
+def test_a_request_in_two_pieces_gets_the_same_answer(fronts: Fronts, request_: bytes, *, at_once: bool) -> None:
     """Cut at every interesting place, with the next request in the packet of the second piece."""
     places = cuts(request_)
 
@@ -250,7 +272,7 @@ def test_a_request_in_two_pieces_gets_the_same_answer(request_: bytes, *, at_onc
         whole = request_ if b"close" in request_ else request_ + infer(body=JSON, X_Sent="b") + LARGE_REQUEST
         return [await converse(front, [whole[:cut], whole[cut:]], at_once=at_once) for cut in places]
 
-    ways = both(talk)
+    ways = fronts.both(talk)
     assert ways.short == ways.general
     received = {received for received, _ in ways.short}
     assert len(received) == 1
@@ -260,18 +282,18 @@ LARGE_REQUEST: Final = GOOD["large"]
 
 
 @pytest.mark.parametrize("request_", [*ALL.values()], ids=[*ALL])
-def test_a_request_byte_by_byte_gets_the_same_answer(request_: bytes) -> None:
+def test_a_request_byte_by_byte_gets_the_same_answer(fronts: Fronts, request_: bytes) -> None:
     head = request_.find(b"\r\n\r\n") + 4
     # As many as matter of a large body.
     edge = min(len(request_), head + 300)
     pieces = [request_[place : place + 1] for place in range(edge)]
-    ways = same(*pieces, *([request_[edge:]] if request_[edge:] else []), at_once=True)
-    assert ways.short[0] == same(request_).short[0]
+    ways = fronts.same(*pieces, *([request_[edge:]] if request_[edge:] else []), at_once=True)
+    assert ways.short[0] == fronts.same(request_).short[0]
 
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one by one"])
 @given(data=st.data())
-def test_requests_in_any_order_and_pieces_get_the_same_answers(data: st.DataObject, *, at_once: bool) -> None:
+def test_requests_in_any_order_and_pieces_get_the_same_answers(fronts: Fronts, data: st.DataObject, *, at_once: bool) -> None:
     """Whatever stands before and behind them, however it is cut."""
     names = data.draw(st.lists(st.sampled_from([*ALL]), min_size=1, max_size=5))
     whole = b"".join(ALL[name] for name in names)
@@ -280,4 +302,4 @@ def test_requests_in_any_order_and_pieces_get_the_same_answers(data: st.DataObje
     places = data.draw(st.lists(st.one_of(near, st.integers(0, len(whole))), max_size=6))
     bounds = [0, *sorted(place for place in places if 0 < place < len(whole)), len(whole)]
     pieces = [whole[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
-    same(*pieces, at_once=at_once)
+    fronts.same(*pieces, at_once=at_once)
