@@ -77,7 +77,7 @@ class Front:
         for task in list(self._http.server_state.tasks):
             task.cancel()
 
-    def counts(self) -> Mapping[tuple[str, str, str], float]:
+    def counts(self) -> Mapping[tuple[str, str, str], int]:
         """Return how many requests there were since the last question, by method, route and status."""
         before, self._before = self._before, self._requests()
         return self._before - before
@@ -87,9 +87,8 @@ class Front:
         for family in text_string_to_metric_families(self._metrics.render().decode()):
             for sample in family.samples:
                 if sample.name == "rest_server_requests_total":
-                    # Litestar's releases differ in how they write the template of a route.
-                    path = sample.labels["path"].replace(":str", "")
-                    found[sample.labels["method"], path, sample.labels["status_code"]] += int(sample.value)
+                    labels = sample.labels
+                    found[labels["method"], labels["path"], labels["status_code"]] += int(sample.value)
         return found
 
 
@@ -97,7 +96,7 @@ class Wire(asyncio.Transport):
     """One connection: the client's end in the methods of its own, the server's in those of a transport."""
 
     def __init__(self, protocol: Any) -> None:
-        super().__init__({"peername": ("192.0.2.7", 4711), "sockname": ("192.0.2.1", 8080)})
+        super().__init__({"peername": ("127.0.0.1", 4711), "sockname": ("127.0.0.1", 8080)})
         self.received = b""
         self._protocol = protocol
         self._closed = asyncio.Event()
@@ -121,10 +120,8 @@ class Wire(asyncio.Transport):
         return self.received
 
     def leave(self) -> None:
-        """Break the connection."""
-        if not self._closing:
-            self._closing = True
-            self._lose()
+        """Break the connection, of which the server learns at the next turn of the event loop."""
+        self.close()
 
     def _deliver(self) -> None:
         while self._sent and self._reading and not self._closing:
