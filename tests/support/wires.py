@@ -93,11 +93,15 @@ class Front:
 
 
 class Wire(asyncio.Transport):
-    """One connection: the client's end in the methods of its own, the server's in those of a transport."""
+    """One connection: the client's end in the methods of its own, the server's in those of a transport.
+
+    A client that is `hesitant` reads nothing: whatever the server writes waits, and the server is told.
+    """
 
     def __init__(self, protocol: Any) -> None:
         super().__init__({"peername": ("127.0.0.1", 4711), "sockname": ("127.0.0.1", 8080)})
         self.received = b""
+        self.hesitant = False
         self._protocol = protocol
         self._closed = asyncio.Event()
         self._closing = False
@@ -125,7 +129,7 @@ class Wire(asyncio.Transport):
 
     def _deliver(self) -> None:
         while self._sent and self._reading and not self._closing:
-            protocol = self._protocol
+            protocol: Any = self._protocol
             if isinstance(protocol, asyncio.BufferedProtocol):
                 buffer: Any = protocol.get_buffer(-1)
                 size = min(len(buffer), len(self._sent))
@@ -143,6 +147,8 @@ class Wire(asyncio.Transport):
         """Take what the server sends."""
         if not self._closing:
             self.received += bytes(data)
+            if self.hesitant:
+                self._protocol.pause_writing()
 
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         """Take what the server sends."""

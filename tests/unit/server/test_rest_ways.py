@@ -7,7 +7,7 @@ import contextlib
 import gzip
 import logging
 from collections import Counter
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from srv._settings import CORSSettings
 from srv.types import InferenceResponse, Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 
     from srv._server import Server
     from srv.types import InferenceRequest
@@ -42,22 +42,21 @@ LAST_ANSWER: Final = (
 JSON: Final = json_body({"x:INT32": np.arange(3, dtype=np.int32)}, id="7")
 BINARY, BINARY_HEADERS = binary_body({"x:FP32": np.arange(4, dtype=np.float32)})
 LARGE, LARGE_HEADERS = binary_body({"x:INT64": np.arange(20_000, dtype=np.int64)})
-LENGTH: Final = "inference-header-content-length"
 
 
-def post(path: str, body: bytes = JSON, *, line: str = "POST {} HTTP/1.1", **headers: object) -> bytes:
+def post(path: str, body: bytes = JSON, *, line: str = "POST {} HTTP/1.1", **headers: Any) -> bytes:
     """Return a request; an underscore in a header's name stands for a dash, and ``None`` leaves a header out."""
     sent: dict[str, object] = {"Host": "x", "Content_Length": len(body), **headers}
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in sent.items() if value is not None]
     return "\r\n".join([line.format(path), *lines, "\r\n"]).encode("latin-1") + body
 
 
-def infer(name: str = "echo", body: bytes = JSON, **headers: object) -> bytes:
+def infer(name: str = "echo", body: bytes = JSON, **headers: Any) -> bytes:
     """Return a request for inference."""
     return post(f"/v2/models/{name}/infer", body, **headers)
 
 
-def binary(body: bytes, sizes: Mapping[str, str], **headers: object) -> bytes:
+def binary(body: bytes, sizes: Mapping[str, Any], **headers: Any) -> bytes:
     """Return a request for inference with binary tensors."""
     return infer(body=body, **sizes, **headers)
 
@@ -99,10 +98,10 @@ GOOD: Final = {
     "another encoding": infer(Content_Encoding="br"),
     "no gzip": infer(Content_Encoding="gzip"),
     "a bomb": infer(body=gzip.compress(bytes(LIMIT + 1), mtime=0), Content_Encoding="gzip"),
-    "a header length beyond the body": infer(**{LENGTH: "9999"}),
-    "a header length that is none": infer(**{LENGTH: "x"}),
-    "raw": infer(body=bytes(8), **{LENGTH: "0"}),
-    "raw, unknown model": infer("nobody", bytes(8), **{LENGTH: "0"}),
+    "a header length beyond the body": infer(Inference_Header_Content_Length=9999),
+    "a header length that is none": infer(Inference_Header_Content_Length="x"),
+    "raw": infer(body=bytes(8), Inference_Header_Content_Length=0),
+    "raw, unknown model": infer("nobody", bytes(8), Inference_Header_Content_Length=0),
     "the largest": infer(body=JSON + b" " * (LIMIT - len(JSON))),
 }
 """Requests that take the short way."""
@@ -273,7 +272,7 @@ ODDITIES: Final = {each.__name__: each for each in (leave, cancel, cancelled, sl
 
 
 @contextlib.contextmanager
-def serving(settings: Settings = SETTINGS, **options: Any) -> Iterator[Fronts]:
+def serving(settings: Settings = SETTINGS, **options: Any) -> Generator[Fronts]:
     """Serve with both ways."""
     with asyncio.Runner() as runner:
         models = in_memory(settings)
@@ -404,9 +403,14 @@ def test_requests_in_any_order_and_pieces_get_the_same_answers(
     """Whatever stands before and behind them, however it is cut."""
     names = data.draw(st.lists(st.sampled_from([*WHOLE]), min_size=1, max_size=5))
     whole = b"".join(ALL[name] for name in names)
-    ends = np.cumsum([len(ALL[name]) for name in names]).tolist()
-    near = st.builds(lambda end, by: end + by, st.sampled_from([0, *ends]), st.integers(-200, 200))
-    places = data.draw(st.lists(st.one_of(near, st.integers(0, len(whole))), max_size=6))
+    ends = [0, *accumulate(len(ALL[name]) for name in names)]
+    # Most cuts near the ends of requests, where their heads are too.
+    places = [
+        data.draw(st.sampled_from(ends)) + data.draw(st.integers(-200, 200))
+        if data.draw(st.booleans())
+        else data.draw(st.integers(0, len(whole)))
+        for _ in range(data.draw(st.integers(0, 6)))
+    ]
     bounds = [0, *sorted(place for place in places if 0 < place < len(whole)), len(whole)]
     pieces = [whole[start:end] for start, end in pairwise(bounds)]
     fronts.same(*pieces, at_once=at_once)
@@ -433,6 +437,38 @@ def test_a_client_that_leaves_anywhere_in_its_request_is_counted_alike(
 
     ways = fronts.both(talk)
     assert ways.short == ways.general
+
+
+@pytest.mark.xfail(strict=True, reason="the short way counts an answer as 200 before it is on its way")
+def test_a_client_that_leaves_with_its_answer_unread_is_counted_alike(fronts: Fronts) -> None:
+    async def talk(front: Front) -> Outcome:
+        wire = front.connect()
+        wire.hesitant = True
+        wire.send(GOOD["large"])
+        await wire.settle()
+        wire.leave()
+        await front.idle()
+        return without_types((b"", front.counts()))
+
+    ways = fronts.both(talk)
+    assert ways.short == ways.general
+
+
+def test_the_next_answer_waits_until_the_one_before_is_read(fronts: Fronts) -> None:
+    """At most one answer of a connection waits for a client that does not read."""
+
+    async def talk(front: Front) -> list[int]:
+        wire = front.connect()
+        wire.hesitant = True
+        wire.send(GOOD["large"] * 3)
+        await wire.settle()
+        seen = [wire.received.count(b"HTTP/1.1")]
+        wire.leave()
+        await front.idle()
+        return seen
+
+    ways = fronts.both(talk)
+    assert ways.short == ways.general == [1]
 
 
 def test_a_stop_in_the_middle_of_a_body_is_answered_alike(fronts: Fronts) -> None:
