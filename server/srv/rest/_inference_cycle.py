@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 # Escapes, queries and names that begin with a dot go the general way.
 _URL: Final = re.compile(rb"/v2/models/([\w~-][\w.~-]*)(?:/versions/([\w~-][\w.~-]*))?/infer")
-_ROUTES: Final = ("/v2/models/{name:str}/infer", "/v2/models/{name:str}/versions/{version:str}/infer")
+# As Litestar has them in the scope.
+_ROUTES: Final = ("/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer")
 # Smaller bodies than this are written in one piece with the head: a copy costs less than another buffer.
 _SMALL: Final = 1 << 14
 
@@ -56,6 +57,8 @@ class InferenceEndpoint:
             or protocol.expect_100_continue
             or parser.get_method() != b"POST"
             or parser.get_http_version() != "1.1"
+            # The parser takes its body for what comes behind an upgrade.
+            or parser.should_upgrade()
         ):
             return None
         try:
@@ -66,7 +69,7 @@ class InferenceEndpoint:
         # The parser takes digits only, but "4, 4" is what two of them become.
         if not length.isdigit() or not 0 < int(length) <= self._limit or "transfer-encoding" in headers:
             return None
-        if self._cors and "origin" in headers:
+        if (self._cors and "origin" in headers) or (protocol.access_log and "x-forwarded-for" in headers):
             return None
         name, version = matched.groups()
         return InferenceCycle(
@@ -145,6 +148,8 @@ class InferenceCycle(RequestResponseCycle):
         try:
             if self._pos < self._size:
                 await self.message_event.wait()
+            if self.disconnected:
+                return
             times = self._times
             times.mark_received()
             assert self._body is not None  # noqa: S101  # as it has come
@@ -159,7 +164,6 @@ class InferenceCycle(RequestResponseCycle):
                 times.finish()
         except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001  # the table of errors knows them all
             if running.lost:
-                status = status if self.response_complete else CLIENT_CLOSED
                 return
             if self.response_started:
                 # A stop that nobody waits out: what has been written cannot be taken back.
@@ -168,10 +172,11 @@ class InferenceCycle(RequestResponseCycle):
             status = await self._fail(error)
         finally:
             running.remove(task)
-            endpoint.metrics.http_finished("POST", _ROUTES[bool(self._version)], status or CLIENT_CLOSED, self._started)
+            status = status if self.response_complete else CLIENT_CLOSED
+            endpoint.metrics.http_finished("POST", _ROUTES[bool(self._version)], status, self._started)
 
     async def _fail(self, error: BaseException) -> int:
-        path = self._url.decode()
+        path = self._protocol.root_path + self._url.decode()
         if isinstance(error, asyncio.CancelledError):
             described = describe_cut(error, self._endpoint.state, path)
         else:
@@ -196,6 +201,11 @@ class InferenceCycle(RequestResponseCycle):
             protocol.transport.write(b"".join((head, *answer.parts)))
         else:
             protocol.transport.writelines((head, *answer.parts))
+        if protocol.flow.write_paused:
+            # A client that leaves before it has read the answer has not had it.
+            await protocol.flow.drain()
+        if self.disconnected:
+            return
         self.response_complete = True
         if not self.keep_alive:
             protocol.transport.close()
