@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from srv import MLModel, ModelParameters, ModelSettings, Settings
-from srv._logging import model_name, model_version
+from srv._logging import model_context, model_name, model_version
 from srv._server import Server
 from srv.controlplane._repository import FolderRepository
-from srv.dataplane._timeline import Timeline
+from srv.dataplane._timeline import Timeline, now
 from srv.types import InferenceRequest, InferenceResponse, Parameters, RequestInput, RequestOutput, ResponseOutput
-from srv_codecs.content_types import codec_package
+from srv_codecs.content_types import codec_package, codec_scope
 from srv_protocol.errors import DeadlineExceeded, InvalidInput, OutputNotFound, QueueTimeout
 from srv_protocol.inference import Headers
 
@@ -199,6 +199,29 @@ def test_an_answer_counts_once_and_passes_every_station_in_order(runtime: type[M
     asyncio.run(run())
 
 
+@KINDS
+def test_encoding_is_part_of_the_output_and_not_of_the_model(runtime: type[Model]) -> None:
+    async def run() -> None:
+        took: list[int] = []
+
+        def encode(_response: InferenceResponse) -> None:
+            began = now()
+            while now() < began + 1_000_000:
+                pass
+            took.append(now() - began)
+
+        async with serve(runtime, "m") as server:
+            times = Timeline()
+            await ask(server, request(), encode, times)
+            (found,) = server.backend.dataplane.statistics("m")
+            stats: Any = found.inference_stats
+
+            assert stats.compute_output.ns >= sum(took)
+            assert stats.compute_infer.ns + stats.compute_output.ns <= times.ended - times.started
+
+    asyncio.run(run())
+
+
 async def fail(server: Server, how: str, runtime: Model) -> None:
     """Send a request that has no answer."""
     asked, encode = request(), count_outputs
@@ -245,14 +268,15 @@ def test_a_request_without_an_answer_is_one_failure_and_leaves_nothing(runtime: 
         async with serve(runtime, "m") as server:
             model: Any = server.registry.find("m").runtime
             try:
-                await fail(server, how, model)
+                with codec_scope("outer"), model_context("outer", "1"):
+                    await fail(server, how, model)
+                    assert (codec_package.get(), model_name.get(), model_version.get()) == ("outer", "outer", "1")
             finally:
                 # The thread of a plain one runs on, whoever has left.
                 model.gate.set()
             expected = {**succeeded(0, 1), "failure": 1, "statistics.fail": 1}
 
             assert counts(server) == expected
-            assert (model_name.get(), model_version.get(), codec_package.get()) == ("", "", "")
             await ask(server, request(), count_outputs, Timeline())
             assert counts(server) == {**expected, **succeeded(1, 1)}
 
