@@ -27,16 +27,14 @@ if TYPE_CHECKING:
     from grpclib.config import Configuration
     from grpclib.utils import Wrapper
 
-# Bytes of the largest frame that we ask for; the C core then sends such, and a large message has few of them.
-_LARGEST_FRAME: Final = 1 << 18
 # Bytes that are written at once: what others have to say waits meanwhile, and a socket that is full is noticed behind.
 _BURST: Final = 1 << 20
-# Bytes that wait for their companions at most.
+# Bytes that wait for their companions at most: a handler that sends and sends is held up by the socket alone.
 _GATHERED: Final = 1 << 16
 
 
 class Buffer:
-    """What a call has received. It is acknowledged when it is read, so that a client cannot send more than is wanted."""
+    """What a call has received; it is acknowledged when it is read, so that a client sends no more than is wanted."""
 
     def __init__(self, acknowledge: Callable[[int], None]) -> None:
         self._acknowledge = acknowledge
@@ -171,7 +169,7 @@ class Stream(grpclib.protocol.Stream):
             piece, rest = rest[: min(window, _BURST)], rest[min(window, _BURST) :]
             if len(piece) <= http2.max_outbound_frame_size:
                 http2.send_data(stream_id, piece, end_stream=end_stream and not rest)
-                connection.flush_soon()
+                connection.flush_soon(len(piece))
             else:
                 connection.write(http2.frame(stream_id, piece))
             self.data_sent += len(piece)
@@ -190,6 +188,7 @@ class Connection(grpclib.protocol.Connection):
         super().__init__(connection, transport, config=config)
         self._loop = asyncio.get_running_loop()
         self._flush: asyncio.Handle | None = None
+        self._gathered = 0
         # Stream -> bytes that it has read.
         self._read: dict[int, int] = {}
 
@@ -203,9 +202,12 @@ class Connection(grpclib.protocol.Connection):
             self._read[stream_id] = self._read.get(stream_id, 0) + size
             self.flush_soon()
 
-    def flush_soon(self) -> None:
-        """Write what there is to be written by then in the next turn of the event loop."""
-        if self._flush is None:
+    def flush_soon(self, size: int = 0) -> None:
+        """Write what there is to be written in the next turn of the event loop, or now if that is much."""
+        self._gathered += size
+        if self._gathered > _GATHERED:
+            self.flush()
+        elif self._flush is None:
             self._flush = self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
@@ -213,6 +215,7 @@ class Connection(grpclib.protocol.Connection):
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
+        self._gathered = 0
         if self.is_closing():
             return
         if self._read:
@@ -248,12 +251,7 @@ class ConnectionProtocol(H2Protocol):
         http2.increment_flow_control_window(
             self.config.http2_connection_window_size - http2.local_settings.initial_window_size
         )
-        http2.update_settings(
-            {
-                SettingCodes.INITIAL_WINDOW_SIZE: self.config.http2_stream_window_size,
-                SettingCodes.MAX_FRAME_SIZE: _LARGEST_FRAME,
-            }
-        )
+        http2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: self.config.http2_stream_window_size})
         self.connection = Connection(http2, cast("Transport", transport), config=self.config)
         self.connection.flush()
         self.connection.initialize()

@@ -1,4 +1,4 @@
-"""DATA frames by a shorter way than h2's, which makes a text of every frame, logged or not, and copies it three times."""
+"""DATA frames by a shorter way than h2's, which makes a text of every frame, logged or not, and copies it thrice."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
 # RFC 9113, section 4.1: the length's upper bits and its lower byte, type, flags, stream.
 _HEADER: Final = struct.Struct(">HBBBL")
+_STREAM: Final = struct.Struct(">L")
 _DATA: Final = 0
 _PADDED: Final = 8
+_END_STREAM: Final = 1
+_LAST_STREAM: Final = (1 << 31) - 1
 _NO_FLAGS: Final[frozenset[str]] = frozenset()
-_END_STREAM: Final = frozenset({"END_STREAM"})
+_ENDED: Final = frozenset({"END_STREAM"})
 
 
 class _Data:
-    """A DATA frame without padding, as h2 reads one."""
+    """DATA frames of one stream that came behind one another, as h2 reads one frame. None has padding."""
 
     __slots__ = ("data", "flags", "flow_controlled_length", "stream_id")
 
@@ -36,23 +39,41 @@ class _Data:
 
 
 class _Frames(FrameBuffer):
-    """Takes DATA frames out with one copy; all others are h2's business, and so is whatever is wrong."""
+    """Takes DATA frames out together, with one copy; all others are h2's business, and so is whatever is wrong."""
 
     def __next__(self) -> Frame | _Data:  # type: ignore[override]  # h2 looks at what stands in _Data
         received = self._data
-        if len(received) >= _HEADER.size and received[3] == _DATA and not self._headers_buffer:
-            upper, lower, _, flags, stream_id = _HEADER.unpack_from(received)
-            length = upper << 8 | lower
-            end = _HEADER.size + length
-            stream_id &= 0x7FFFFFFF
-            if len(received) < end:
-                raise StopIteration
-            if length <= self.max_frame_size and not flags & _PADDED and stream_id:
-                with memoryview(received) as view:
-                    data = view[_HEADER.size : end].tobytes()
-                del received[:end]
-                return _Data(stream_id, data, _END_STREAM if flags & 1 else _NO_FLAGS)
+        if len(received) > _HEADER.size and received[3] == _DATA and not self._headers_buffer:
+            data = self._take()
+            if data is not None:
+                return data
         return super().__next__()
+
+    def _take(self) -> _Data | None:
+        received, longest = self._data, self.max_frame_size
+        (stream_id,) = _STREAM.unpack_from(received, _HEADER.size - _STREAM.size)
+        if not 0 < stream_id <= _LAST_STREAM:
+            return None
+        pieces: list[memoryview] = []
+        pos = ended = 0
+        with memoryview(received) as view:
+            while not ended and pos + _HEADER.size <= len(received):
+                upper, lower, kind, flags, whose = _HEADER.unpack_from(received, pos)
+                length = upper << 8 | lower
+                start = pos + _HEADER.size
+                end = start + length
+                ours = kind == _DATA and not flags & _PADDED and whose == stream_id
+                if not ours or end > len(received) or length > longest:
+                    break
+                pieces.append(view[start:end])
+                ended = flags & _END_STREAM
+                pos = end
+            if not pos:
+                return None
+            data = b"".join(pieces)
+            pieces.clear()  # no view may be left when bytes are taken out
+        del received[:pos]
+        return _Data(stream_id, data, _ENDED if ended else _NO_FLAGS)
 
 
 class ServerConnection(H2Connection):

@@ -23,6 +23,7 @@ from srv.grpc._shared_memory import SharedMemoryRpcs
 
 if TYPE_CHECKING:
     import socket
+
     from grpclib._typing import IServable
     from grpclib.protocol import H2Protocol
 
