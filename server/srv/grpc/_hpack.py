@@ -67,9 +67,10 @@ class KnownEncoder(Encoder):
     def encode(self, headers: Iterable[tuple[bytes, bytes]], huffman: bool = True) -> bytes:  # type: ignore[override]  # noqa: FBT001, FBT002  # hpack's signature, for what h2 sends
         """Return the block of `headers`."""
         pairs = tuple(headers)
+        if self.header_table.resized:  # which is said at the start of the next block, and of no other
+            return super().encode(pairs, huffman)
         key = (huffman, pairs)
-        # A table that was resized says so at the start of the next block.
-        if not self.header_table.resized and self._known.unchanged() and (block := self._known.found.get(key)):
+        if self._known.unchanged() and (block := self._known.found.get(key)) is not None:
             return block
         block = super().encode(pairs, huffman)
         if len(block) <= _LONGEST:

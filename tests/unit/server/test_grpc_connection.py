@@ -55,7 +55,8 @@ def test_known_headers_are_coded_as_hpack_codes_them(steps: list[list[tuple[byte
     known_decoder, plain_decoder = KnownDecoder(1 << 16), Decoder(1 << 16)
     for step in steps:
         if isinstance(step, int):
-            known.header_table_size = plain.header_table_size = step
+            if step != plain.header_table_size:  # hpack forgets a change that is said twice
+                known.header_table_size = plain.header_table_size = step
             continue
         block = plain.encode(step)
         assert known.encode(step) == block
