@@ -71,8 +71,9 @@ class Buffer:
 
     def take(self, size: int) -> memoryview | None:
         """Return the next bytes as a view, if they are here and in one piece."""
-        if not self._rest and self._frames:
+        while not self._rest and self._frames:
             self._begin_frame()
+            self._end_frame()  # one of padding alone
         if len(self._rest) < size:
             return None
         taken, self._rest = self._rest[:size], self._rest[size:]
@@ -178,7 +179,7 @@ class Stream(grpclib.protocol.Stream):
                 continue  # other calls may have used it up
             piece, rest = rest[: min(window, _BURST)], rest[min(window, _BURST) :]
             if len(piece) <= http2.max_outbound_frame_size:
-                http2.send_data(stream_id, piece, end_stream=end_stream and not rest)
+                http2.send_data(stream_id, piece)
                 connection.flush_soon(len(piece))
             else:
                 connection.write(http2.frame(stream_id, piece))
@@ -186,7 +187,10 @@ class Stream(grpclib.protocol.Stream):
             connection.data_sent += len(piece)
             connection.data_send_process()
             if not rest:
-                return
+                break
+        if end_stream:
+            http2.end_stream(stream_id)
+            connection.flush_soon()
 
 
 class Connection(grpclib.protocol.Connection):

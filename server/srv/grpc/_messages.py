@@ -78,6 +78,9 @@ async def receive(stream: Stream[_Req, _Res], received: Callable[[], None] = _no
     data = buffer.take(size)
     if data is None:
         data = await _read_message(buffer, size)
+    elif size < len(cast("bytes", data.obj)) // 2:
+        # Whoever keeps a small message must not keep the large piece that it came in.
+        data = memoryview(bytes(data))
     received()
     if compressed:
         encoding = _encoding(stream)

@@ -221,6 +221,18 @@ def test_a_buffer_gives_what_it_gets(sizes: list[int], reads: list[tuple[bool, i
     assert buffer.unacked_size() == 0
 
 
+def test_padding_alone_is_acknowledged_too() -> None:
+    """Frames may have no other data."""
+    acknowledged: list[int] = []
+    buffer = Buffer(acknowledged.append)
+    for data, size in ((b"", 3), (b"", 4), (b"ab", 5), (b"", 6)):
+        buffer.add(data, size)
+    assert buffer.take(3) is None
+    assert bytes(buffer.take(2) or b"") == b"ab"
+    assert acknowledged == [3, 4, 5]
+    assert buffer.unacked_size() == 6
+
+
 class Wire(asyncio.Transport):
     """What the server writes, each write by itself."""
 
