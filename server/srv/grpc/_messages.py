@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from grpclib.server import Stream
 
     from srv.grpc._codec import MessageCodec
+    from srv.grpc._connection import Buffer
     from srv_protocol.message import Message
 
 ACCEPTED_ENCODINGS: Final = ",".join((IDENTITY, *ENCODINGS))
 """The value of ``grpc-accept-encoding``."""
 # Compressed or not, and the size.
 _PREFIX: Final = struct.Struct(">?I")
-# What a larger message is received in; small enough for a core's cache, from which it is copied.
-_PIECE: Final = 1 << 16
+_TRUNCATED: Final = "the request message is truncated: the stream ends inside it"
 _Req = TypeVar("_Req")
 _Res = TypeVar("_Res")
 _M = TypeVar("_M", bound="Message")
@@ -49,11 +49,14 @@ def _encoding(stream: Stream[_Req, _Res]) -> str:
     return found
 
 
+def _buffer(stream: Stream[_Req, _Res]) -> Buffer:
+    return cast("Buffer", stream._stream.buffer)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+
+
 async def receive(stream: Stream[_Req, _Res], received: Callable[[], None] = _nothing) -> _Req | None:
     """Return the next request of a call, ``None`` when there is no more; `received` is called when its bytes are there.
 
-    A large message is received into one buffer: grpclib gathers it in pieces of 16 KiB and joins them, which holds it
-    twice and leaves the heap in pieces too.
+    A large message is received into one buffer, which its frames are copied to as they come.
 
     Raises:
         RequestTooLarge: the message is larger than the server accepts; none of it has been read.
@@ -61,15 +64,23 @@ async def receive(stream: Stream[_Req, _Res], received: Callable[[], None] = _no
         InvalidInput: the stream ends inside a message, or the message is not compressed as the call says.
     """
     codec = cast("MessageCodec", stream._codec)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
-    prefix = await _read(stream, _PREFIX.size, may_end=True)
+    buffer = _buffer(stream)
+    prefix = buffer.take(_PREFIX.size) or await buffer.read(_PREFIX.size)
     if not prefix:
         return None
+    if len(prefix) < _PREFIX.size:
+        raise InvalidInput(_TRUNCATED)
     compressed, size = _PREFIX.unpack(prefix)
     if size > codec.max_size:
         raise RequestTooLarge(
             f"the request message has {size} bytes, the server accepts {codec.max_size} (max_request_size)"
         )
-    data = await _read_message(stream, size)
+    data = buffer.take(size)
+    if data is None:
+        data = await _read_message(buffer, size)
+    elif size < len(cast("bytes", data.obj)) // 2:
+        # Whoever keeps a small message must not keep the large piece that it came in.
+        data = memoryview(bytes(data))
     received()
     if compressed:
         encoding = _encoding(stream)
@@ -79,28 +90,13 @@ async def receive(stream: Stream[_Req, _Res], received: Callable[[], None] = _no
     return codec.decode(data, stream._recv_type)  # type: ignore[type-var]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
 
 
-async def _read_message(stream: Stream[_Req, _Res], size: int) -> memoryview:
-    if size <= _PIECE:
-        return memoryview(await _read(stream, size))
+async def _read_message(buffer: Buffer, size: int) -> memoryview:
     # Not a bytearray: that would write zeros over memory that is about to be written anyway.
-    buffer = np.empty(size, np.uint8).data
-    for pos in range(0, size, _PIECE):
-        end = min(pos + _PIECE, size)
-        buffer[pos:end] = await _read(stream, end - pos)
-    return buffer.toreadonly()
-
-
-async def _read(stream: Stream[_Req, _Res], size: int, *, may_end: bool = False) -> bytes:
-    """Return the next bytes of a call: as many as asked for, or none where it may end and has."""
-    data: bytes | None
-    try:
-        data = await stream._stream.recv_data(size)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
-    except AssertionError:
-        # grpclib's way to say that END_STREAM came before the bytes that the length prefix claims.
-        data = None
-    if data is None or len(data) != (0 if may_end and not data else size):
-        raise InvalidInput("the request message is truncated: the stream ends inside it")
-    return data
+    data = np.empty(size, np.uint8).data
+    if await buffer.read_into(data) < size:
+        # END_STREAM came before the bytes that the prefix claims.
+        raise InvalidInput(_TRUNCATED)
+    return data.toreadonly()
 
 
 async def receive_one(stream: Stream[_Req, _Res], received: Callable[[], None] = _nothing) -> _Req:
@@ -115,7 +111,8 @@ async def receive_one(stream: Stream[_Req, _Res], received: Callable[[], None] =
     message = await receive(stream, received)
     if message is None:
         raise Unsupported("expected one request message, got none")
-    if await _read(stream, 1, may_end=True):
+    buffer = _buffer(stream)
+    if not buffer.at_end() and await buffer.read(1):
         raise Unsupported("expected one request message, got more behind it")
     return message
 

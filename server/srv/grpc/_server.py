@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 import grpclib.server
 from grpclib.config import Configuration
-from grpclib.protocol import H2Protocol
-from h2.events import DataReceived, Event
 
 from srv.grpc._calls import Calls
 from srv.grpc._codec import MessageCodec
+from srv.grpc._connection import ConnectionProtocol
 from srv.grpc._handler import ConnectionHandler
 from srv.grpc._health import HealthService
 from srv.grpc._inference import InferenceService
@@ -24,10 +23,9 @@ from srv.grpc._shared_memory import SharedMemoryRpcs
 
 if TYPE_CHECKING:
     import socket
-    from asyncio import BaseTransport
-    from collections.abc import Callable, Mapping
 
     from grpclib._typing import IServable
+    from grpclib.protocol import H2Protocol
 
     from srv._backend import Backend
 
@@ -70,7 +68,7 @@ class GrpcServer(grpclib.server.Server):
         self.__gc_step__()
         handler = ConnectionHandler(self._mapping, self._codec, self._status_details_codec, self.__dispatch__)
         self._handlers.add(handler)
-        protocol = _Connection(handler, self._config, self._h2_config)
+        protocol = ConnectionProtocol(handler, self._config, self._h2_config)
         self._connections.add(protocol)
         return protocol
 
@@ -92,34 +90,6 @@ class GrpcServer(grpclib.server.Server):
             await asyncio.wait_for(self._calls.wait_idle(), _LAST_ANSWERS)
         for protocol in list(self._connections):
             _say_goodbye(protocol)
-
-
-class _Connection(H2Protocol):
-    """A connection that ignores what it does not know (RFC 9113, section 5.5), and DATA frames without data.
-
-    grpclib's would end at the first, and take the second for the end of the request.
-    """
-
-    def connection_made(self, transport: BaseTransport) -> None:
-        """Begin."""
-        super().connection_made(transport)
-        known = cast("Mapping[type[Event], Callable[[Event], None]]", self.processor.processors)
-        take_data = known[DataReceived]
-
-        def take(event: Event) -> None:
-            if not isinstance(event, DataReceived) or event.flow_controlled_length:
-                take_data(event)
-
-        vars(self.processor)["processors"] = _Ignoring({**known, DataReceived: take})
-
-
-class _Ignoring(dict[type[Event], "Callable[[Event], None]"]):
-    def __missing__(self, _: type[Event]) -> Callable[[Event], None]:
-        return _ignore
-
-
-def _ignore(_: Event) -> None:
-    pass
 
 
 def _say_goodbye(protocol: H2Protocol) -> None:

@@ -1,4 +1,4 @@
-"""The gRPC front in memory: grpclib's client and server, with nothing between them but function calls."""
+"""The gRPC front on a socket, with grpclib's client."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from fronts import in_memory
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from grpclib.client import Channel
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
-from grpclib.testing import ChannelFor
 from serving import PATIENCE
 
 from srv import MLModel, ModelSettings, Settings
@@ -40,32 +40,21 @@ from srv_protocol.inference import (
 from srv_protocol.inference_grpc import GRPCInferenceServiceStub
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
-
-    from grpclib.client import Channel
-    from grpclib.const import Handler
+    from collections.abc import AsyncGenerator
 
     from srv._server import Server
-
-
-class Front:
-    """What a GrpcServer serves, each method in its wrapper."""
-
-    def __init__(self, server: Server, listener: socket.socket) -> None:
-        self.grpc = GrpcServer(server.backend, listener)
-
-    def __mapping__(self) -> Mapping[str, Handler]:
-        return self.grpc._mapping
 
 
 @contextlib.asynccontextmanager
 async def channel(settings: Settings | None = None) -> AsyncGenerator[tuple[Channel, Server, GrpcServer]]:
     settings = settings or Settings()
-    with socket.socket() as unused:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         async with in_memory(settings) as server:
-            front = Front(server, unused)
-            async with ChannelFor([front], front.grpc._codec) as opened:
-                yield opened, server, front.grpc
+            front = GrpcServer(server.backend, listener)
+            await front.open()
+            async with Channel(port=listener.getsockname()[1], codec=front._codec) as opened:
+                yield opened, server, front
+            await front.stop(0)
 
 
 def raw(model: str, *values: int, id: str = "", version: str = "") -> ModelInferRequest:  # noqa: A002  # the name on the wire
