@@ -52,7 +52,7 @@ class NumpyCodec(TensorCodec["NDArray[np.generic]"]):
             # Most outputs of most runtimes, in fewer steps.
             datatype = checked_datatype(payload, RESPONSE.place(name))
             shape = batch_shape(payload.shape)
-            return InferOutputTensor(name, datatype, shape, Parameters(content_type=cls.ContentType), data=payload)
+            return InferOutputTensor(name, datatype, shape, Parameters.of_content_type(cls.ContentType), data=payload)
         return super().encode_output(name, payload, use_bytes=use_bytes)
 
     @classmethod

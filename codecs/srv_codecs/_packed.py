@@ -50,7 +50,7 @@ class Packed(NamedTuple):
         return InferInputTensor(name, self.datatype, self.shape, self._parameters(), data=self.data)
 
     def _parameters(self) -> Parameters:
-        return Parameters(content_type=self.content_type)
+        return Parameters() if self.content_type is None else Parameters.of_content_type(self.content_type)
 
 
 def batch_shape(shape: Sequence[int]) -> list[int]:

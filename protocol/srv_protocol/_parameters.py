@@ -183,6 +183,13 @@ class Parameters(_Dict[ParameterValue], Dumpable):
                 self[name] = value
         self.headers = headers if isinstance(headers, Headers | None) else Headers(headers)
 
+    @classmethod
+    def of_content_type(cls, content_type: str) -> Self:
+        """Return the parameters of a tensor that a codec has made: nothing but the content type, unchecked."""
+        made = cls()
+        dict.__setitem__(made, "content_type", content_type)
+        return made
+
     def __setitem__(self, name: str, value: object) -> None:
         super().__setitem__(name, _checked(name, value))
 

@@ -207,12 +207,11 @@ def test_the_statuses_are_complete_and_true() -> None:
 
 def test_the_servers_metrics_are_complete_with_their_kinds_and_labels() -> None:
     metrics = Metrics(settings.Settings().metrics_rest_server_prefix)
-    known = {
-        f"{each.name}_total" if each.type == "counter" else each.name: each.type for each in metrics._registry.collect()
+    families: dict[str, Any] = {
+        f"{each.name}_total" if each.type == "counter" else each.name: each for each in metrics.collect()
     }
     rows = {code(name): (kind, names([labels])) for name, kind, labels, _ in read_table("docs/metrics.md", "metric")}
 
-    assert {name: kind for name, (kind, _) in rows.items()} == known
+    assert {name: kind for name, (kind, _) in rows.items()} == {name: each.type for name, each in families.items()}
     for name, (_, labels) in rows.items():
-        collector: Any = metrics._registry._names_to_collectors[name]
-        assert list(collector._labelnames) == labels, name
+        assert list(families[name]._labelnames) == labels, name
