@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 # Escapes, queries and names that begin with a dot go the general way.
 _URL: Final = re.compile(rb"/v2/models/([\w~-][\w.~-]*)(?:/versions/([\w~-][\w.~-]*))?/infer")
 _ROUTES: Final = ("/v2/models/{name:str}/infer", "/v2/models/{name:str}/versions/{version:str}/infer")
+# More digits than those of any 64-bit size are zeros.
+_LONGEST_SIZE: Final = 19
+# A larger body than this never comes in one piece.
+_ONE_PIECE: Final = 1 << 18
 # Smaller bodies than this are written in one piece with the head: a copy costs less than another buffer.
 _SMALL: Final = 1 << 14
 
@@ -54,6 +58,8 @@ class InferenceEndpoint:
         if (
             matched is None
             or protocol.expect_100_continue
+            # Of such a request the parser takes no body, whatever its head announces.
+            or parser.should_upgrade()
             or parser.get_method() != b"POST"
             or parser.get_http_version() != "1.1"
         ):
@@ -62,16 +68,28 @@ class InferenceEndpoint:
             headers = decode_headers(protocol.headers)
         except InvalidInput:
             return None
+        # The parser takes digits only, as many zeros before the others as somebody likes.
         length = headers.get("content-length") or ""
-        # The parser takes digits only, but "4, 4" is what two of them become.
-        if not length.isdigit() or not 0 < int(length) <= self._limit or "transfer-encoding" in headers:
+        if not 0 < len(length) <= _LONGEST_SIZE or "transfer-encoding" in headers:
+            return None
+        size = int(length)
+        if not 0 < size <= self._limit:
             return None
         if self._cors and "origin" in headers:
             return None
+        try:
+            body = _new_buffer(size) if size > _ONE_PIECE else None
+        except MemoryError:
+            return None
         name, version = matched.groups()
         return InferenceCycle(
-            self, protocol, name.decode(), "" if version is None else version.decode(), headers, int(length)
+            self, protocol, name.decode(), "" if version is None else version.decode(), headers, size, body
         )
+
+
+def _new_buffer(size: int) -> memoryview:
+    # Not a bytearray: that would write zeros over memory, and so take all of it, before anything has come.
+    return np.empty(size, np.uint8).data
 
 
 # Nobody waits for it, and uvicorn sets it all the same.
@@ -91,6 +109,7 @@ class InferenceCycle(RequestResponseCycle):
         version: str,
         headers: Headers,
         size: int,
+        body: memoryview | None,
     ) -> None:
         self._endpoint = endpoint
         self._protocol = protocol
@@ -100,7 +119,7 @@ class InferenceCycle(RequestResponseCycle):
         self._version = version
         self._headers = headers
         self._size = size
-        self._body: memoryview | None = None
+        self._body = body
         self._pos = 0
         self._times = Timeline(HTTP)
         self._started = endpoint.metrics.http_started()
@@ -113,8 +132,7 @@ class InferenceCycle(RequestResponseCycle):
     def missing(self) -> memoryview:
         """The part of the body's buffer that is still to be received."""
         if self._body is None:
-            # Not a bytearray: that would write zeros over memory, and so take all of it, before anything has come.
-            self._body = np.empty(self._size, np.uint8).data
+            self._body = _new_buffer(self._size)
         return self._body[self._pos :]
 
     def add(self, data: bytes) -> None:
@@ -168,6 +186,9 @@ class InferenceCycle(RequestResponseCycle):
             status = await self._fail(error)
         finally:
             running.remove(task)
+            # The protocol keeps its last cycle: they would hold each other, and all this, until the collector comes.
+            self._body = None
+            del self._protocol, self._times
             endpoint.metrics.http_finished("POST", _ROUTES[bool(self._version)], status or CLIENT_CLOSED, self._started)
 
     async def _fail(self, error: BaseException) -> int:
