@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 # Escapes, queries and names that begin with a dot go the general way.
 _URL: Final = re.compile(rb"/v2/models/([\w~-][\w.~-]*)(?:/versions/([\w~-][\w.~-]*))?/infer")
-_ROUTES: Final = ("/v2/models/{name:str}/infer", "/v2/models/{name:str}/versions/{version:str}/infer")
+# As Litestar has them in the scope.
+_ROUTES: Final = ("/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer")
 # More digits than those of any 64-bit size are zeros.
 _LONGEST_SIZE: Final = 19
 # A larger body than this never comes in one piece.
@@ -58,24 +59,24 @@ class InferenceEndpoint:
         if (
             matched is None
             or protocol.expect_100_continue
-            # Of such a request the parser takes no body, whatever its head announces.
-            or parser.should_upgrade()
             or parser.get_method() != b"POST"
             or parser.get_http_version() != "1.1"
+            # The parser takes its body for what comes behind an upgrade.
+            or parser.should_upgrade()
         ):
             return None
         try:
             headers = decode_headers(protocol.headers)
         except InvalidInput:
             return None
-        # The parser takes digits only, as many zeros before the others as somebody likes.
         length = headers.get("content-length") or ""
+        # The parser takes digits only, but as many zeros before the others as somebody likes.
         if not 0 < len(length) <= _LONGEST_SIZE or "transfer-encoding" in headers:
             return None
         size = int(length)
         if not 0 < size <= self._limit:
             return None
-        if self._cors and "origin" in headers:
+        if (self._cors and "origin" in headers) or (protocol.access_log and "x-forwarded-for" in headers):
             return None
         try:
             body = _new_buffer(size) if size > _ONE_PIECE else None
@@ -163,6 +164,8 @@ class InferenceCycle(RequestResponseCycle):
         try:
             if self._pos < self._size:
                 await self.message_event.wait()
+            if self.disconnected:
+                return
             times = self._times
             times.mark_received()
             assert self._body is not None  # noqa: S101  # as it has come
@@ -177,7 +180,6 @@ class InferenceCycle(RequestResponseCycle):
                 times.finish()
         except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001  # the table of errors knows them all
             if running.lost:
-                status = status if self.response_complete else CLIENT_CLOSED
                 return
             if self.response_started:
                 # A stop that nobody waits out: what has been written cannot be taken back.
@@ -189,10 +191,11 @@ class InferenceCycle(RequestResponseCycle):
             # The protocol keeps its last cycle: they would hold each other, and all this, until the collector comes.
             self._body = None
             del self._protocol, self._times
-            endpoint.metrics.http_finished("POST", _ROUTES[bool(self._version)], status or CLIENT_CLOSED, self._started)
+            status = status if self.response_complete else CLIENT_CLOSED
+            endpoint.metrics.http_finished("POST", _ROUTES[bool(self._version)], status, self._started)
 
     async def _fail(self, error: BaseException) -> int:
-        path = self._url.decode()
+        path = self._protocol.root_path + self._url.decode()
         if isinstance(error, asyncio.CancelledError):
             described = describe_cut(error, self._endpoint.state, path)
         else:
@@ -217,6 +220,11 @@ class InferenceCycle(RequestResponseCycle):
             protocol.transport.write(b"".join((head, *answer.parts)))
         else:
             protocol.transport.writelines((head, *answer.parts))
+        if protocol.flow.write_paused:
+            # A client that leaves before it has read the answer has not had it.
+            await protocol.flow.drain()
+        if self.disconnected:
+            return
         self.response_complete = True
         if not self.keep_alive:
             protocol.transport.close()
