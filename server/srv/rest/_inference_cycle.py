@@ -219,7 +219,9 @@ class InferenceCycle(RequestResponseCycle):
         if size < _SMALL:
             protocol.transport.write(b"".join((head, *answer.parts)))
         else:
-            protocol.transport.writelines((head, *answer.parts))
+            # Not writelines(): asyncio's never pauses the protocol in 3.12.1 and 3.13.0, and uvloop joins these too.
+            for part in (head, *answer.parts):
+                protocol.transport.write(part)
         if protocol.flow.write_paused:
             # A client that leaves before it has read the answer has not had it.
             await protocol.flow.drain()
