@@ -176,11 +176,7 @@ def _has_shape(text: memoryview, shape: Sequence[int]) -> bool:
     opening = np.count_nonzero(characters == ord("["))
     if opening == 1:
         return True
-    if (
-        opening <= MAX_DEPTH
-        and opening == depth_of(text)
-        and _CLOSING.search(bytes(text[-_LONGEST_END:])).group().count(b"]") == opening
-    ):  # type: ignore[union-attr]  # it matches anything
+    if opening <= MAX_DEPTH and opening == depth_of(text) == _closing_of(text):
         # One list in the other: all dimensions but one are 1.
         return len([size for size in shape if size != 1]) <= 1
     structural = (characters == ord(",")) | (characters == ord("[")) | (characters == ord("]"))
@@ -193,7 +189,13 @@ def _has_shape(text: memoryview, shape: Sequence[int]) -> bool:
     expected = b""
     for size in reversed(shape):
         expected = b"[" + b",".join([expected] * size) + b"]"
-    return characters[structural].tobytes() == expected
+    return bool(characters[structural].tobytes() == expected)
+
+
+def _closing_of(text: memoryview) -> int:
+    """Return how many brackets an array ends with, of those that its last characters hold."""
+    found = _CLOSING.search(bytes(text[-_LONGEST_END:]))
+    return 0 if found is None else found.group().count(b"]")
 
 
 def _fit_floats(flat: NDArray[Any], text: memoryview, spec: DatatypeSpec) -> NDArray[np.generic] | None:
