@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from srv_codecs._json import depth_of, values_decoder
+from srv_codecs._shape import MAX_DEPTH, MAX_DIMENSIONS
 from srv_protocol.datatypes import DATATYPES, Datatype, JsonForm
 from srv_protocol.inference import TensorData
 
@@ -134,7 +135,7 @@ def read_numbers(text: memoryview, datatype: str, shape: Sequence[int]) -> TextD
     """
     spec = DATATYPES.get(datatype)
     kind = None if spec is None else _KINDS.get((spec.json, spec.name is Datatype.UINT64))
-    if spec is None or kind is None or any(size <= 0 for size in shape):
+    if spec is None or kind is None or len(shape) > MAX_DIMENSIONS or any(size <= 0 for size in shape):
         return None
     flat = _parse(text, kind)
     if flat is None or flat.size != math.prod(shape) or not _has_shape(text, shape):
@@ -175,14 +176,26 @@ def _has_shape(text: memoryview, shape: Sequence[int]) -> bool:
     opening = np.count_nonzero(characters == ord("["))
     if opening == 1:
         return True
-    if opening == depth_of(text) and _CLOSING.search(bytes(text[-_LONGEST_END:])).group().count(b"]") == opening:  # type: ignore[union-attr]  # it matches anything
+    if opening <= MAX_DEPTH and opening == depth_of(text) == _closing_of(text):
         # One list in the other: all dimensions but one are 1.
         return len([size for size in shape if size != 1]) <= 1
-    places = np.flatnonzero((characters == ord(",")) | (characters == ord("[")) | (characters == ord("]")))
+    structural = (characters == ord(",")) | (characters == ord("[")) | (characters == ord("]"))
+    length = 0
+    for size in reversed(shape):
+        length = size * (length + 1) + 1
+    # First, as a shape of many dimensions would make a text far longer than the one that came.
+    if np.count_nonzero(structural) != length:
+        return False
     expected = b""
     for size in reversed(shape):
         expected = b"[" + b",".join([expected] * size) + b"]"
-    return places.size == len(expected) and characters[places].tobytes() == expected
+    return bool(characters[structural].tobytes() == expected)
+
+
+def _closing_of(text: memoryview) -> int:
+    """Return how many brackets an array ends with, of those that its last characters hold."""
+    found = _CLOSING.search(bytes(text[-_LONGEST_END:]))
+    return 0 if found is None else found.group().count(b"]")
 
 
 def _fit_floats(flat: NDArray[Any], text: memoryview, spec: DatatypeSpec) -> NDArray[np.generic] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from typing import TYPE_CHECKING, Final
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pytest
 from grpc_client import SERVICE, Grpc
-from serving import MODELS, PATIENCE
+from serving import MODELS, PATIENCE, eventually, send_raw
 from tensors import grpc_request, pb
 
 if TYPE_CHECKING:
@@ -81,6 +82,69 @@ def test_a_tensor_over_grpc_is_held_a_few_times(large: Server, data: bytes, run:
     assert response.parameters["beyond"].int64_param == len(content) - SIZE
     assert not response.parameters["writeable"].bool_param
     assert growth(large, before) <= 3
+
+
+UNCOLLECTED: Final = """
+import gc
+from srv import MLModel
+from srv.types import InferenceResponse, ResponseOutput
+
+gc.disable()
+
+class Identity(MLModel):
+    async def predict(self, payload):
+        outputs = [ResponseOutput(each.name, each.datatype, each.shape, data=each.data) for each in payload.inputs]
+        return InferenceResponse(outputs=outputs)
+"""
+PART: Final = 8 << 20
+
+
+@pytest.fixture(scope="module")
+def uncollected(serve_module: Serve, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """Return a server whose garbage is never collected, so that what is held in a circle stays."""
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "models.py").write_text(UNCOLLECTED, encoding="utf-8")
+    (folder / "model-settings.json").write_text(
+        '{"name":"identity","implementation":"models.Identity"}', encoding="utf-8"
+    )
+    return serve_module(folder).wait_started()
+
+
+def resident(server: Server) -> int:
+    """Return how many bytes of memory a server has now."""
+    return server.status("VmRSS") * 1024
+
+
+def test_a_body_that_never_ends_is_given_back(uncollected: Server) -> None:
+    """Once its client has left."""
+    head = f"POST /v2/models/identity/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {SIZE}\r\n\r\n".encode()
+    before = resident(uncollected)
+    for _ in range(20):
+        send_raw(uncollected.http_port, head + bytes(PART)).close()
+    eventually(lambda: resident(uncollected) - before <= 4 * PART, lambda: resident(uncollected) - before)
+
+
+def test_a_connection_that_waits_holds_nothing_of_its_last_request(uncollected: Server) -> None:
+    """As clients keep many of them."""
+    tensor = {"name": "x", "datatype": "INT64", "shape": [PART // 8], "parameters": {"binary_data_size": PART}}
+    head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    headers = {"Inference-Header-Content-Length": str(len(head))}
+    before = resident(uncollected)
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            rest = stack.enter_context(uncollected.rest())
+            assert rest.request("POST", "/v2/models/identity/infer", head + bytes(PART), headers).status == 200
+        eventually(lambda: resident(uncollected) - before <= 4 * PART, lambda: resident(uncollected) - before)
+
+
+def test_memory_that_the_machine_has_not_is_no_reason_to_hang_up(serve: Serve) -> None:
+    """A request that announces more than can be had is answered, however little of it has come."""
+    server = serve(MODELS / "shared", max_request_size=1 << 60).wait_started()
+    server.faults_expected = True
+    head = f"POST /v2/models/identity/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {1 << 50}\r\n\r\n".encode()
+    for part in (10, 100_000):
+        with send_raw(server.http_port, head + bytes(part)) as connection:
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
 
 
 def test_the_memory_is_given_back(large: Server) -> None:

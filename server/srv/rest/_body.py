@@ -37,7 +37,8 @@ async def read_body(request: Request[object, object, State], limit: int, declare
     """
     if declared is None:
         return await _read_chunks(request, limit)
-    size = int(declared)  # the HTTP parser takes digits only
+    # The HTTP parser takes digits only, but any number of zeros before the others.
+    size = int(declared.lstrip("0") or "0")
     if size > limit:
         raise too_large(size, limit)
     if not size:

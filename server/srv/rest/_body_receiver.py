@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from srv.rest._inference_cycle import InferenceCycle
     from srv.rest._protocol import Http1Protocol
+
+
+_NOTHING: Final = memoryview(b"")
 
 
 class BodyReceiver(asyncio.BufferedProtocol):
@@ -32,6 +35,8 @@ class BodyReceiver(asyncio.BufferedProtocol):
         self._cycle.skip(nbytes)
         self._missing = self._missing[nbytes:]
         if not self._missing:
+            # uvloop keeps this object for as long as the connection, and a view that is empty keeps its buffer.
+            self._missing = _NOTHING
             self._protocol.resume_parsing()
 
     def eof_received(self) -> None:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 _URL: Final = re.compile(rb"/v2/models/([\w~-][\w.~-]*)(?:/versions/([\w~-][\w.~-]*))?/infer")
 # As Litestar has them in the scope.
 _ROUTES: Final = ("/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer")
+# More digits than those of any 64-bit size are zeros.
+_LONGEST_SIZE: Final = 19
+# A larger body than this never comes in one piece.
+_ONE_PIECE: Final = 1 << 18
 # Smaller bodies than this are written in one piece with the head: a copy costs less than another buffer.
 _SMALL: Final = 1 << 14
 
@@ -66,15 +70,27 @@ class InferenceEndpoint:
         except InvalidInput:
             return None
         length = headers.get("content-length") or ""
-        # The parser takes digits only, but "4, 4" is what two of them become.
-        if not length.isdigit() or not 0 < int(length) <= self._limit or "transfer-encoding" in headers:
+        # The parser takes digits only, but as many zeros before the others as somebody likes.
+        if not 0 < len(length) <= _LONGEST_SIZE or "transfer-encoding" in headers:
+            return None
+        size = int(length)
+        if not 0 < size <= self._limit:
             return None
         if (self._cors and "origin" in headers) or (protocol.access_log and "x-forwarded-for" in headers):
             return None
+        try:
+            body = _new_buffer(size) if size > _ONE_PIECE else None
+        except MemoryError:
+            return None
         name, version = matched.groups()
         return InferenceCycle(
-            self, protocol, name.decode(), "" if version is None else version.decode(), headers, int(length)
+            self, protocol, name.decode(), "" if version is None else version.decode(), headers, size, body
         )
+
+
+def _new_buffer(size: int) -> memoryview:
+    # Not a bytearray: that would write zeros over memory, and so take all of it, before anything has come.
+    return np.empty(size, np.uint8).data
 
 
 # Nobody waits for it, and uvicorn sets it all the same.
@@ -94,6 +110,7 @@ class InferenceCycle(RequestResponseCycle):
         version: str,
         headers: Headers,
         size: int,
+        body: memoryview | None,
     ) -> None:
         self._endpoint = endpoint
         self._protocol = protocol
@@ -103,7 +120,7 @@ class InferenceCycle(RequestResponseCycle):
         self._version = version
         self._headers = headers
         self._size = size
-        self._body: memoryview | None = None
+        self._body = body
         self._pos = 0
         self._times = Timeline(HTTP)
         self._started = endpoint.metrics.http_started()
@@ -116,8 +133,7 @@ class InferenceCycle(RequestResponseCycle):
     def missing(self) -> memoryview:
         """The part of the body's buffer that is still to be received."""
         if self._body is None:
-            # Not a bytearray: that would write zeros over memory, and so take all of it, before anything has come.
-            self._body = np.empty(self._size, np.uint8).data
+            self._body = _new_buffer(self._size)
         return self._body[self._pos :]
 
     def add(self, data: bytes) -> None:
@@ -172,6 +188,9 @@ class InferenceCycle(RequestResponseCycle):
             status = await self._fail(error)
         finally:
             running.remove(task)
+            # The protocol keeps its last cycle: they would hold each other, and all this, until the collector comes.
+            self._body = None
+            del self._protocol, self._times
             status = status if self.response_complete else CLIENT_CLOSED
             endpoint.metrics.http_finished("POST", _ROUTES[bool(self._version)], status, self._started)
 
@@ -200,7 +219,9 @@ class InferenceCycle(RequestResponseCycle):
         if size < _SMALL:
             protocol.transport.write(b"".join((head, *answer.parts)))
         else:
-            protocol.transport.writelines((head, *answer.parts))
+            # Not writelines(): asyncio's never pauses the protocol in 3.12.1 and 3.13.0, and uvloop joins these too.
+            for part in (head, *answer.parts):
+                protocol.transport.write(part)
         if protocol.flow.write_paused:
             # A client that leaves before it has read the answer has not had it.
             await protocol.flow.drain()

@@ -201,8 +201,11 @@ class ModelUse:
 
     def __exit__(self, *_: object) -> None:
         """End."""
-        self._scope.__exit__()
-        self._model.end()
+        try:
+            self._scope.__exit__()
+        finally:
+            # Else the model would never be idle again, and its unload() wait for ever.
+            self._model.end()
 
 
 class _Requests:

@@ -7,6 +7,7 @@ import json
 import math
 import pickle
 import struct
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -176,6 +177,35 @@ def test_corrupted_texts(text: str, data: st.DataObject) -> None:
             return
 
     assert short(bytes(request)) == general(bytes(request))
+
+
+@pytest.mark.parametrize("dimensions", [32, 33, 64, 65, 1000])
+@pytest.mark.parametrize("text", [f"[{PADDING}]", f"[{PADDING.replace('0.25', '[0.25]')}]"])
+def test_shapes_of_many_dimensions(dimensions: int, text: str) -> None:
+    request = body("FP32", [400] + [1] * (dimensions - 1), text)
+
+    assert short(request) == general(request)
+
+
+@pytest.mark.parametrize("depth", [99, 100, 101, 200, 300])
+def test_arrays_in_many_brackets(depth: int) -> None:
+    request = body("FP32", [400], f"{'[' * depth}{PADDING}{']' * depth}")
+
+    assert short(request) == general(request)
+
+
+def test_a_shape_takes_no_more_memory_than_the_text() -> None:
+    """Written out in brackets, it would be many times as long."""
+    text = b"[" + b",".join([b"[1]"] * 50_000) + b"]"
+    tracemalloc.start()
+    try:
+        found = _json_numbers.read_numbers(memoryview(text), "INT8", [50_000, *[1] * 31])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert found is None
+    assert peak < 10 * len(text)
 
 
 def test_a_short_way_is_taken_at_all() -> None:
