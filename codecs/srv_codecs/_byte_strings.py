@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 def all_as_bytes(items: Sequence[object], place: Place) -> list[bytes]:
     """Return the elements of a BYTES tensor as a new list of bytes; text becomes UTF-8; fail at `place`."""
-    kinds = set(map(type, items))
-    if kinds == {bytes}:
+    kind = common_type(items)
+    if kind is bytes:
         return list(cast("Sequence[bytes]", items))
-    if kinds == {str}:
+    if kind is str:
         try:
             return list(map(str.encode, cast("Sequence[str]", items)))
         except UnicodeEncodeError:
@@ -28,15 +28,22 @@ def all_as_bytes(items: Sequence[object], place: Place) -> list[bytes]:
 
 def all_as_text(items: Sequence[object], place: Place) -> list[str]:
     """Return the elements of a BYTES tensor as a new list of text; fail at `place` when bytes are not UTF-8."""
-    kinds = set(map(type, items))
-    if kinds == {str}:
+    kind = common_type(items)
+    if kind is str:
         return list(cast("Sequence[str]", items))
-    if kinds == {bytes}:
+    if kind is bytes:
         try:
             return list(map(bytes.decode, cast("Sequence[bytes]", items)))
         except UnicodeDecodeError:
             pass  # Which one it is, is found below.
     return [as_text(item, index, place) for index, item in enumerate(items)]
+
+
+def common_type(items: Sequence[object]) -> type | None:
+    """Return the type that all elements have; ``None`` when they have several, or there are none."""
+    kinds = list(map(type, items))
+    # Counting compares identities, and takes half as long as a set.
+    return kinds[0] if kinds and kinds.count(kinds[0]) == len(kinds) else None
 
 
 def as_bytes(item: object, index: int, place: Place) -> bytes:

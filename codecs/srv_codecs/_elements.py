@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from srv_codecs._arrays import flatten, tensor_array
-from srv_codecs._byte_strings import all_as_bytes
+from srv_codecs._byte_strings import all_as_bytes, common_type
 from srv_codecs._shape import count_elements
 from srv_protocol.datatypes import Datatype
 
@@ -46,7 +46,7 @@ def bytes_array(tensor: Tensor, place: Place) -> NDArray[np.generic]:
     """
     array = tensor_array(tensor, place)
     elements: list[object] = array.reshape(-1).tolist()
-    if array.dtype.kind == "O" and set(map(type, elements)) <= {bytes}:
+    if array.dtype.kind == "O" and (not elements or common_type(elements) is bytes):
         return array
     converted = np.empty(len(elements), object)
     converted[:] = all_as_bytes(elements, place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from srv_codecs._byte_strings import all_as_bytes, all_as_text, as_bytes, as_text
+from srv_codecs._byte_strings import all_as_text, as_bytes, as_text
 from srv_codecs._list_codec import ListCodec
 from srv_codecs._table_codec import SingleTensorCodec
 
@@ -29,9 +29,11 @@ class StringCodec(ListCodec[str]):
     @classmethod
     def write_all(cls, elements: Sequence[str], place: Place) -> list[bytes]:
         """Return text as UTF-8, all at once if that can be; see :meth:`ListCodec.write_all`."""
-        if set(map(type, elements)) == {str}:
-            return all_as_bytes(elements, place)
-        return super().write_all(elements, place)
+        try:
+            return list(map(str.encode, elements))
+        except (TypeError, UnicodeEncodeError):
+            # One by one they tell which it is.
+            return super().write_all(elements, place)
 
     @classmethod
     def read_all(cls, items: Sequence[object], place: Place) -> list[str]:
