@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeGuard, cast
 
 import numpy as np
 
-from srv_codecs._raw import as_bytes
+from srv_codecs._byte_strings import all_as_bytes
 from srv_codecs._shape import MAX_DEPTH, count_elements, find_datatype, with_shape
 from srv_protocol.datatypes import Datatype, JsonForm, datatype_of
 
@@ -95,8 +95,7 @@ def from_values(
     flat = flatten(values, shape, count, place)
     if spec.json is JsonForm.STRING:
         array = np.empty(count, object)
-        for index, item in enumerate(flat):
-            array[index] = as_bytes(item, index, place)
+        array[:] = all_as_bytes(flat, place)
         return with_shape(array, shape, place)
     # Asked of the set of types, not of each element: lists are long, and of one type.
     kinds = set(map(type, flat))

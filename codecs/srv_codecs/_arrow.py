@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from srv_codecs._arrays import tensor_array
+from srv_codecs._byte_strings import all_as_bytes
 from srv_codecs._columns import check_column, check_decoded, check_table, check_unique
 from srv_codecs._content_types import decode_tensor
 from srv_codecs._datetime import DatetimeCodec
-from srv_codecs._elements import bytes_array
+from srv_codecs._elements import bytes_elements
 from srv_codecs._numpy import NumpyCodec
 from srv_codecs._packed import Packed
 from srv_codecs._table_codec import TableCodec
@@ -155,7 +156,7 @@ def _unpack(tensor: Tensor, place: Place) -> pa.Array[Any]:
             return column
     kind = _TYPES.get(tensor.datatype)
     if tensor.datatype == Datatype.BYTES:
-        return pa.array(bytes_array(tensor, place).reshape(-1).tolist(), kind)
+        return pa.array(all_as_bytes(bytes_elements(tensor, place), place), kind)
     array = tensor_array(tensor, place).reshape(-1)
     if kind is None:
         raise place.fail("", f"Arrow has no type for {tensor.datatype}")

@@ -6,8 +6,8 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
+from srv_codecs._byte_strings import as_bytes
 from srv_codecs._list_codec import ListCodec
-from srv_codecs._raw import as_bytes
 
 if TYPE_CHECKING:
     from srv_codecs._place import Place

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 
 from srv_codecs._arrays import from_checked, from_values
+from srv_codecs._byte_strings import all_as_bytes
 from srv_codecs._shape import with_shape
 from srv_protocol.datatypes import DATATYPES, Datatype
 from srv_protocol.inference import InferTensorContents
@@ -86,6 +87,5 @@ def encode_contents(array: NDArray[np.generic], spec: DatatypeSpec, place: Place
         raise place.fail("contents", f"{spec.name} has no typed contents, only raw ones")
     flat = array.reshape(-1)
     if spec.name is Datatype.BYTES:
-        values: list[bytes] = from_values(flat.tolist(), spec, [flat.size], flat.size, place).tolist()
-        return InferTensorContents(bytes_contents=values)
+        return InferTensorContents(bytes_contents=all_as_bytes(flat.tolist(), place))
     return InferTensorContents.from_array(spec.contents, np.ascontiguousarray(flat, spec.dtype))

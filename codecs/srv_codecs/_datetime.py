@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from srv_codecs._elements import text_of
+from srv_codecs._byte_strings import as_text
 from srv_codecs._list_codec import ListCodec
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class DatetimeCodec(ListCodec[str | datetime]):
     @classmethod
     def read(cls, item: object, index: int, place: Place) -> datetime:
         """Return the point in time that ISO 8601 text stands for."""
-        text = text_of(item, index, place)
+        text = as_text(item, index, place)
         try:
             return datetime.fromisoformat(text)
         except ValueError:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 
 from srv_codecs._arrays import tensor_array
+from srv_codecs._byte_strings import as_bytes
 from srv_codecs._place import input_place
-from srv_codecs._raw import as_bytes
 from srv_protocol.datatypes import DATATYPES, Datatype
 from srv_protocol.inference import TensorData
 

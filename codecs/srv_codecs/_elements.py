@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from srv_codecs._arrays import flatten, tensor_array
-from srv_codecs._raw import as_bytes
+from srv_codecs._byte_strings import all_as_bytes, common_type
 from srv_codecs._shape import count_elements
 from srv_protocol.datatypes import Datatype
 
@@ -46,22 +46,8 @@ def bytes_array(tensor: Tensor, place: Place) -> NDArray[np.generic]:
     """
     array = tensor_array(tensor, place)
     elements: list[object] = array.reshape(-1).tolist()
-    if array.dtype.kind == "O" and set(map(type, elements)) <= {bytes}:
+    if array.dtype.kind == "O" and (not elements or common_type(elements) is bytes):
         return array
     converted = np.empty(len(elements), object)
-    for index, item in enumerate(elements):
-        converted[index] = as_bytes(item, index, place)
+    converted[:] = all_as_bytes(elements, place)
     return converted.reshape(array.shape)
-
-
-def text_of(item: object, index: int, place: Place) -> str:
-    """Return an element of a BYTES tensor as text; fail at `place` when its bytes are not UTF-8."""
-    if isinstance(item, str):
-        return item
-    data = as_bytes(item, index, place)
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise place.fail(
-            f"data[{index}]", f"expected UTF-8 text, got {data[:32]!r} ({error.reason} at byte {error.start})"
-        ) from None

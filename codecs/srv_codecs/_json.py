@@ -147,13 +147,21 @@ def encode_json(
             f"Please use the binary data format for output '{place.name}', or set json_nonfinite to null"
         )
     if spec.json is JsonForm.STRING:
-        return [_as_text(item, index, place) for index, item in enumerate(values)]
+        return _as_texts(values, place)
     return values
 
 
 def _all_finite(array: NDArray[np.generic], values: list[Any]) -> bool:
     # Of a few values Python knows sooner than numpy.
     return all(map(math.isfinite, values)) if len(values) < _FEW else bool(np.isfinite(array).all())
+
+
+def _as_texts(values: list[object], place: Place) -> list[object]:
+    try:
+        return list(map(bytes.decode, cast("list[bytes]", values)))
+    except (TypeError, UnicodeDecodeError):
+        # One of them is text already, or is to be named.
+        return [_as_text(item, index, place) for index, item in enumerate(values)]
 
 
 def _as_text(item: object, index: int, place: Place) -> str:

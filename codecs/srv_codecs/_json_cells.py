@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 import numpy as np
 
-from srv_codecs._elements import text_of
+from srv_codecs._byte_strings import as_text
 from srv_codecs._list_codec import ListCodec
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class JsonCellsCodec(ListCodec[object]):
     @classmethod
     def read(cls, item: object, index: int, place: Place) -> object:
         """Return the value that JSON text stands for."""
-        text = text_of(item, index, place)
+        text = as_text(item, index, place)
         try:
             return msgspec.json.decode(text)
         except msgspec.DecodeError as error:

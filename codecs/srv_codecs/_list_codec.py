@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar, cast
 
 from srv_codecs._elements import bytes_elements
 from srv_codecs._packed import Packed
@@ -12,6 +12,8 @@ from srv_codecs._tensor_form import TensorForm
 from srv_protocol.datatypes import Datatype
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from srv_codecs._place import Place
     from srv_protocol.inference import Tensor
 
@@ -43,23 +45,37 @@ class ListCodec(TensorCodec[list[E]]):
     @classmethod
     def can_encode(cls, payload: object) -> bool:
         """Whether `payload` is a list of such elements."""
-        return isinstance(payload, list) and all(isinstance(item, cls.element_types) for item in payload)  # pyright: ignore[reportUnknownVariableType]  # list[Unknown] from isinstance
+        if not isinstance(payload, list):
+            return False
+        kinds = set(map(type, cast("list[object]", payload)))
+        return all(issubclass(kind, cls.element_types) for kind in kinds)
 
     @classmethod
     def pack(cls, payload: list[E], place: Place) -> Packed:
         """Return the elements, encoded, as a tensor without a name."""
-        items: list[bytes] = []
-        for index, element in enumerate(cls._checked(payload, place)):
-            if not isinstance(element, cls.element_types):
-                raise place.fail(f"data[{index}]", f"expected {cls._kinds()}, got {type(element).__name__}")
-            items.append(cls.write(element, index, place))
+        items = cls.write_all(cls._checked(payload, place), place)
         return Packed(Datatype.BYTES, [len(items), 1], items, cls.ContentType)
 
     @classmethod
     def unpack(cls, tensor: Tensor, place: Place) -> list[E]:
         """Return the elements as a new list."""
+        return cls.read_all(bytes_elements(tensor, place), place)
+
+    @classmethod
+    def write_all(cls, elements: Sequence[E], place: Place) -> list[bytes]:
+        """Return the elements as they are in the tensor; fail at `place` for one that is of another type."""
+        items: list[bytes] = []
+        for index, element in enumerate(elements):
+            if not isinstance(element, cls.element_types):
+                raise place.fail(f"data[{index}]", f"expected {cls._kinds()}, got {type(element).__name__}")
+            items.append(cls.write(element, index, place))
+        return items
+
+    @classmethod
+    def read_all(cls, items: Sequence[object], place: Place) -> list[E]:
+        """Return a new list of what the items of the tensor stand for; fail at `place`."""
         read = cls.read
-        return [read(item, index, place) for index, item in enumerate(bytes_elements(tensor, place))]
+        return [read(item, index, place) for index, item in enumerate(items)]
 
     @classmethod
     def _checked(cls, payload: object, place: Place) -> list[E] | tuple[E, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from srv_codecs._elements import text_of
+from srv_codecs._byte_strings import all_as_text
 from srv_protocol.datatypes import Datatype
 from srv_protocol.inference import InferInputTensor, InferOutputTensor, Parameters
 
@@ -39,7 +39,7 @@ class Packed(NamedTuple):
         if self.datatype != Datatype.BYTES:
             return self
         items = np.ravel(self.data).tolist() if isinstance(self.data, np.ndarray) else self.data
-        return self._replace(data=[text_of(item, index, place) for index, item in enumerate(items)])
+        return self._replace(data=all_as_text(items, place))
 
     def as_output(self, name: str) -> InferOutputTensor:
         """Return the tensor of a response; it shares the data."""

@@ -14,13 +14,13 @@ import pandas as pd
 from pandas.api import types
 
 from srv_codecs._arrays import tensor_array
+from srv_codecs._byte_strings import all_as_bytes, all_as_text
 from srv_codecs._columns import check_decoded, check_table, check_unique
 from srv_codecs._content_types import decode_tensor
 from srv_codecs._datetime import DatetimeCodec
-from srv_codecs._elements import bytes_elements, text_of
+from srv_codecs._elements import bytes_elements
 from srv_codecs._json_cells import JsonCellsCodec
 from srv_codecs._packed import Packed
-from srv_codecs._raw import as_bytes
 from srv_codecs._table_codec import TableCodec
 from srv_protocol.datatypes import Datatype, datatype_of
 
@@ -102,7 +102,7 @@ def _unpack_elements(tensor: Tensor, place: Place) -> Series:
             return pd.Series(values, dtype="datetime64[us]")
         return pd.Series(values.reshape(-1) if isinstance(values, np.ndarray) else values)
     if tensor.datatype == Datatype.BYTES:
-        return pd.Series([text_of(item, index, place) for index, item in enumerate(bytes_elements(tensor, place))])
+        return pd.Series(all_as_text(bytes_elements(tensor, place), place))
     if tensor.datatype == Datatype.BF16:
         raise place.fail("", f"pandas has no dtype for {Datatype.BF16}")
     return pd.Series(tensor_array(tensor, place).reshape(-1))
@@ -151,11 +151,12 @@ def _pack_objects(series: Series, place: Place) -> Packed:
     if kinds and all(issubclass(kind, datetime) for kind in kinds):
         # Of several UTC offsets, which no dtype has.
         return _pack_times(series, place)
-    write, content_type = _write_json, JsonCellsCodec.ContentType
     if kinds <= {str} or kinds == {bytes}:
         _check_present(series, place)
-        write, content_type = as_bytes, "np" if kinds == {bytes} else "str"
-    data = [write(item, index, place) for index, item in enumerate(items)]
+        data, content_type = all_as_bytes(items, place), "np" if kinds == {bytes} else "str"
+    else:
+        data = [_write_json(item, index, place) for index, item in enumerate(items)]
+        content_type = JsonCellsCodec.ContentType
     return Packed(Datatype.BYTES, [len(items), 1], data, content_type)
 
 

@@ -6,11 +6,12 @@ Little-endian, row-major, without padding; a BYTES tensor is, for each element, 
 
 from __future__ import annotations
 
-import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from srv_codecs._byte_strings import all_as_bytes
+from srv_codecs._length_prefixed import join_elements, split_elements
 from srv_codecs._shape import with_shape
 from srv_protocol.datatypes import Datatype
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from srv_codecs._place import Place
     from srv_protocol.datatypes import DatatypeSpec
 
-_LENGTH: Final = struct.Struct("<I")
-MAX_ELEMENT_SIZE: Final = (1 << 32) - 1
-
 
 def decode_raw(
     buffer: memoryview | bytes, spec: DatatypeSpec, shape: Sequence[int], count: int, place: Place
@@ -35,7 +33,7 @@ def decode_raw(
     `count` is the product of `shape`. Fails at `place` when the size is wrong or a BOOL byte is neither 0 nor 1.
     """
     if spec.name is Datatype.BYTES:
-        return with_shape(_decode_bytes(memoryview(buffer), count, place), shape, place)
+        return with_shape(split_elements(memoryview(buffer), count, place), shape, place)
     size = len(buffer)
     if size != count * spec.itemsize:
         raise place.fail(
@@ -53,69 +51,12 @@ def decode_raw(
     return with_shape(array, shape, place)
 
 
-def _decode_bytes(buffer: memoryview, count: int, place: Place) -> NDArray[np.generic]:
-    """Return a flat array of `count` bytes objects; each is a copy. The errors have Triton's words."""
-    end = len(buffer)
-    # A list, which gets no longer than what is there: a shape may claim any number of elements.
-    elements: list[bytes] = []
-    read_length = _LENGTH.unpack_from
-    pos = 0
-    for index in range(count):
-        start = pos + 4
-        if start > end:
-            if pos == end:
-                text = f"expected {count} string elements for inference {place.of_model}, got {index}"
-                raise place.fail("data", text)
-            text = f"expecting 4 bytes but only {end - pos} bytes available"
-            raise place.fail(
-                f"data[{index}]", f"incomplete string length indicator for inference {place.of_model}, {text}"
-            )
-        (length,) = read_length(buffer, pos)
-        pos = start + length
-        if pos > end:
-            text = f"expecting string of length {length} but only {end - start} bytes available"
-            raise place.fail(f"data[{index}]", f"incomplete string data for inference {place.of_model}, {text}")
-        elements.append(bytes(buffer[start:pos]))
-    if pos != end:
-        text = f"expecting {count}, with {end - pos} bytes behind them"
-        raise place.fail(
-            "data", f"unexpected number of string elements {count + 1} for inference {place.of_model}, {text}"
-        )
-    array = np.empty(count, object)
-    array[:] = elements
-    return array
-
-
 def encode_raw(array: NDArray[np.generic], spec: DatatypeSpec, place: Place) -> memoryview:
     """Return the raw contents of an array of the datatype's dtype: a view when it is C-contiguous, else a copy.
 
     BYTES arrays hold ``bytes`` or ``str`` (as UTF-8) and are always copied.
     """
     if spec.name is Datatype.BYTES:
-        return memoryview(_encode_bytes(array, place))
+        return memoryview(join_elements(all_as_bytes(array.reshape(-1).tolist(), place), place))
     flat = np.ascontiguousarray(array, spec.dtype).reshape(-1)
     return flat.view(np.uint8).data
-
-
-def _encode_bytes(array: NDArray[np.generic], place: Place) -> bytes:
-    parts: list[bytes] = []
-    for index, item in enumerate(array.reshape(-1).tolist()):
-        data = as_bytes(item, index, place)
-        if len(data) > MAX_ELEMENT_SIZE:
-            raise place.fail(f"data[{index}]", f"expected at most {MAX_ELEMENT_SIZE} bytes, got {len(data)}")
-        parts += (_LENGTH.pack(len(data)), data)
-    return b"".join(parts)
-
-
-def as_bytes(item: object, index: int, place: Place) -> bytes:
-    """Return an element of a BYTES tensor as bytes; text becomes UTF-8."""
-    if isinstance(item, bytes):
-        return item
-    if isinstance(item, str):
-        try:
-            return item.encode()
-        except UnicodeEncodeError as error:
-            raise place.fail(f"data[{index}]", f"text that UTF-8 cannot encode: {error.reason}") from None
-    if isinstance(item, (bytearray, memoryview)):
-        return bytes(item)  # pyright: ignore[reportUnknownArgumentType]  # memoryview[Unknown] from isinstance
-    raise place.fail(f"data[{index}]", f"expected bytes or text, got {type(item).__name__}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from srv_codecs._elements import text_of
+from srv_codecs._byte_strings import all_as_text, as_bytes, as_text
 from srv_codecs._list_codec import ListCodec
-from srv_codecs._raw import as_bytes
 from srv_codecs._table_codec import SingleTensorCodec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from srv_codecs._place import Place
 
 
@@ -26,9 +27,23 @@ class StringCodec(ListCodec[str]):
         return as_bytes(element, index, place)
 
     @classmethod
+    def write_all(cls, elements: Sequence[str], place: Place) -> list[bytes]:
+        """Return text as UTF-8, all at once if that can be; see :meth:`ListCodec.write_all`."""
+        try:
+            return list(map(str.encode, elements))
+        except (TypeError, UnicodeEncodeError):
+            # One by one they tell which it is.
+            return super().write_all(elements, place)
+
+    @classmethod
+    def read_all(cls, items: Sequence[object], place: Place) -> list[str]:
+        """Return UTF-8 as text."""
+        return all_as_text(items, place)
+
+    @classmethod
     def read(cls, item: object, index: int, place: Place) -> str:
         """Return UTF-8 as text."""
-        return text_of(item, index, place)
+        return as_text(item, index, place)
 
 
 class StringRequestCodec(SingleTensorCodec[list[str]]):

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from strategies import same, tensors
 
+from srv_codecs._byte_strings import as_bytes
 from srv_codecs._place import input_place
-from srv_codecs._raw import as_bytes, decode_raw, encode_raw
+from srv_codecs._raw import decode_raw, encode_raw
 from srv_codecs._shape import count_elements
 from srv_protocol.datatypes import DATATYPES
 from srv_protocol.errors import InvalidInput
