@@ -95,7 +95,7 @@ def _is_chosen(scenario: Scenario, options: argparse.Namespace) -> bool:
 def _measure(
     scenarios: Sequence[Scenario], running: Mapping[str, Server], options: argparse.Namespace
 ) -> dict[str, dict[str, list[Round]]]:
-    rounds, seconds = (1, 1) if options.quick else (3, 2)
+    rounds, seconds = (1, 1) if options.quick else (3, 1)
     found: dict[str, dict[str, list[Round]]] = {}
     for scenario in scenarios:
         request = scenario.make()

@@ -42,7 +42,8 @@ _MIN_ARRAY: Final = 1 << 8
 _MOST_ARRAYS: Final = 256
 # A parser keeps the memory of its largest text.
 _LARGEST_KEPT: Final = 1 << 22
-_DATA: Final = re.compile(rb'"data"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
+_KEY: Final = b'"data"'
+_ARRAY: Final = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*(?=\[)")
 _CLOSING: Final = re.compile(rb"[\] \t\r\n]*$")
 _LONGEST_END: Final = 256
 _SPACE: Final = b" \t\r\n"
@@ -78,7 +79,11 @@ def cut_arrays(body: memoryview) -> CutText | None:
     pieces: list[bytes] = []
     arrays: dict[bytes, memoryview] = {}
     done = pos = 0
-    while found := _DATA.search(text, pos):
+    while (key := text.find(_KEY, pos)) >= 0:
+        pos = key + len(_KEY)
+        found = _ARRAY.match(text, pos)
+        if found is None:
+            continue
         start = pos = found.end()
         # An array of numbers has no quote and no brace in it; the end of the search for one bounds that for the other.
         quote = text.find(b'"', start)

@@ -71,7 +71,7 @@ class InferenceEndpoint:
             return None
         length = headers.get("content-length") or ""
         # The parser takes digits only, but as many zeros before the others as somebody likes.
-        if not 0 < len(length) <= _LONGEST_SIZE or "transfer-encoding" in headers:
+        if not length.isdigit() or len(length) > _LONGEST_SIZE or "transfer-encoding" in headers:
             return None
         size = int(length)
         if not 0 < size <= self._limit:
