@@ -119,7 +119,7 @@ class Signature:
             InferenceError: the result does not fit its hint.
         """
         outputs = self.result.encode(value)
-        if type(outputs) is not list and type(outputs) is not tuple and isinstance(outputs, ModelInferResponse):
+        if isinstance(outputs, ModelInferResponse):
             return outputs
         if len(outputs) > 1 and len({output.name for output in outputs}) != len(outputs):
             names = [output.name for output in outputs]
