@@ -50,6 +50,7 @@ class Scenario:
         connections: of the load; over gRPC each has two calls at once.
         faster: how many times faster than MLServer srv is to be, in requests per second and in CPU.
         floor: how many times the floor's CPU srv may take at most.
+        seconds: of a round, where one is not enough for the slowest.
         against: the scenario whose MLServer figures `faster` is meant of, where MLServer cannot do this one.
     """
 
@@ -62,6 +63,7 @@ class Scenario:
     faster: float | None = None
     floor: float | None = None
     against: str = ""
+    seconds: int = 0
 
 
 def values(count: int) -> Array:
@@ -207,6 +209,8 @@ SCENARIOS: Final = (
         faster=25,
         floor=0.4,
         against="gRPC raw, 4 MiB, sum",
+        connections=1,
+        seconds=3,
     ),
     Scenario(
         "REST binary, 4 MiB, identity",
@@ -217,6 +221,8 @@ SCENARIOS: Final = (
         faster=30,
         floor=0.6,
         against="gRPC raw, 4 MiB, identity",
+        connections=1,
+        seconds=3,
     ),
     Scenario("gRPC raw, 4 values", "grpc", _of(grpc_request, "sum", 4), _sum(4), faster=1.5),
     Scenario("gRPC raw, three inputs", "grpc", lambda: grpc_request("mixed", _mixed()), _mixed_expected),

@@ -95,7 +95,7 @@ def _is_chosen(scenario: Scenario, options: argparse.Namespace) -> bool:
 def _measure(
     scenarios: Sequence[Scenario], running: Mapping[str, Server], options: argparse.Namespace
 ) -> dict[str, dict[str, list[Round]]]:
-    rounds, seconds = (1, 1) if options.quick else (3, 1)
+    rounds, seconds = (1, 1) if options.quick else (2, 1)
     found: dict[str, dict[str, list[Round]]] = {}
     for scenario in scenarios:
         request = scenario.make()
@@ -107,7 +107,7 @@ def _measure(
             # Each begins as often as the others.
             for name in (*names[turn % len(names) :], *names[: turn % len(names)]):
                 size = len(answers.get(name, answers["srv"]))
-                measured = run_round(running[name], scenario, request, size, seconds if turn else 1)
+                measured = run_round(running[name], scenario, request, size, scenario.seconds or seconds)
                 if turn:
                     by_server[name].append(measured)
         for name in answers:

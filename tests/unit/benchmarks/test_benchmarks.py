@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -122,6 +125,11 @@ def test_every_scenario_makes_a_request_and_knows_its_answer() -> None:
             assert scenario.make().body
             assert scenario.expected().size
         assert not scenario.against or scenario.against in {each.name for each in SCENARIOS}
+
+
+def test_the_results_that_are_written_are_of_these_scenarios() -> None:
+    results = Path(__file__).resolve().parents[3] / "docs" / "benchmarks" / "results.json"
+    assert set(json.loads(results.read_text())["ratios"]) == {each.name for each in SCENARIOS}
 
 
 def test_answers_of_both_protocols_are_read() -> None:
