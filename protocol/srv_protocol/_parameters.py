@@ -125,7 +125,7 @@ class Headers(_Dict[str]):
     def of_lower(cls, headers: dict[str, str]) -> Self:
         """Return headers whose names are known to be in lower case; nothing is checked."""
         made = cls.__new__(cls)
-        dict.update(made, headers)
+        dict.update(made, headers)  # pyright: ignore[reportUnknownMemberType]  # that of dict, which has no arguments here
         return made
 
     def __getitem__(self, name: str) -> str:
@@ -187,7 +187,7 @@ class Parameters(_Dict[ParameterValue], Dumpable):
     def of_content_type(cls, content_type: str) -> Self:
         """Return the parameters of a tensor that a codec has made: nothing but the content type, unchecked."""
         made = cls()
-        dict.__setitem__(made, "content_type", content_type)
+        dict.__setitem__(made, "content_type", content_type)  # pyright: ignore[reportUnknownMemberType]  # as above
         return made
 
     def __setitem__(self, name: str, value: object) -> None:
