@@ -142,7 +142,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, name: str, log: Path) -> 
         except OSError as error:
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"{name} does not start: {log.read_text(errors='replace')[-2000:]}") from error
-            time.sleep(0.05)
+            time.sleep(0.05)  # another program has no event that could be awaited
         else:
             return
 

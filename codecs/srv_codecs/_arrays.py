@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from srv_protocol.inference import Tensor
 
 _FEW: Final = 256
-_SAFE: Final = {Datatype.FP16: 65504.0, Datatype.BF16: 3.38e38, Datatype.FP32: 3.4e38}
+SAFE: Final = {Datatype.FP16: 65504.0, Datatype.BF16: 3.38e38, Datatype.FP32: 3.4e38}
 """Numbers up to which nothing is beyond the range of a datatype."""
 _INTEGERS: Final = (int, np.integer)
 _TYPES: Final[dict[JsonForm, tuple[type, ...]]] = {
@@ -135,7 +135,7 @@ def from_checked(flat: Sequence[object], spec: DatatypeSpec, place: Place) -> ND
         # Of a few values Python finds the extremes ten times sooner than numpy.
         numbers = cast("Sequence[float]", flat)
         low, high = (min(numbers), max(numbers)) if len(flat) < _FEW else (wide.min(), wide.max())
-        if -_SAFE[spec.name] <= low and high <= _SAFE[spec.name]:
+        if -SAFE[spec.name] <= low and high <= SAFE[spec.name]:
             return wide.astype(spec.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             array = wide.astype(spec.dtype)

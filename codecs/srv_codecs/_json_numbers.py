@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from srv_codecs._arrays import SAFE
 from srv_codecs._json import depth_of, values_decoder
 from srv_codecs._shape import MAX_DEPTH, MAX_DIMENSIONS
 from srv_protocol.datatypes import DATATYPES, Datatype, JsonForm
@@ -208,7 +209,7 @@ def _fit_floats(flat: NDArray[Any], text: memoryview, spec: DatatypeSpec) -> NDA
         return None
     if spec.name is Datatype.FP64:
         return flat
-    if not (flat.min() >= -_SAFE and flat.max() <= _SAFE):
+    if not (flat.min() >= -SAFE[spec.name] and flat.max() <= SAFE[spec.name]):
         return None
     narrow: NDArray[np.generic] = flat.astype(spec.dtype)
     return narrow
@@ -233,8 +234,6 @@ def _fit_integers(flat: NDArray[Any], _: memoryview, spec: DatatypeSpec) -> NDAr
     return narrow
 
 
-# Up to which nothing is beyond the range of FP32.
-_SAFE: Final = 3.4e38
 _FITTING: Final[dict[JsonForm, Callable[[NDArray[Any], memoryview, DatatypeSpec], NDArray[np.generic] | None]]] = {
     JsonForm.NUMBER: _fit_floats,
     JsonForm.INTEGER: _fit_integers,

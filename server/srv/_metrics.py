@@ -23,6 +23,13 @@ METRICS_TYPE: Final = CONTENT_TYPE_LATEST
 
 _MODEL: Final = ("model", "version")
 _ROUTE: Final = ("method", "path", "status_code")
+_COUNTERS: Final = (
+    ("model_infer_request_success", "Model infer request success count", "success"),
+    ("model_infer_request_failure", "Model infer request failure count", "failure"),
+    ("model_infer_cache_hit", "Model infer requests answered from the cache", "cache_hit"),
+    ("model_infer_cache_miss", "Model infer requests that the cache had no answer to", "cache_miss"),
+)
+"""Name, text, and the attribute of :class:`InferenceMetrics` that counts."""
 _CALL: Final = ("grpc_type", "grpc_service", "grpc_method")
 
 
@@ -106,35 +113,13 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield what has been counted so far."""
         models = self._inferences.items()
-        yield counter(
-            "model_infer_request_success",
-            "Model infer request success count",
-            _MODEL,
-            ((key, each.success) for key, each in models),
-        )
-        yield counter(
-            "model_infer_request_failure",
-            "Model infer request failure count",
-            _MODEL,
-            ((key, each.failure) for key, each in models),
-        )
+        for name, text, attribute in _COUNTERS:
+            yield counter(name, text, _MODEL, ((key, getattr(each, attribute)) for key, each in models))
         yield summary(
             "model_infer_request_duration",
             "Model infer request duration in seconds",
             _MODEL,
             ((key, each.duration) for key, each in models),
-        )
-        yield counter(
-            "model_infer_cache_hit",
-            "Model infer requests answered from the cache",
-            _MODEL,
-            ((key, each.cache_hit) for key, each in models),
-        )
-        yield counter(
-            "model_infer_cache_miss",
-            "Model infer requests that the cache had no answer to",
-            _MODEL,
-            ((key, each.cache_miss) for key, each in models),
         )
         routes = [((method, path, str(status)), each) for (method, path, status), each in self._routes.items()]
         yield counter(f"{self._prefix}_requests", "HTTP requests", _ROUTE, routes)

@@ -9,7 +9,6 @@ from srv_codecs.arrays import as_single_string, output_place
 from srv_codecs.classification import classify, take_classification
 from srv_codecs.content_types import input_codecs, request_codecs
 from srv_codecs.hints import ImpliedTensor
-from srv_protocol.datatypes import Datatype
 from srv_protocol.errors import InferenceError, InputsNotFound, InvalidInput, OutputNotFound, WireError
 from srv_protocol.inference import InferOutputTensor, ModelInferResponse
 
@@ -186,8 +185,7 @@ def check_content_types(request: ModelInferRequest) -> None:
     """
     _check_content_type(request_codecs, request.parameters)
     for index, tensor in enumerate(request.inputs):
-        if "content_type" in tensor.parameters:
-            _check_content_type(input_codecs, tensor.parameters, f"inputs[{index}].")
+        _check_content_type(input_codecs, tensor.parameters, f"inputs[{index}].")
     for index, output in enumerate(request.outputs):
         _check_content_type(input_codecs, output.parameters, f"outputs[{index}].")
 
@@ -249,7 +247,7 @@ def finish_response(runtime: MLModel, wanted: Wanted, response: object) -> Model
             raise InferenceError(
                 f"model '{runtime.name}': outputs[{index}]: expected a ResponseOutput with a name, got {given!r:.80}"
             )
-        by_name[given.name] = as_single_string(given) if given.datatype == Datatype.BYTES else given
+        by_name[given.name] = as_single_string(given)
     if len(by_name) != len(outputs):
         raise InferenceError(f"model '{runtime.name}' returned two outputs of one name: {[o.name for o in outputs]}")
     outputs = list(by_name.values())

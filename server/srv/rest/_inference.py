@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from srv._offload import off_loop
-from srv.rest._requests import check_given, compress_parts, encode_answer
-from srv_codecs.compression import IDENTITY, decompress
+from srv.rest._requests import check_given, compress_parts, decompress_body, encode_answer
 from srv_codecs.rest import HEADER_LENGTH, OutputForms, decode_raw_request, decode_request, parse_header_length
 
 if TYPE_CHECKING:
@@ -53,9 +51,7 @@ class Inference:
             RequestTooLarge: it has more bytes than allowed once it is decompressed.
             InvalidInput, NotFound, Unsupported: as :func:`srv_codecs.rest.decode_request`.
         """
-        encoding = headers.get("content-encoding") or IDENTITY
-        if encoding != IDENTITY:
-            body = await off_loop(len(body), decompress, body, encoding, self._limit)
+        body = await decompress_body(body, headers, self._limit)
         header_length = headers.get(HEADER_LENGTH)
         check_given(body, header_length)
         if header_length is not None and parse_header_length(header_length, len(body)) == 0:

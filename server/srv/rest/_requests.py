@@ -143,6 +143,16 @@ async def read_encoded_body(request: AnyRequest, headers: Headers, times: Timeli
     """
     body = await read_body(request, limit, headers.get("content-length"))
     times.mark_received()
+    return await decompress_body(body, headers, limit)
+
+
+async def decompress_body(body: memoryview, headers: Headers, limit: int) -> memoryview:
+    """Return a body that may be compressed as its headers say, itself if it is not.
+
+    Raises:
+        UnsupportedEncoding: it is compressed in a way that is not served.
+        InvalidInput, RequestTooLarge: as :func:`srv_codecs.compression.decompress`.
+    """
     encoding = headers.get("content-encoding") or IDENTITY
     return body if encoding == IDENTITY else await off_loop(len(body), decompress, body, encoding, limit)
 
