@@ -1,0 +1,1 @@
+"""The server's side of an HTTP/2 connection (RFC 9113), without I/O: bytes in, events out; calls in, bytes out."""

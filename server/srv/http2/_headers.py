@@ -1,0 +1,151 @@
+"""Header lists: what HTTP/2 allows in them, and blocks that are coded once.
+
+Calls of one client differ in their messages, seldom in their headers. What a block says depends on the dynamic table
+alone (RFC 7541, section 2.2): as long as that does not change, equal blocks are equal headers, and the other way round.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
+
+from hpack import Decoder, Encoder, OversizedHeaderListError
+from hpack.exceptions import HPACKError
+
+from srv.http2._errors import ConnectionFault, ErrorCode
+
+if TYPE_CHECKING:
+    from hpack.table import HeaderTable
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and values, the characters of which are the bytes on the wire."""
+
+# Blocks that are remembered, and bytes of the longest. One connection has few, unless it has all kinds.
+_MOST: Final = 32
+_LONGEST: Final = 1024
+_REQUIRED: Final = frozenset({":method", ":scheme", ":path"})
+_PSEUDO: Final = _REQUIRED | {":authority"}
+# RFC 9113, section 8.2.2.
+_OF_CONNECTIONS: Final = frozenset({"connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade"})
+# Section 8.2.1, and a name that is not empty.
+_NAME: Final = re.compile(r":?[!-9;-@[-~]+")
+_VALUE: Final = re.compile(r"(?![ \t])[^\0\r\n]*(?<![ \t])")
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def find_problem(headers: Headers, *, trailers: bool = False) -> str | None:
+    """Return why a header list is malformed (RFC 9113, sections 8.2 and 8.3), ``None`` when it is not."""
+    pseudo: set[str] = set()
+    regular = trailers
+    for name, value in headers:
+        if not _NAME.fullmatch(name):
+            return f"{name[:64]!r} is not a field name"
+        if not _VALUE.fullmatch(value):
+            return f"{name[:64]!r} has a value that is not a field value"
+        if name[0] == ":":
+            if regular or name not in _PSEUDO or name in pseudo:
+                return f"{name[:64]!r} is repeated, out of place, or not known"
+            pseudo.add(name)
+            continue
+        regular = True
+        if name in _OF_CONNECTIONS or (name == "te" and value != "trailers"):
+            return f"{name!r} is about a connection"
+    if not trailers and (not pseudo >= _REQUIRED or (":path", "") in headers):
+        return f"expected {', '.join(sorted(_REQUIRED))}, got {', '.join(sorted(pseudo)) or 'none of them'}"
+    return None
+
+
+def content_length(headers: Headers) -> int | None:
+    """Return the length of the body that a request claims; -1 when it cannot be read."""
+    claims = {value for name, value in headers if name == "content-length"}
+    if not claims:
+        return None
+    claim = claims.pop()
+    return int(claim) if not claims and claim.isascii() and claim.isdigit() and len(claim) < _LONGEST else -1
+
+
+class _Known(Generic[_K, _V]):
+    """What was found, until a table changes.
+
+    A table changes when a block adds an entry, or when its size does, which may drop some. Either way it is another
+    newest entry, another number of entries, or another size; an entry is compared by identity, and kept.
+    """
+
+    def __init__(self, table: HeaderTable) -> None:
+        self._table = table
+        self._state = self._look()
+        self.found: dict[_K, _V] = {}
+
+    def _look(self) -> tuple[int, int, object]:
+        entries = self._table.dynamic_entries
+        return self._table.maxsize, len(entries), entries[0] if entries else None
+
+    def unchanged(self) -> bool:
+        """Whether the table is what it was; otherwise nothing is known any more."""
+        size, number, newest = self._look()
+        was_size, was_number, was_newest = self._state
+        if newest is was_newest and number == was_number and size == was_size:
+            return True
+        self._state = size, number, newest
+        self.found.clear()
+        return False
+
+    def note(self, key: _K, value: _V) -> None:
+        """Remember what was found just now, if finding it left the table as it was."""
+        if self.unchanged():
+            if len(self.found) == _MOST:
+                self.found.clear()
+            self.found[key] = value
+
+
+class HeaderEncoder:
+    """Encodes header lists; equal ones once."""
+
+    def __init__(self) -> None:
+        self._encoder = Encoder()
+        self._known: _Known[Headers, bytes] = _Known(self._encoder.header_table)
+
+    def limit_table(self, size: int) -> None:
+        """Use no more than `size` bytes of the peer's table."""
+        self._encoder.header_table_size = size
+
+    def encode(self, headers: Headers) -> bytes:
+        """Return the block of `headers`, in which no character is beyond Latin-1."""
+        known = self._known
+        # A change of the table's size is said at the start of the next block, and of no other.
+        changed = self._encoder.header_table.resized
+        if not changed and known.unchanged() and (block := known.found.get(headers)) is not None:
+            return block
+        block = self._encoder.encode([(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers])
+        if not changed and len(block) <= _LONGEST:
+            known.note(headers, block)
+        return block
+
+
+class HeaderDecoder:
+    """Decodes blocks; equal ones once."""
+
+    def __init__(self, max_list_size: int) -> None:
+        self._decoder = Decoder(max_list_size)
+        self._known: _Known[bytes, Headers] = _Known(self._decoder.header_table)
+
+    def decode(self, block: bytes) -> Headers:
+        """Return the headers of a block; of equal blocks the same object.
+
+        Raises:
+            ConnectionFault: it is no block, or its list is too large: no later block can be understood either.
+        """
+        known = self._known
+        if known.unchanged() and (headers := known.found.get(block)) is not None:
+            return headers
+        try:
+            found = self._decoder.decode(block, raw=True)
+        except OversizedHeaderListError as error:
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, str(error)) from None
+        except HPACKError as error:
+            raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, f"a header block cannot be read: {error}") from None
+        headers = tuple((str(name, "latin-1"), str(value, "latin-1")) for name, value in found)
+        if len(block) <= _LONGEST:
+            known.note(block, headers)
+        return headers
