@@ -32,7 +32,7 @@ from srv.http2._events import (
 from srv.http2._limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -64,6 +64,10 @@ SETTINGS = strategies.dictionaries(strategies.sampled_from([1, 3, 4, 5, 6]), str
         for key, value in chosen.items()
     }
 )
+
+
+def text(headers: Iterable[tuple[str | bytes, str | bytes]]) -> Fields:
+    return tuple((str(name), str(value)) for name, value in headers)
 
 
 @dataclass
@@ -117,10 +121,10 @@ class Peers(RuleBasedStateMachine):
         self.calls: dict[int, Call] = {}
         self.up = bytearray()
         self.down = bytearray()
-        self.pings: list[bytes] = []
-        self.pongs: list[bytes] = []
-        self.server_pings: list[bytes] = []
-        self.server_pongs: list[bytes] = []
+        self.their_pings: list[bytes] = []
+        self.their_pongs: list[bytes] = []
+        self.our_pings: list[bytes] = []
+        self.our_pongs: list[bytes] = []
         self.number = 0
         self.unsettled = True
         self.client.initiate_connection()
@@ -172,7 +176,7 @@ class Peers(RuleBasedStateMachine):
                 assert self.calls[stream_id].heard.reset is None
                 self.calls[stream_id].heard.reset = code
             case PingAcknowledged(payload):
-                self.server_pongs.append(payload)
+                self.our_pongs.append(payload)
             case WindowUpdated(stream_id):
                 assert stream_id == 0 or stream_id in self.calls
             case _:
@@ -183,17 +187,17 @@ class Peers(RuleBasedStateMachine):
     def get(self, event: h2.events.Event) -> None:
         match event:
             case h2.events.ResponseReceived(stream_id=stream_id, headers=headers):
-                self.calls[stream_id].got.headers = tuple(headers)
+                self.calls[stream_id].got.headers = text(headers)
             case h2.events.DataReceived(stream_id=stream_id, data=piece):
                 self.calls[stream_id].got.data += piece
             case h2.events.TrailersReceived(stream_id=stream_id, headers=headers):
-                self.calls[stream_id].got.trailers = tuple(headers)
+                self.calls[stream_id].got.trailers = text(headers)
             case h2.events.StreamEnded(stream_id=stream_id):
                 self.calls[stream_id].got.ended = True
             case h2.events.StreamReset(stream_id=stream_id, error_code=code, remote_reset=True):
                 self.calls[stream_id].got.reset = int(code)
             case h2.events.PingAckReceived(ping_data=payload):
-                self.pongs.append(payload)
+                self.their_pongs.append(payload)
             case h2.events.SettingsAcknowledged():
                 self.unsettled = False
             case (
@@ -283,7 +287,7 @@ class Peers(RuleBasedStateMachine):
     @rule(payload=strategies.binary(min_size=8, max_size=8))
     def client_pings(self, payload: bytes) -> None:
         self.client.ping(payload)
-        self.pings.append(payload)
+        self.their_pings.append(payload)
         self.collect()
 
     # h2 takes an acknowledgement for that of all settings that it has sent.
@@ -377,7 +381,7 @@ class Peers(RuleBasedStateMachine):
     @rule(payload=strategies.binary(min_size=8, max_size=8))
     def server_pings(self, payload: bytes) -> None:
         self.server.ping(payload)
-        self.server_pings.append(payload)
+        self.our_pings.append(payload)
         self.collect()
 
     # What holds when everything has come.
@@ -385,8 +389,8 @@ class Peers(RuleBasedStateMachine):
     @rule()
     def compare(self) -> None:
         self.settle()
-        assert self.pongs == self.pings
-        assert self.server_pongs == self.server_pings
+        assert self.their_pongs == self.their_pings
+        assert self.our_pongs == self.our_pings
         for stream_id, call in self.calls.items():
             if call.asked.reset is not None or call.answered.reset is not None:
                 assert not self.server.is_open(stream_id)

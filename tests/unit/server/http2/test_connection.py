@@ -231,7 +231,7 @@ def test_long_headers_go_out_in_pieces() -> None:
     assert isinstance(first, HeadersFrame)
     assert all(isinstance(each, ContinuationFrame) for each in rest)
     assert len(rest) > 2
-    assert first.flags == {"END_STREAM"}
+    assert set(first.flags) == {"END_STREAM"}
     assert [set(each.flags) for each in rest] == [set()] * (len(rest) - 1) + [{"END_HEADERS"}]
     assert all(each.body_len <= 16_384 for each in (first, *rest))
     block = b"".join(each.data for each in (first, *rest) if isinstance(each, HeadersFrame | ContinuationFrame))
@@ -260,7 +260,7 @@ def test_a_table_that_shrinks_and_grows(sizes: tuple[int, ...], frames: str) -> 
     connection.send_headers(5, STATUS)
     for block in answered_blocks(connection):
         # RFC 7541, section 4.2: the smallest size, and the last one, are said.
-        assert decoder.decode(block) == list(STATUS)
+        assert list(decoder.decode(block)) == list(STATUS)
     assert decoder.header_table_size == min(sizes[-1], 4096)
 
 
@@ -272,7 +272,7 @@ def test_equal_headers_are_equal_to_the_peer() -> None:
         headers = (*STATUS, ("x", str(stream % 7)), *([("y", "z" * stream)] if stream % 5 == 0 else []))
         connection.send_headers(stream, headers, end_stream=True)
         (block,) = answered_blocks(connection)
-        assert decoder.decode(block) == list(headers)
+        assert list(decoder.decode(block)) == list(headers)
 
 
 CLOSINGS: dict[str, Callable[[Connection], object]] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import frames as f
 import h2.config
@@ -31,6 +31,9 @@ from srv.http2._events import (
     TrailersReceived,
 )
 from srv.http2._limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LIMITS: Final = Limits(
     max_concurrent_streams=4,
@@ -63,7 +66,7 @@ DIFFERENCES: Final = (
     # A malformed request ends its stream; h2 ends the connection.
     Difference("8.1.1", "reset PROTOCOL_ERROR", "failed PROTOCOL_ERROR: (Protocol|InvalidBodyLength)Error: .*"),
     # h2 does not look at the content-length of a request without a body, or before trailers.
-    Difference("8.1.1", "reset PROTOCOL_ERROR", "fine", b"...[\x01\x09].*(content-length|x-checksum|host).*"),
+    Difference("8.1.1", "reset PROTOCOL_ERROR", "fine", b"...(\x01.*(content-length|x-checksum|host)|\x09).*"),
     # A request says whom it is for, or does not; h2 wants it to.
     Difference("8.3.1", "fine", "failed PROTOCOL_ERROR: .* does not have an :authority or Host header.*"),
     # Behind its GOAWAY the peer may go on with the streams that it has; h2 takes nothing more.
@@ -163,6 +166,10 @@ class Ours:
         self.connection.data_to_send()
 
 
+def _text(headers: Iterable[tuple[str | bytes, str | bytes]]) -> f.Fields:
+    return tuple((str(name), str(value)) for name, value in headers)
+
+
 class Theirs:
     """h2's connection, with the same limits."""
 
@@ -196,11 +203,11 @@ class Theirs:
         for event in events:
             match event:
                 case h2.events.RequestReceived(stream_id=stream_id, headers=headers):
-                    seen.requests[stream_id] = tuple(tuple(each) for each in headers)
+                    seen.requests[stream_id] = _text(headers)
                 case h2.events.DataReceived(stream_id=stream_id, data=piece, flow_controlled_length=size):
                     seen.add_data(stream_id, piece, size)
                 case h2.events.TrailersReceived(stream_id=stream_id, headers=headers):
-                    seen.trailers[stream_id] = tuple(tuple(each) for each in headers)
+                    seen.trailers[stream_id] = _text(headers)
                 case h2.events.StreamEnded(stream_id=stream_id):
                     seen.ended.add(stream_id)
                 case h2.events.StreamReset(stream_id=stream_id, error_code=code, remote_reset=True):
@@ -208,7 +215,7 @@ class Theirs:
                 case h2.events.PingAckReceived(ping_data=payload):
                     seen.pongs.append(payload)
                 case h2.events.ConnectionTerminated(error_code=code, last_stream_id=last):
-                    seen.leaving.append((last, int(code)))
+                    seen.leaving.append((last or 0, int(code or 0)))
                 case _:
                     pass
         for each in f.parse([self.connection.data_to_send()]):
@@ -293,10 +300,17 @@ ACTIONS: Final = strategies.one_of(
 )
 
 
+class Steps(list[bytes | tuple[str, int]]):
+    """Frames of the client, and what the server does; printed in short, since Hypothesis says how to repeat it."""
+
+    def __repr__(self) -> str:
+        return f"[{', '.join(repr(step[:200] if isinstance(step, bytes) else step) for step in self)}]"
+
+
 @strategies.composite
-def conversations(draw: strategies.DrawFn) -> list[bytes | tuple[str, int]]:
+def conversations(draw: strategies.DrawFn) -> Steps:
     """Calls as a client makes them, a few of whose frames are changed."""
-    steps: list[bytes | tuple[str, int]] = []
+    steps = Steps()
     for stream in range(1, 2 * draw(strategies.integers(1, 4)), 2):
         payloads = draw(strategies.lists(PAYLOADS, max_size=3))
         steps += [f.headers(stream, draw(FIELDS)), *(f.data(stream, payload) for payload in payloads)]
@@ -306,8 +320,10 @@ def conversations(draw: strategies.DrawFn) -> list[bytes | tuple[str, int]]:
         if draw(strategies.booleans()):
             steps.append((draw(strategies.sampled_from(["answer", "end", "reset"])), stream))
     for _ in range(draw(strategies.integers(0, 4))):
+        if not steps:
+            break
         here, there = (draw(strategies.integers(0, len(steps))) for _ in range(2))
-        step = steps[min(here, len(steps) - 1)] if steps else b""
+        step = steps[min(here, len(steps) - 1)]
         match draw(strategies.integers(0, 5)):
             case 0:
                 steps.insert(here, draw(FRAMES))
@@ -328,9 +344,9 @@ def conversations(draw: strategies.DrawFn) -> list[bytes | tuple[str, int]]:
     return steps
 
 
-def pieces(steps: list[bytes | tuple[str, int]]) -> list[bytes | tuple[str, int]]:
+def pieces(steps: Steps) -> Steps:
     """Return the whole frames as they are on the wire, which are others when a length has been changed."""
-    found: list[bytes | tuple[str, int]] = []
+    found = Steps()
     rest = b""
     for step in steps:
         if isinstance(step, tuple):
@@ -343,7 +359,7 @@ def pieces(steps: list[bytes | tuple[str, int]]) -> list[bytes | tuple[str, int]
     return found
 
 
-def compare(steps: list[bytes | tuple[str, int]]) -> None:
+def compare(steps: Steps) -> None:
     ours, theirs = Ours(), Theirs()
     answered: set[int] = set()
     assert ours.take(OPENING) == theirs.take(OPENING) == "fine"
@@ -373,11 +389,11 @@ def compare(steps: list[bytes | tuple[str, int]]) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(conversations())
-def test_calls_with_faults(steps: list[bytes | tuple[str, int]]) -> None:
+def test_calls_with_faults(steps: Steps) -> None:
     compare(steps)
 
 
 @settings(max_examples=300, deadline=None)
-@given(strategies.lists(ACTIONS, max_size=12))
-def test_frames_at_random(steps: list[bytes | tuple[str, int]]) -> None:
+@given(strategies.lists(ACTIONS, max_size=12).map(Steps))
+def test_frames_at_random(steps: Steps) -> None:
     compare(steps)
