@@ -104,6 +104,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         gzip_enabled: compress answers of inference over REST when the client asks for it.
         grpc_output: the form of output tensors: as the request's inputs were sent, or always raw.
         json_nonfinite: what NaN and infinities become in JSON, which has no words for them.
+        grpc_transport: what carries gRPC: the server's own HTTP/2, or grpclib's, which has none of the next six limits.
+        grpc_max_concurrent_streams: calls of one connection at the same time.
+        grpc_max_header_list_size: bytes of a call's metadata, counted as in RFC 9113, section 10.5.1.
+        grpc_message_memory: bytes that the large messages of one connection may take before they are complete; one
+            that is larger comes alone.
+        grpc_keepalive_time: seconds of silence after which a client is asked whether it is there.
+        grpc_keepalive_timeout: seconds that it has to answer.
+        grpc_progress_timeout: seconds without progress after which a client is given up: one that has begun a message,
+            or does not read what it is sent.
         grpc_stream_dialect: the messages that ModelStreamInfer answers with: Triton's, or MLServer's bare responses.
         max_queue_size: requests that may wait for a model; ``None`` is no bound. A model's own ranks above it.
         request_timeout: seconds that a request may take, waiting included; ``None`` is no bound.
@@ -145,6 +154,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gzip_enabled: bool = True
     grpc_output: Literal["mirror", "raw"] = "mirror"
     json_nonfinite: Literal["error", "null"] = "error"
+    grpc_transport: Literal["native", "grpclib"] = "native"
+    grpc_max_concurrent_streams: Annotated[int, Meta(ge=1, le=2**31 - 1)] = 1000
+    grpc_max_header_list_size: Size = 1 << 16
+    grpc_message_memory: Size = 64 << 20
+    grpc_keepalive_time: Seconds = 60.0
+    grpc_keepalive_timeout: Seconds = 20.0
+    grpc_progress_timeout: Seconds = 60.0
     grpc_stream_dialect: Literal["triton", "mlserver"] = "triton"
     max_queue_size: Count | None = None
     request_timeout: Annotated[float, Meta(gt=0, le=86_400)] | None = None

@@ -13,6 +13,7 @@ from h2.exceptions import StreamClosedError
 from srv._headers import BINARY, decode_binary, received_headers, response_headers
 from srv._state import SHUTTING_DOWN
 from srv._status import describe_error
+from srv.grpc._messages import http_stream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -123,7 +124,7 @@ class Calls:
                 status = error.status
                 raise
             except asyncio.CancelledError:
-                if _has_left(stream):
+                if http_stream(stream).left:
                     expired = stream.deadline is not None and not stream.deadline.time_remaining()
                     status = Status.DEADLINE_EXCEEDED if expired else Status.CANCELLED
                     raise
@@ -152,12 +153,6 @@ def _short(message: str) -> str:
     """Return a text that fits into a header list; clients take one of more than 8 or 16 KiB for a fault of its own."""
     limit = _LONGEST_MESSAGE if message.isascii() else _LONGEST_MESSAGE // 4
     return message if len(message) <= limit else f"{message[:limit]}..."
-
-
-def _has_left(stream: Stream[object, object]) -> bool:
-    """Whether the client has reset the call, or its deadline is over: grpclib then says why it cancels."""
-    wrapper = stream._stream.wrapper  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # grpclib has no other way to it
-    return wrapper is not None and bool(wrapper.cancelled)
 
 
 async def _refuse() -> None:

@@ -372,6 +372,11 @@ class Connection:
         out, self._out = self._out, []
         return out
 
+    @property
+    def settled(self) -> bool:
+        """Whether the peer has sent its preface."""
+        return self._settled
+
     def is_open(self, stream_id: int) -> bool:
         """Whether anything can still be sent on a stream."""
         stream = self._streams.get(stream_id)
