@@ -17,16 +17,18 @@ import numpy as np
 from grpclib.protocol import EventsProcessor, H2Protocol
 from h2.events import DataReceived, Event
 
+from srv.grpc._head import read_metadata
 from srv.grpc._messages import Packed, too_large, truncated
 from srv_codecs.compression import IDENTITY
 
 if TYPE_CHECKING:
     from asyncio import BaseTransport
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from grpclib.utils import Wrapper
 
     from srv.grpc._handler import ConnectionHandler
+    from srv_protocol.inference import Headers
 
 # Compressed or not, and the size.
 _PREFIX: Final = struct.Struct(">?I")
@@ -162,6 +164,11 @@ class Stream(grpclib.protocol.Stream):
 
     connection: Connection
     encoding = IDENTITY
+    received_headers: Sequence[tuple[str, str]] = ()
+
+    def read_headers(self) -> Headers:
+        """Return the call's metadata."""
+        return read_metadata(self.received_headers)
 
     @property
     def left(self) -> bool:

@@ -39,7 +39,9 @@ class ConnectionHandler(grpclib.server.Handler):
                 released = True
                 release_stream()
 
-        cast("OurStream", stream).encoding = dict(headers).get("grpc-encoding", IDENTITY)
+        ours = cast("OurStream", stream)
+        ours.encoding = dict(headers).get("grpc-encoding", IDENTITY)
+        ours.received_headers = headers
         problem = _find_missing(headers) or find_problem(headers)
         if problem is None:
             super().accept(stream, list(split_binary(headers)), release)

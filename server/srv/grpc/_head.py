@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+from base64 import b64encode
 from typing import TYPE_CHECKING, Final
 
 from grpclib.const import Status
 from grpclib.metadata import decode_timeout
 
-from srv._headers import BINARY, decode_binary
+from srv._headers import BINARY, decode_binary, received_headers
 from srv_codecs.compression import ENCODINGS, IDENTITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from srv_protocol.inference import Headers
+
 ACCEPTED_ENCODINGS: Final = ",".join((IDENTITY, *ENCODINGS))
 """The value of ``grpc-accept-encoding``."""
+_FRAMING: Final = (":", "grpc-")
+_SPECIAL: Final = frozenset({"te", "content-type"})
 # Nothing is done within it, and grpclib takes a deadline that passes before it looks for a fault of its own.
 _SHORTEST_TIMEOUT: Final = 0.001
 
@@ -35,6 +40,22 @@ def find_problem(headers: Iterable[tuple[str, str]]) -> tuple[Status, str] | Non
                 if decode_timeout(value) < _SHORTEST_TIMEOUT:
                     return Status.DEADLINE_EXCEEDED, f"the deadline has passed: grpc-timeout is {value}"
     return None
+
+
+def read_metadata(headers: Iterable[tuple[str, str]]) -> Headers:
+    """Return a call's metadata; the text of a binary value (``-bin``) is its base64 form, with padding.
+
+    What frames the call (``:path``, ``te``, ``content-type``, ``grpc-...``) is not among it.
+
+    Raises:
+        InvalidInput: as :func:`srv._headers.received_headers`.
+    """
+    items = [(name, value) for name, value in split_binary(headers) if not name.startswith(_FRAMING)]
+    return received_headers(
+        (name, b64encode(decode_binary(value)[0]).decode() if name.endswith(BINARY) else value)
+        for name, value in items
+        if name not in _SPECIAL
+    )
 
 
 def split_binary(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

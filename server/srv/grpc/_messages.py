@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from grpclib.server import Stream
 
     from srv.grpc._codec import MessageCodec
+    from srv_protocol.inference import Headers
     from srv_protocol.message import Message
 
 # Compressed or not, and the size.
@@ -72,6 +73,9 @@ class HttpStream(Protocol):
 
     @property
     def closable(self) -> bool: ...
+
+    def read_headers(self) -> Headers:
+        """Return the call's metadata, as :func:`srv.grpc._head.read_metadata`."""
 
     def reset_nowait(self) -> None:
         """End the call on both sides."""

@@ -20,7 +20,7 @@ from srv._state import SHUTTING_DOWN
 from srv._status import describe_error
 from srv.dataplane._options import FINAL
 from srv.dataplane._timeline import GRPC, Timeline
-from srv.grpc._calls import as_metadata, request_headers
+from srv.grpc._calls import as_metadata
 from srv.grpc._messages import http_stream, requests, send
 from srv_codecs.grpc import OutputForms, lower_response
 from srv_protocol.errors import InferenceError, ModelNotReady, SrvError
@@ -65,7 +65,7 @@ class Session(ABC):
         self._dataplane = dataplane
         self._bind = bind
         self._draining = draining
-        self._headers = request_headers(stream)
+        self._headers = http_stream(stream).read_headers()
         self._sent: dict[str, str] = {}
 
     def _lower(self, response: ModelInferResponse, forms: OutputForms) -> ModelInferResponse:

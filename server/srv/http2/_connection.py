@@ -217,7 +217,11 @@ class Connection:
             start += _PRIORITY_SIZE
         if start > end:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the padding of HEADERS is longer than the frame")
-        self._block_stream, self._block_last = stream_id, bool(flags & frames.END_STREAM)
+        last = bool(flags & frames.END_STREAM)
+        if flags & frames.END_HEADERS and end - start <= self._limits.max_header_list_size:
+            self._take_block(stream_id, bytes(payload[start:end]), last=last)
+            return
+        self._block_stream, self._block_last = stream_id, last
         self._add_to_block(flags, payload[start:end])
 
     def _take_continuation(self, flags: int, stream_id: int, payload: memoryview) -> None:

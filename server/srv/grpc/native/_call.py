@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import grpclib.server
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
-from grpclib.metadata import Deadline
+from grpclib.metadata import Deadline, decode_metadata
 from grpclib.protocol import Peer
-from multidict import MultiDict
 
+from srv.grpc._head import read_metadata, split_binary
 from srv.grpc._messages import receive
 from srv.http2._errors import ErrorCode, StreamClosed
+from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,26 +51,29 @@ class Call(grpclib.server.Stream["Message", "Message"]):
         progress: how much has been received, and the time at which it was found to be so much.
     """
 
+    deadline: Deadline | None = None
+    progress = (0, 0.0)
+    _begun = False
+    _gone = False
+    _expired = False
+    _task: asyncio.Task[None] | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _window_waiter: asyncio.Future[None] | None = None
+    _status_details_codec = None
+
     def __init__(self, protocol: NativeProtocol, stream_id: int, head: Head, inbox: Inbox) -> None:
         # Not that of the base class, which makes what few handlers look at.
         self.id = stream_id
         self.buffer = inbox
-        self.progress = 0, 0.0
-        self.encoding = head.encoding
         self._protocol = protocol
         self._http2 = protocol.http2
         self._head = head
         self._codec = protocol.codec
-        self._status_details_codec = None
         self._dispatch = protocol.dispatch
         self._listened = protocol.listened
-        self._method_name = head.path
-        self._begun = self._gone = self._expired = False
-        self._window_waiter: asyncio.Future[None] | None = None
+        self.encoding = head.encoding
         self.user_agent = head.user_agent
-        self._task: asyncio.Task[None] | None = None
-        self.deadline: Deadline | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._method_name = head.path
         if head.handler is not None:
             _, self._cardinality, self._recv_type, self._send_type = head.handler
         if head.timeout is not None:
@@ -88,7 +92,12 @@ class Call(grpclib.server.Stream["Message", "Message"]):
     @property
     def metadata(self) -> _Metadata:  # type: ignore[override]  # as above
         """What the client has sent with the call; a copy of it."""
-        return cast("_Metadata", MultiDict(self._head.metadata))
+        return decode_metadata(list(split_binary(self._head.headers)))
+
+    def read_headers(self) -> Headers:
+        """Return the call's metadata, as :func:`srv.grpc._head.read_metadata`."""
+        known = self._head.metadata
+        return read_metadata(self._head.headers) if known is None else Headers.of_lower(known)
 
     @property
     def left(self) -> bool:

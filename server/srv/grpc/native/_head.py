@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from grpclib.const import Handler, Status
-from grpclib.metadata import decode_metadata, decode_timeout, encode_grpc_message
+from grpclib.metadata import decode_timeout, encode_grpc_message
 
-from srv.grpc._head import ACCEPTED_ENCODINGS, find_problem, split_binary
+from srv.grpc._head import ACCEPTED_ENCODINGS, find_problem, read_metadata
 from srv_codecs.compression import IDENTITY
+from srv_protocol.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from srv.http2._headers import Headers
+    from srv_protocol.inference import Headers as Metadata
 
 _CONTENT_TYPES: Final = frozenset({"application/grpc", "application/grpc+proto"})
 # Heads that are remembered, and characters of the longest.
@@ -27,7 +30,8 @@ class Head(NamedTuple):
     Attributes:
         path: of the method.
         handler: ``None`` where the call is refused.
-        metadata: what the client has added, values of binary ones (``-bin``) decoded.
+        headers: as they came.
+        metadata: what runtimes see of them; ``None`` where :func:`srv.grpc._head.read_metadata` fails.
         encoding: of its messages, and of their answers.
         timeout: in seconds.
         refusal: the answer to a call that does not come to its handler.
@@ -35,7 +39,8 @@ class Head(NamedTuple):
 
     path: str
     handler: Handler | None
-    metadata: tuple[tuple[str, str | bytes], ...]
+    headers: Headers
+    metadata: Metadata | None
     user_agent: str | None
     content_type: str
     encoding: str
@@ -77,17 +82,23 @@ class Heads:
                 except ValueError:
                     problem = Status.UNKNOWN, "Invalid grpc-timeout header"
             refusal = None if problem is None else _refuse(*problem)
-        metadata = () if refusal is not None else tuple(decode_metadata(list(split_binary(headers))).items())
         return Head(
             path,
             handler if refusal is None else None,
-            metadata,
+            headers,
+            None if refusal is not None else _read_metadata(headers),
             fields.get("user-agent"),
             fields.get("content-type", ""),
             fields.get("grpc-encoding", IDENTITY),
             timeout,
             refusal,
         )
+
+
+def _read_metadata(headers: Headers) -> Metadata | None:
+    with contextlib.suppress(InvalidInput):
+        return read_metadata(headers)
+    return None
 
 
 def _refuse_http(fields: Mapping[str, str]) -> Headers | None:
