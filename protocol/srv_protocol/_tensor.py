@@ -30,10 +30,11 @@ class TensorData(Sequence[object], Dumpable):
     def __init__(self, root: TensorValues) -> None:
         self._array: NDArray[np.generic] | None = None
         self._values: Sequence[object] | None = None
-        if isinstance(root, TensorData):
-            self._array, self._values = root.array, root.values
-        elif isinstance(root, np.ndarray):
+        # Arrays first: to look for an abstract class takes longer.
+        if isinstance(root, np.ndarray):
             self._array = root
+        elif isinstance(root, TensorData):
+            self._array, self._values = root.array, root.values
         elif isinstance(root, (str, bytes)):
             self._values = [root]
         else:
@@ -144,7 +145,8 @@ class Tensor(PydanticMessage):
 
     @data.setter
     def data(self, values: TensorValues) -> None:
-        self._data = values if isinstance(values, TensorData) else TensorData(values)
+        plain = isinstance(values, np.ndarray) or not isinstance(values, TensorData)
+        self._data = TensorData(values) if plain else values
         self._bound = False
         self.decoded = None
 

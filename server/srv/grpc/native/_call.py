@@ -228,10 +228,10 @@ class Call(grpclib.server.Stream["Message", "Message"]):
             error = f"expected {self._send_type.__name__}, got {type(message).__name__}"
             raise TypeError(error)
         # Before the headers, as it may fail.
-        parts = message.wire_parts()
+        pieces = _gather(message.wire_parts())
         if not self._send_initial_metadata_done:
             await self.send_initial_metadata()
-        for data in _gather(parts):
+        for data in pieces:
             await self.send_data(data)
         self._send_message_done = True
 
