@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from srv._headers import find_header
 from srv._status import describe_error
 from srv.dataplane._timeline import HTTP, Timeline
 from srv.rest._errors import CLIENT_CLOSED, describe_cut, error_body, error_headers
@@ -41,10 +42,6 @@ _LONGEST_SIZE: Final = 19
 _ONE_PIECE: Final = 1 << 18
 # Smaller bodies than this are written in one piece with the head: a copy costs less than another buffer.
 _SMALL: Final = 1 << 14
-
-
-# Those of a request have their names in lower case, and so need no more than a dict's way to find one.
-_get: Final = dict[str, str].get
 
 
 def _read_url(url: bytes) -> tuple[str, str] | None:
@@ -90,9 +87,9 @@ class InferenceEndpoint:
             headers = decode_headers(protocol.headers)
         except InvalidInput:
             return None
-        length = _get(headers, "content-length", "")
+        length = find_header(headers, "content-length", "")
         # The parser takes digits only, but as many zeros before the others as somebody likes.
-        if not length.isdigit() or len(length) > _LONGEST_SIZE or _get(headers, "transfer-encoding") is not None:
+        if not length.isdigit() or len(length) > _LONGEST_SIZE or find_header(headers, "transfer-encoding"):
             return None
         size = int(length)
         if not 0 < size <= self._limit:
