@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,7 +19,7 @@ from srv._status import describe_error
 from srv.dataplane._timeline import HTTP, Timeline
 from srv.rest._errors import CLIENT_CLOSED, describe_cut, error_body, error_headers
 from srv.rest._inference import Answer, Inference
-from srv.rest._requests import decode_headers
+from srv.rest._requests import OK, decode_headers
 from srv_protocol.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -188,7 +187,7 @@ class InferenceCycle(RequestResponseCycle):
             del body
             times.mark_sending()
             try:
-                status = HTTPStatus.OK
+                status = OK
                 await self._write(status, answer)
             finally:
                 times.finish()
