@@ -132,18 +132,19 @@ def from_checked(flat: Sequence[object], spec: DatatypeSpec, place: Place) -> ND
 
     Integers are Python's own.
     """
-    if spec.json in {JsonForm.NUMBER, JsonForm.NONE}:
+    if spec.json is JsonForm.NUMBER or spec.json is JsonForm.NONE:
+        safe = SAFE.get(spec.name)
+        if safe is not None and 0 < len(flat) < _FEW:
+            # Of a few values Python finds the extremes ten times sooner than numpy.
+            numbers = cast("Sequence[float]", flat)
+            if -safe <= min(numbers) and max(numbers) <= safe:
+                return np.array(flat, spec.dtype)
         try:
             wide = np.array(flat, np.float64)
         except OverflowError:
             raise place.fail("data", f"an integer is beyond the range of {spec.name}") from None
-        if spec.name is Datatype.FP64 or not flat:
+        if safe is None or not flat or (-safe <= wide.min() and wide.max() <= safe):
             return wide.astype(spec.dtype, copy=False)
-        # Of a few values Python finds the extremes ten times sooner than numpy.
-        numbers = cast("Sequence[float]", flat)
-        low, high = (min(numbers), max(numbers)) if len(flat) < _FEW else (wide.min(), wide.max())
-        if -SAFE[spec.name] <= low and high <= SAFE[spec.name]:
-            return wide.astype(spec.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             array = wide.astype(spec.dtype)
         beyond = np.isinf(array) & np.isfinite(wide)

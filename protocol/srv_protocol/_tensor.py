@@ -33,7 +33,10 @@ class TensorData(Sequence[object], Dumpable):
     def __init__(self, root: TensorValues) -> None:
         self.array: NDArray[np.generic] | None = None
         self._values: Sequence[object] | None = None
-        if isinstance(root, np.ndarray):
+        # Whether something is TensorData is a question of its abstract base class, and takes the longest.
+        if type(root) is list:
+            self._values = root
+        elif isinstance(root, np.ndarray):
             self.array = root
         elif isinstance(root, TensorData):
             self.array, self._values = root.array, root.values
@@ -138,7 +141,7 @@ class Tensor(PydanticMessage):
 
     @data.setter
     def data(self, values: TensorValues) -> None:
-        # An array is asked for first: to be TensorData is a question of its abstract base class.
+        # An array is asked for first, as in TensorData.
         self._data = TensorData(values) if type(values) is np.ndarray or not isinstance(values, TensorData) else values
         self._bound = False
         self.decoded = None
