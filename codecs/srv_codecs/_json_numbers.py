@@ -123,7 +123,7 @@ class TextData(TensorData):
         self._form = form
 
     def __reduce__(self) -> tuple[type[TextData], tuple[object, bytes, JsonForm]]:
-        return type(self), (self._array, bytes(self._text), self._form)
+        return type(self), (self.array, bytes(self._text), self._form)
 
     @property
     def values(self) -> Sequence[object] | None:
