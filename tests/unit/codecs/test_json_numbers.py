@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srv_codecs import _json_numbers, _rest
-from srv_codecs._json_numbers import TextData
+from srv_codecs._json_numbers import ArrayText, TextData, read_numbers
 from srv_codecs.rest import decode_request
 from srv_protocol.errors import SrvError
 
@@ -150,6 +150,18 @@ CORPUS = [
     '{"inputs":[{"name":"a","shape":[400],"datatype":"FP32","data":[P]}],"outputs":[{"name":"o"}],"id":"7"} x',
     '{"inputs":[{"name":"a","shape":[400],"datatype":"FP32","data":[P],"data":null}]}',
     '{"inputs":[{"name":"a","shape":["400"],"datatype":"FP32","data":[P]}]}',
+    '{"inputs":[{"name":"a","shape":[400],"datatype":"FP32","data": [ [\n[P] ]\t]}]}',
+    '{"inputs":[{"name":"a","shape":[400],"datatype":"FP32","data":[[P]}]}',
+    '{"inputs":[{"name":"a","shape":[400],"datatype":"FP32","data":[[P]]]}]}',
+    '{"inputs":[{"name":"a","shape":[400],"datatype":"FP32","data":[[P],]}]}',
+    '{"inputs":[{"name":"a","shape":[2,400],"datatype":"FP32","data":[[P],[P]]}]}',
+    '{"inputs":[{"name":"a","shape":[2,400],"datatype":"FP32","data":[[P],P]}]}',
+    '{"inputs":[{"name":"a","shape":[401],"datatype":"FP32","data":[[1],P]}]}',
+    '{"inputs":[{"name":"a","shape":[401],"datatype":"BYTES","data":["]",P]}]}',
+    '{"inputs":[{"name":"a","shape":[401],"datatype":"FP32","data":[P,"]"]}]}',
+    '{"inputs":[{"name":"b","shape":[1],"datatype":"BYTES","data":["]"]},{"data":[P],"shape":[400],"name":"a","datatype":"FP32"}]}',
+    '{"inputs":[{"name":"b","shape":[2],"datatype":"BOOL","data":[true,false]},{"data":[P],"shape":[400],"name":"a","datatype":"FP32"}]}',
+    '{"inputs":[{"name":"b","shape":[1],"datatype":"BYTES","data":["\\"data\\":[P]"]},{"data":[P],"shape":[400],"name":"a","datatype":"FP32"}]}',
 ]
 
 
@@ -199,7 +211,7 @@ def test_a_shape_takes_no_more_memory_than_the_text() -> None:
     text = b"[" + b",".join([b"[1]"] * 50_000) + b"]"
     tracemalloc.start()
     try:
-        found = _json_numbers.read_numbers(memoryview(text), "INT8", [50_000, *[1] * 31])
+        found = read_numbers(ArrayText(memoryview(text), 1, is_list=False), "INT8", [50_000, *[1] * 31])
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -240,9 +252,23 @@ def test_copies_and_pickles_hold_the_same() -> None:
     assert all(each == request for each in copies)
 
 
-def test_many_arrays_take_no_longer_than_one() -> None:
-    # Each search for the end of an array stops at the next quote; else this would take minutes.
-    tensors = ",".join(['"data":[1]'] * 200_000)
-    text = f'{{"inputs":[{{"name":"a","shape":[1],"datatype":"FP32",{tensors}}}]}}'.encode()
+@pytest.mark.parametrize("array", ["[1]", "[1,", "[[1,", "[[1", "[", '["]"', "[[1]", "[[[[1]]"])
+@pytest.mark.parametrize("end", ["", "]", "]" * 50_000])
+def test_many_arrays_take_no_longer_than_one(array: str, end: str) -> None:
+    """Each search for the end of an array stops early, or serves for the next ones; else this would take long."""
+    tensors = ",".join([f'"data":{array}'] * 50_000)
+    text = f'{{"inputs":[{{"name":"a","shape":[1],"datatype":"FP32",{tensors}{end}}}]}}'.encode()
 
     assert observe(text) == general(text)
+
+
+@pytest.mark.parametrize("shape", [[20_000, 4], [4, 20_000], [100, 20, 40]])
+@pytest.mark.parametrize("missing", [None, 1, 30_000, 79_998])
+def test_nested_arrays_of_any_size(shape: list[int], missing: int | None) -> None:
+    """The texts are longer than the blocks that they are looked at in."""
+    text = json.dumps(np.arange(80_000).reshape(shape).tolist())
+    if missing is not None:
+        text = text.replace(f"{missing}, ", "", 1).replace("79999", "79999, 0")
+    request = body("INT32", shape, text)
+
+    assert observe(request) == general(request)
