@@ -22,7 +22,7 @@ from srv_protocol.datatypes import DATATYPES, Datatype, JsonForm
 from srv_protocol.inference import TensorData
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -191,7 +191,7 @@ def read_numbers(cut: ArrayText, datatype: str, shape: Sequence[int]) -> TextDat
     flat = _parse(cut.text, kind)
     if flat is None or flat.size != math.prod(shape) or not _has_shape(cut, shape):
         return None
-    array = _FITTING[spec.json](flat, cut.text, spec)
+    array = _fit(flat, spec)
     return None if array is None else TextData(array.reshape(shape), cut.text, spec.json)
 
 
@@ -251,37 +251,16 @@ def _structure_of(text: memoryview) -> bytes:
     return b"".join(pieces)
 
 
-def _fit_floats(flat: NDArray[Any], text: memoryview, spec: DatatypeSpec) -> NDArray[np.generic] | None:
-    if not flat.all() and _has_negative_zero(text):
-        return None
-    if spec.name is Datatype.FP64:
-        return flat
-    if not (flat.min() >= -SAFE[spec.name] and flat.max() <= SAFE[spec.name]):
-        return None
-    narrow: NDArray[np.generic] = flat.astype(spec.dtype)
-    return narrow
-
-
-def _has_negative_zero(text: memoryview) -> bool:
-    """Whether ``-0`` is written as an integer, of which simdjson forgets the sign."""
-    characters = np.frombuffer(text, np.uint8)
-    signs = np.flatnonzero(characters == ord("-"))
-    # An array ends with a bracket, so there is a character behind the zero.
-    behind = characters[signs[characters[signs + 1] == ord("0")] + 2]
-    return not bool(np.isin(behind, np.frombuffer(b".eE", np.uint8)).all())
-
-
-def _fit_integers(flat: NDArray[Any], _: memoryview, spec: DatatypeSpec) -> NDArray[np.generic] | None:
+def _fit(flat: NDArray[Any], spec: DatatypeSpec) -> NDArray[np.generic] | None:
+    """Return the numbers in the datatype's own size, `flat` itself if it has that; ``None`` if one is out of range."""
     if flat.dtype == spec.dtype:
         return flat
-    limits = np.iinfo(spec.dtype.type)  # type: ignore[type-var]  # an integer dtype, by its form
-    if not (limits.min <= flat.min() and flat.max() <= limits.max):
+    if spec.json is JsonForm.NUMBER:
+        least, most = -SAFE[spec.name], SAFE[spec.name]
+    else:
+        limits = np.iinfo(spec.dtype.type)  # type: ignore[type-var]  # an integer dtype, by its form
+        least, most = limits.min, limits.max
+    if not (least <= flat.min() and flat.max() <= most):
         return None
     narrow: NDArray[np.generic] = flat.astype(spec.dtype)
     return narrow
-
-
-_FITTING: Final[dict[JsonForm, Callable[[NDArray[Any], memoryview, DatatypeSpec], NDArray[np.generic] | None]]] = {
-    JsonForm.NUMBER: _fit_floats,
-    JsonForm.INTEGER: _fit_integers,
-}

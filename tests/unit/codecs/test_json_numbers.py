@@ -66,7 +66,24 @@ NUMBER = st.one_of(
     st.floats(width=32, allow_nan=False, allow_infinity=False).map(repr),
     st.decimals(allow_nan=False, allow_infinity=False).map(str),
     st.sampled_from(
-        ["-0", "-0.0", "0", "-0e0", "1e400", "-1e39", "1E2", "1.0", "true", "null", "NaN", '"1"', "[1]", "{}"]
+        [
+            "-0",
+            "-0.0",
+            "0",
+            "-0e0",
+            "1e-05",
+            "1e-0",
+            "1e400",
+            "-1e39",
+            "1E2",
+            "1.0",
+            "true",
+            "null",
+            "NaN",
+            '"1"',
+            "[1]",
+            "{}",
+        ]
     ),
 )
 
@@ -103,6 +120,16 @@ def test_every_digit_counts(values: list[float], digits: int) -> None:
     request = body("FP64", [len(values)], f"[{','.join(f'{value:.{digits}e}' for value in values)}]")
 
     assert short(request) == general(request)
+
+
+def test_a_zero_has_its_sign_where_it_is_written_as_a_float() -> None:
+    """As msgspec has it, too: what is written as an integer is one first."""
+    data = decode_request(body("FP32", [405], f"[0,-0,-0.0,-0e0,1e-05,{PADDING}]"))[0].inputs[0].data
+
+    assert isinstance(data, TextData)
+    assert data.array is not None
+    assert [str(value) for value in data.array[:5]] == ["0.0", "0.0", "-0.0", "-0.0", "1e-05"]
+    assert str(data.root[:5]) == "[0.0, 0.0, -0.0, -0.0, 1e-05]"
 
 
 def test_halfway_cases_are_rounded_to_even() -> None:
