@@ -23,6 +23,7 @@ from srv.grpc._shared_memory import SharedMemoryRpcs
 
 if TYPE_CHECKING:
     import socket
+    import ssl
 
     from grpclib._typing import IServable
     from grpclib.protocol import H2Protocol
@@ -42,9 +43,11 @@ class GrpcServer(grpclib.server.Server):
         self,
         backend: Backend,
         listener: socket.socket,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._calls = Calls(backend.metrics)
         self._listener = listener
+        self._tls = tls
         self._connections: WeakSet[H2Protocol] = WeakSet()
         services: list[IServable] = [
             InferenceService(backend),
@@ -74,7 +77,7 @@ class GrpcServer(grpclib.server.Server):
 
     async def open(self) -> None:
         """Accept calls."""
-        await self.start(sock=self._listener, backlog=_BACKLOG)
+        await self.start(sock=self._listener, backlog=_BACKLOG, ssl=self._tls)
 
     async def stop(self, grace: float) -> None:
         """Accept nothing more, let running calls finish for `grace` seconds, cancel the rest, close connections."""
