@@ -86,8 +86,10 @@ def test_with_authorities_clients_need_a_certificate(made: Certificates) -> None
         ),
         (
             {"ssl_certfile": "server.pem"},
-            "ssl_certfile: expected a private key in PEM form, got none in '{}/server.pem'; "
-            "it can be in a file of its own (ssl_keyfile)",
+            (
+                "ssl_certfile: expected a private key in PEM form, got none in '{}/server.pem'; "
+                "it can be in a file of its own (ssl_keyfile)"
+            ),
         ),
         (
             {"ssl_certfile": "server.pem", "ssl_keyfile": "none"},
@@ -138,5 +140,5 @@ def test_a_key_of_another_kind_is_named(made: Certificates, tmp_path: Path) -> N
 
     rsa = tmp_path / "rsa.key"
     trustme.CA().issue_cert("localhost", key_type=trustme.KeyType.RSA).private_key_pem.write_to_path(str(rsa))
-    with pytest.raises(SettingsError, match="ssl_keyfile: expected the key of the certificate in .*, got another in"):
+    with pytest.raises(SettingsError, match=r"ssl_keyfile: expected the key of the certificate in .*, got another in"):
         tls_context(Settings(ssl_certfile=str(made.server.certificate), ssl_keyfile=str(rsa)), "h2")
