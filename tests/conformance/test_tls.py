@@ -49,6 +49,10 @@ def tensor(triton: ModuleType) -> Any:
     return made
 
 
+def check(answer: Any) -> None:
+    assert np.array_equal(answer.as_numpy("x"), ARRAY)
+
+
 def grpc_options(certificates: Certificates, pair: Pair) -> dict[str, Any]:
     return {
         "ssl": True,
@@ -64,7 +68,7 @@ def test_http(mutual: Server, certificates: Certificates, client_pair: Pair) -> 
     made = triton_http.InferenceServerClient(mutual.http_address, ssl=True, ssl_options=options)
     with made as client:
         assert client.is_server_ready()
-        assert np.array_equal(client.infer("identity", [tensor(triton_http)]).as_numpy("x"), ARRAY)
+        check(client.infer("identity", [tensor(triton_http)]))
 
 
 def test_http_aio(mutual: Server, certificates: Certificates, client_pair: Pair) -> None:
@@ -74,8 +78,7 @@ def test_http_aio(mutual: Server, certificates: Certificates, client_pair: Pair)
         context = certificates.client_context(client_pair)
         made = triton_http_aio.InferenceServerClient(mutual.http_address, ssl=True, ssl_context=context)
         async with made as client:
-            answer = await client.infer("identity", [tensor(triton_http)])
-            assert np.array_equal(answer.as_numpy("x"), ARRAY)
+            check(await client.infer("identity", [tensor(triton_http)]))
 
     asyncio.run(run())
 
@@ -85,7 +88,7 @@ def test_grpc(mutual: Server, certificates: Certificates, client_pair: Pair) -> 
     options = grpc_options(certificates, client_pair)
     with triton_grpc.InferenceServerClient(mutual.grpc_address, **options) as client:
         assert client.is_server_ready()
-        assert np.array_equal(client.infer("identity", [tensor(triton_grpc)]).as_numpy("x"), ARRAY)
+        check(client.infer("identity", [tensor(triton_grpc)]))
 
 
 def test_grpc_aio(mutual: Server, certificates: Certificates, client_pair: Pair) -> None:
@@ -94,7 +97,6 @@ def test_grpc_aio(mutual: Server, certificates: Certificates, client_pair: Pair)
     async def run() -> None:
         options = grpc_options(certificates, client_pair)
         async with triton_grpc_aio.InferenceServerClient(mutual.grpc_address, **options) as client:
-            answer = await client.infer("identity", [tensor(triton_grpc)])
-            assert np.array_equal(answer.as_numpy("x"), ARRAY)
+            check(await client.infer("identity", [tensor(triton_grpc)]))
 
     asyncio.run(run())
