@@ -36,6 +36,8 @@ Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 UrlPath = Annotated[str, Meta(pattern="^(/[A-Za-z0-9._~/-]*)?$")]
 NonEmpty = Annotated[str, Meta(min_length=1)]
+# The system takes what stands before a NUL for all of a socket's path, or for a name that is no path.
+SocketPath = Annotated[str, Meta(pattern=r"^[^\x00]+$")]
 
 UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType(
     {
@@ -90,6 +92,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         debug: log at level DEBUG and log every request.
         host: the address that HTTP, gRPC and metrics listen on.
         http_port: 0 takes a free port, as for the other two.
+        http_uds: the file of a Unix socket that REST listens on instead of its port; `grpc_uds` the same for gRPC.
+        ssl_certfile: certificates with which REST and gRPC speak TLS, in PEM form; ``None`` is plain text.
+        ssl_keyfile: their private key, if it is not in the same file; `ssl_keyfile_password` decrypts it.
+        ssl_ca_certs: certificates of authorities, one of which must have signed each client's; ``None`` asks for none.
         root_path: the path under which a proxy serves the REST front.
         extensions: further names for the server's metadata.
         model_repository_implementation: a class of repositories, ``module.Class``; ``None`` is that of folders.
@@ -124,7 +130,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         warnings: what the loader noticed; see :meth:`log_warnings`.
 
     Raises:
-        SettingsError: a value does not have the type of its field.
+        SettingsError: a value does not have the type of its field, or needs a certificate that is not given.
     """
 
     debug: bool = False
@@ -132,6 +138,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_port: Port = 8080
     grpc_port: Port = 8081
     metrics_port: Port = 8082
+    http_uds: SocketPath | None = None
+    grpc_uds: SocketPath | None = None
+    ssl_certfile: NonEmpty | None = None
+    ssl_keyfile: NonEmpty | None = None
+    ssl_keyfile_password: str | None = None
+    ssl_ca_certs: NonEmpty | None = None
     root_path: UrlPath = ""
     server_name: NonEmpty = "srv"
     server_version: str = __version__
@@ -177,6 +189,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         # One spelling of "off", so that readers compare with None only.
         if not self.metrics_endpoint:
             msgspec.structs.force_setattr(self, "metrics_endpoint", None)
+        if self.ssl_certfile is None:
+            for name, shown in (
+                ("ssl_keyfile", repr(self.ssl_keyfile)),
+                ("ssl_keyfile_password", "a password"),
+                ("ssl_ca_certs", repr(self.ssl_ca_certs)),
+            ):
+                if getattr(self, name) is not None:
+                    raise SettingsError(f"{name}: expected a certificate, too (ssl_certfile), got {shown} alone")
 
     def log_warnings(self) -> None:
         """Log `warnings` to ``srv``."""

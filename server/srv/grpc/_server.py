@@ -24,6 +24,7 @@ from srv.grpc.native._endpoint import Endpoint
 
 if TYPE_CHECKING:
     import socket
+    import ssl
 
     from grpclib._typing import IServable
     from grpclib.protocol import H2Protocol
@@ -44,10 +45,12 @@ class GrpcServer(grpclib.server.Server):
         self,
         backend: Backend,
         listener: socket.socket,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._calls = Calls(backend.metrics)
         self._native = backend.settings.grpc_transport == "native"
         self._listener = listener
+        self._tls = tls
         self._connections: WeakSet[H2Protocol] = WeakSet()
         services: list[IServable] = [
             InferenceService(backend),
@@ -80,7 +83,7 @@ class GrpcServer(grpclib.server.Server):
 
     async def open(self) -> None:
         """Accept calls."""
-        await self.start(sock=self._listener, backlog=_BACKLOG)
+        await self.start(sock=self._listener, backlog=_BACKLOG, ssl=self._tls)
 
     async def stop(self, grace: float) -> None:
         """Accept nothing more, let running calls finish for `grace` seconds, cancel the rest, close connections."""

@@ -25,6 +25,8 @@ MAX_HEAD: Final = 1 << 16
 """Bytes of request line and headers, as much as gRPC's header list may have."""
 # Less of a body than this is quicker through the parser than past it.
 _LARGE_REST: Final = 1 << 15
+# Seconds that a client which asks for nothing has to say goodbye in TLS; those that pool connections do not read them.
+_GOODBYE: Final = 1.0
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
@@ -100,6 +102,13 @@ class Http1Protocol(HttpToolsProtocol):
         for cycle in self._unanswered:
             cycle.disconnected = True
         self.running.lose()
+
+    def shutdown(self) -> None:
+        """Close the connection, or let it end with the answer that it owes."""
+        super().shutdown()
+        if self.scheme == "https" and self.transport.is_closing():
+            # The loop would wait half a minute for the client's close_notify, and a stop for the loop.
+            self.loop.call_later(_GOODBYE, self.transport.abort)
 
     def on_message_begin(self) -> None:
         """Begin a request; its scope is made only for the general way."""
