@@ -54,6 +54,20 @@ def serve_module() -> Iterator[Serve]:
         yield start
 
 
+@pytest.fixture(scope="module", params=["uvloop", "asyncio"])
+def loop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Let servers that start now run on an event loop."""
+    name: str = request.param
+    with pytest.MonkeyPatch.context() as patch:
+        if name == "asyncio":
+            folder = tmp_path_factory.mktemp("without")
+            (folder / "uvloop.py").write_text("raise ImportError", encoding="utf-8")
+            patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        else:
+            pytest.importorskip("uvloop")
+        yield name
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """Return the server of ``models/shared``, the same for all tests; nobody changes its models' states."""

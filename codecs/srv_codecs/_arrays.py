@@ -9,7 +9,7 @@ import numpy as np
 
 from srv_codecs._byte_strings import all_as_bytes
 from srv_codecs._shape import MAX_DEPTH, count_elements, find_datatype, with_shape
-from srv_protocol.datatypes import Datatype, JsonForm, datatype_of
+from srv_protocol.datatypes import DATATYPES, Datatype, JsonForm, datatype_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,16 +38,11 @@ def tensor_array(tensor: Tensor, place: Place) -> NDArray[np.generic]:
     The array that the tensor already has, reshaped (a view); or a new one from its Python values, which the tensor
     does not keep: a list may be changed. Fails at `place` when datatype, shape and data do not belong together.
     """
+    found = ready_array(tensor)
+    if found is not None:
+        return found
     spec = find_datatype(tensor.datatype, place)
     array = tensor.data.array if tensor.has_data else None
-    if (
-        array is not None
-        and type(array) is np.ndarray
-        and array.dtype == spec.dtype
-        and list(array.shape) == tensor.shape
-    ):
-        # What codecs and most runtimes give needs no more than this.
-        return array
     count = count_elements(tensor.shape, place)
     if not tensor.has_data:
         raise place.fail("data", "there is none")
@@ -61,6 +56,18 @@ def tensor_array(tensor: Tensor, place: Place) -> NDArray[np.generic]:
         array = plain_array(array, place)
         check_array(array, spec, tensor.shape, count, place)
     return with_shape(array, tensor.shape, place)
+
+
+def ready_array(tensor: Tensor) -> NDArray[np.generic] | None:
+    """Return the array that a tensor has, if it is of the tensor's datatype and shape; ``None`` for any other tensor.
+
+    What comes from the network, what codecs give and most of what runtimes do needs no more than this.
+    """
+    spec = DATATYPES.get(tensor.datatype)
+    if spec is None or not tensor.has_data:
+        return None
+    array = tensor.data.array
+    return array if type(array) is np.ndarray and array.dtype == spec.dtype and [*array.shape] == tensor.shape else None
 
 
 def plain_array(array: NDArray[np.generic], place: Place, member: str = "data") -> NDArray[np.generic]:
@@ -125,18 +132,19 @@ def from_checked(flat: Sequence[object], spec: DatatypeSpec, place: Place) -> ND
 
     Integers are Python's own.
     """
-    if spec.json in {JsonForm.NUMBER, JsonForm.NONE}:
+    if spec.json is JsonForm.NUMBER or spec.json is JsonForm.NONE:
+        safe = SAFE.get(spec.name)
+        if safe is not None and 0 < len(flat) < _FEW:
+            # Of a few values Python finds the extremes ten times sooner than numpy.
+            numbers = cast("Sequence[float]", flat)
+            if -safe <= min(numbers) and max(numbers) <= safe:
+                return np.array(flat, spec.dtype)
         try:
             wide = np.array(flat, np.float64)
         except OverflowError:
             raise place.fail("data", f"an integer is beyond the range of {spec.name}") from None
-        if spec.name is Datatype.FP64 or not flat:
+        if safe is None or not flat or (-safe <= wide.min() and wide.max() <= safe):
             return wide.astype(spec.dtype, copy=False)
-        # Of a few values Python finds the extremes ten times sooner than numpy.
-        numbers = cast("Sequence[float]", flat)
-        low, high = (min(numbers), max(numbers)) if len(flat) < _FEW else (wide.min(), wide.max())
-        if -SAFE[spec.name] <= low and high <= SAFE[spec.name]:
-            return wide.astype(spec.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             array = wide.astype(spec.dtype)
         beyond = np.isinf(array) & np.isfinite(wide)

@@ -198,7 +198,7 @@ def _wrap_async(predict: Callable[..., Coroutine[Any, Any, object]], signature: 
     async def wrapper(model: object, /, *args: Any, **kwargs: Any) -> object:
         if not _is_wire(args, kwargs, ModelInferRequest):
             return await predict(model, *args, **kwargs)
-        (payload,) = args
+        payload = args[0]
         return _respond(signature, await predict(model, **signature.bind(payload)), model, payload)
 
     return wrapper

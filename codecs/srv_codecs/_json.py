@@ -33,6 +33,8 @@ _TYPES: Final[dict[JsonForm, tuple[type, str]]] = {
     JsonForm.STRING: (str, "strings"),
 }
 _FEW: Final = 64
+_BRACKET: Final = ord("[")
+_BEFORE: Final = b"[ \t\r\n"
 _NESTING: Final = re.compile(rb"(?:[ \t\r\n]*\[)*")
 
 
@@ -57,7 +59,8 @@ def decode_json(data: object, spec: DatatypeSpec, shape: Sequence[int], count: i
     if not isinstance(data, msgspec.Raw):
         return _from_parsed(data, spec, shape, count, place)
     text = memoryview(data)
-    depth = depth_of(text)
+    # Most arrays are flat, and begin with their first element.
+    depth = 1 if text[0] == _BRACKET and text[1] not in _BEFORE else depth_of(text)
     if depth > MAX_DEPTH:
         raise place.fail("data", f"JSON nesting depth exceeds maximum allowed limit ({MAX_DEPTH}), got {depth}")
     values, has_nulls = _decode_values(text, spec, depth, place)
@@ -67,7 +70,7 @@ def decode_json(data: object, spec: DatatypeSpec, shape: Sequence[int], count: i
         if not is_single_string(values, count):
             flatten(values, shape, count, place)
         return TensorData(values)
-    flat = flatten(values, shape, count, place)
+    flat = values if depth == 1 and len(values) == count else flatten(values, shape, count, place)
     if has_nulls:
         flat = [float("nan") if item is None else item for item in flat]
     found = TensorData(values)

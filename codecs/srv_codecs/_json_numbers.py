@@ -11,7 +11,7 @@ import re
 import secrets
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from srv_protocol.datatypes import DATATYPES, Datatype, JsonForm
 from srv_protocol.inference import TensorData
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -44,14 +44,30 @@ _MOST_ARRAYS: Final = 256
 # A parser keeps the memory of its largest text.
 _LARGEST_KEPT: Final = 1 << 22
 _KEY: Final = b'"data"'
-_ARRAY: Final = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*(?=\[)")
-_CLOSING: Final = re.compile(rb"[\] \t\r\n]*$")
-_LONGEST_END: Final = 256
+# Lists of anything but numbers are the general way's.
+_ARRAY: Final = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+(\[(?:[ \t\r\n]*+\[)*+)(?=[ \t\r\n]*+[-0-9])")
+_CLOSING: Final = re.compile(rb"(?:[ \t\r\n]*+\])*+")
 _SPACE: Final = b" \t\r\n"
 # No client can guess it, so it stands for nothing but what has been cut out.
 _TOKEN: Final = secrets.token_hex(16).encode()
-_CLOSE, _COMMA = b"],"
+_OPEN, _CLOSE, _COMMA = b"[],"
+# What is made of so much text stays in the processor's cache.
+_BLOCK: Final = 1 << 17
 _threads: Final = threading.local()
+
+
+class ArrayText(NamedTuple):
+    """An array that has been cut out of JSON.
+
+    Attributes:
+        text: a view.
+        depth: how many brackets it begins with.
+        is_list: whether these hold one list, and all other brackets close them.
+    """
+
+    text: memoryview
+    depth: int
+    is_list: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +76,11 @@ class CutText:
 
     Attributes:
         text: what is left; a string stands for each array.
-        arrays: the texts of the arrays, views, by the JSON of the string that stands for each.
+        arrays: by the JSON of the string that stands for each.
     """
 
     text: bytes
-    arrays: dict[bytes, memoryview]
+    arrays: dict[bytes, ArrayText]
 
 
 def cut_arrays(body: memoryview) -> CutText | None:
@@ -78,32 +94,61 @@ def cut_arrays(body: memoryview) -> CutText | None:
     # reading it.
     text = body.obj if type(body.obj) is bytes and len(body.obj) == len(body) else bytes(body)
     pieces: list[bytes] = []
-    arrays: dict[bytes, memoryview] = {}
-    done = pos = 0
+    arrays: dict[bytes, ArrayText] = {}
+    done = pos = close = 0
     while (key := text.find(_KEY, pos)) >= 0:
         pos = key + len(_KEY)
         found = _ARRAY.match(text, pos)
         if found is None:
+            # The next quote is found sooner than the next key.
+            pos = text.find(b'"', pos)
+            if pos < 0:
+                break
             continue
-        start = pos = found.end()
-        # An array of numbers has no quote and no brace in it; the end of the search for one bounds that for the other.
-        quote = text.find(b'"', start)
-        end = text.find(b"}", start, quote if quote >= 0 else len(text))
-        end = quote if end < 0 else end
+        start, pos = found.span(1)
+        if close < start:
+            # Kept, as many arrays may be open before a bracket closes.
+            close = text.find(b"]", start)
+            if close < 0:
+                return None
+        depth = text.count(b"[", start, pos)
+        end = _end_of_list(text, pos, close, depth)
+        is_list = end is not None
+        if end is None:
+            end = _end_of_nested(text, start)
         if end - start < _MIN_ARRAY:
             continue
-        end = _skip_space_back(text, end)
-        if text[end - 1] == _COMMA:
-            end = _skip_space_back(text, end - 1)
         if len(arrays) == _MOST_ARRAYS or text[end - 1] != _CLOSE:
             return None
         mark = b'"%s%d"' % (_TOKEN, len(arrays))
         pieces += (text[done:start], mark)
-        arrays[mark] = body[start:end]
+        arrays[mark] = ArrayText(body[start:end], depth, is_list)
         done = pos = end
     if not arrays:
         return None
     return CutText(b"".join((*pieces, text[done:])), arrays)
+
+
+def _end_of_list(text: bytes, start: int, close: int, depth: int) -> int | None:
+    """Return where the brackets end that hold one list, whose elements begin at `start`; `close` is the first to close.
+
+    ``None`` if there are other brackets. Quotes may be between: no parser of numbers takes what is cut then.
+    """
+    if text.find(b"[", start, close) >= 0:
+        return None
+    if depth == 1:
+        return close + 1
+    found = _CLOSING.match(text, close)
+    assert found is not None  # noqa: S101  # it matches no bracket, too
+    return found.end() if found.group().count(b"]") == depth else None
+
+
+def _end_of_nested(text: bytes, start: int) -> int:
+    # An array of numbers has no quote and no brace in it; the end of the search for one bounds that for the other.
+    quote = text.find(b'"', start)
+    end = text.find(b"}", start, quote if quote >= 0 else len(text))
+    end = _skip_space_back(text, quote if end < 0 else end)
+    return _skip_space_back(text, end - 1) if text[end - 1] == _COMMA else end
 
 
 def _skip_space_back(text: bytes, end: int) -> int:
@@ -123,7 +168,7 @@ class TextData(TensorData):
         self._form = form
 
     def __reduce__(self) -> tuple[type[TextData], tuple[object, bytes, JsonForm]]:
-        return type(self), (self._array, bytes(self._text), self._form)
+        return type(self), (self.array, bytes(self._text), self._form)
 
     @property
     def values(self) -> Sequence[object] | None:
@@ -134,7 +179,7 @@ class TextData(TensorData):
         return self._values
 
 
-def read_numbers(text: memoryview, datatype: str, shape: Sequence[int]) -> TextData | None:
+def read_numbers(cut: ArrayText, datatype: str, shape: Sequence[int]) -> TextData | None:
     """Return the tensor that an array's text holds, flat or nested to `shape`: a new array, rounded to nearest.
 
     ``None`` for whatever is not plainly right: for the general way to say.
@@ -143,11 +188,11 @@ def read_numbers(text: memoryview, datatype: str, shape: Sequence[int]) -> TextD
     kind = None if spec is None else _KINDS.get((spec.json, spec.name is Datatype.UINT64))
     if spec is None or kind is None or len(shape) > MAX_DIMENSIONS or any(size <= 0 for size in shape):
         return None
-    flat = _parse(text, kind)
-    if flat is None or flat.size != math.prod(shape) or not _has_shape(text, shape):
+    flat = _parse(cut.text, kind)
+    if flat is None or flat.size != math.prod(shape) or not _has_shape(cut, shape):
         return None
-    array = _FITTING[spec.json](flat, text, spec)
-    return None if array is None else TextData(array.reshape(shape), text, spec.json)
+    array = _fit(flat, spec)
+    return None if array is None else TextData(array.reshape(shape), cut.text, spec.json)
 
 
 _KINDS: Final = {
@@ -173,68 +218,49 @@ def _parse(text: memoryview, kind: str) -> NDArray[Any] | None:
     return np.frombuffer(numbers, _DTYPES[kind])
 
 
-def _has_shape(text: memoryview, shape: Sequence[int]) -> bool:
+def _has_shape(cut: ArrayText, shape: Sequence[int]) -> bool:
     """Whether an array is flat, in as many brackets as one likes, or nested to exactly `shape`.
 
     Other dimensions of size 1 that are left out or added are the general way's.
     """
-    characters = np.frombuffer(text, np.uint8)
-    opening = np.count_nonzero(characters == ord("["))
-    if opening == 1:
-        return True
-    if opening <= MAX_DEPTH and opening == depth_of(text) == _closing_of(text):
+    if cut.is_list:
         # One list in the other: all dimensions but one are 1.
-        return len([size for size in shape if size != 1]) <= 1
-    structural = (characters == ord(",")) | (characters == ord("[")) | (characters == ord("]"))
+        return cut.depth == 1 or (cut.depth <= MAX_DEPTH and sum(size != 1 for size in shape) <= 1)
+    structure = _structure_of(cut.text)
     length = 0
     for size in reversed(shape):
         length = size * (length + 1) + 1
     # First, as a shape of many dimensions would make a text far longer than the one that came.
-    if np.count_nonzero(structural) != length:
+    if len(structure) != length:
         return False
     expected = b""
     for size in reversed(shape):
-        expected = b"[" + b",".join([expected] * size) + b"]"
-    return bool(characters[structural].tobytes() == expected)
+        expected = b"[" + (expected + b",") * (size - 1) + expected + b"]"
+    return structure == expected
 
 
-def _closing_of(text: memoryview) -> int:
-    """Return how many brackets an array ends with, of those that its last characters hold."""
-    found = _CLOSING.search(bytes(text[-_LONGEST_END:]))
-    return 0 if found is None else found.group().count(b"]")
-
-
-def _fit_floats(flat: NDArray[Any], text: memoryview, spec: DatatypeSpec) -> NDArray[np.generic] | None:
-    if np.count_nonzero(flat) != flat.size and _has_negative_zero(text):
-        return None
-    if spec.name is Datatype.FP64:
-        return flat
-    if not (flat.min() >= -SAFE[spec.name] and flat.max() <= SAFE[spec.name]):
-        return None
-    narrow: NDArray[np.generic] = flat.astype(spec.dtype)
-    return narrow
-
-
-def _has_negative_zero(text: memoryview) -> bool:
-    """Whether ``-0`` is written as an integer, of which simdjson forgets the sign."""
+def _structure_of(text: memoryview) -> bytes:
+    """Return the brackets and commas of an array of numbers."""
     characters = np.frombuffer(text, np.uint8)
-    signs = np.flatnonzero(characters == ord("-"))
-    # An array ends with a bracket, so there is a character behind the zero.
-    behind = characters[signs[characters[signs + 1] == ord("0")] + 2]
-    return not bool(np.isin(behind, np.frombuffer(b".eE", np.uint8)).all())
+    pieces: list[bytes] = []
+    for start in range(0, len(characters), _BLOCK):
+        block = characters[start : start + _BLOCK]
+        structural = (block == _COMMA) | (block == _OPEN) | (block == _CLOSE)
+        # Quicker than by the mask itself.
+        pieces.append(block[structural.nonzero()[0]].tobytes())
+    return b"".join(pieces)
 
 
-def _fit_integers(flat: NDArray[Any], _: memoryview, spec: DatatypeSpec) -> NDArray[np.generic] | None:
+def _fit(flat: NDArray[Any], spec: DatatypeSpec) -> NDArray[np.generic] | None:
+    """Return the numbers in the datatype's own size, `flat` itself if it has that; ``None`` if one is out of range."""
     if flat.dtype == spec.dtype:
         return flat
-    limits = np.iinfo(spec.dtype.type)  # type: ignore[type-var]  # an integer dtype, by its form
-    if not (limits.min <= flat.min() and flat.max() <= limits.max):
+    if spec.json is JsonForm.NUMBER:
+        least, most = -SAFE[spec.name], SAFE[spec.name]
+    else:
+        limits = np.iinfo(spec.dtype.type)  # type: ignore[type-var]  # an integer dtype, by its form
+        least, most = limits.min, limits.max
+    if not (least <= flat.min() and flat.max() <= most):
         return None
     narrow: NDArray[np.generic] = flat.astype(spec.dtype)
     return narrow
-
-
-_FITTING: Final[dict[JsonForm, Callable[[NDArray[Any], memoryview, DatatypeSpec], NDArray[np.generic] | None]]] = {
-    JsonForm.NUMBER: _fit_floats,
-    JsonForm.INTEGER: _fit_integers,
-}

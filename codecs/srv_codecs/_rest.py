@@ -38,6 +38,7 @@ BINARY_TYPE: Final = "application/octet-stream"
 
 _request_decoder: Final = msgspec.json.Decoder(ModelInferRequestView)
 _encoder: Final = msgspec.json.Encoder()
+_NULL: Final = msgspec.Raw(b"null")
 _NONFINITE: Final = re.compile(rb"NaN|Infinity")
 JSON: Final = OutputForms(default=False)
 BINARY: Final = OutputForms(default=True)
@@ -141,7 +142,7 @@ def _parse_request(text: memoryview) -> tuple[ModelInferRequestView, list[object
 
 def _given(data: msgspec.Raw | msgspec.UnsetType) -> msgspec.Raw | None:
     # KServe's client sends "data": null beside an empty binary tensor.
-    return None if data is msgspec.UNSET or bytes(memoryview(data)[:4]) == b"null" else data
+    return None if data is msgspec.UNSET or data == _NULL else data
 
 
 def _parse_large(text: memoryview) -> tuple[ModelInferRequestView, list[object]] | None:
@@ -226,7 +227,7 @@ def _bind_inputs(
         if size is None:
             if data is None:
                 raise place.fail("data", f"{_ONE_FORM} no field is set")
-            tensor.data = data if isinstance(data, TextData) else decode_json(data, spec, tensor.shape, count, place)
+            tensor.data = data if type(data) is TextData else decode_json(data, spec, tensor.shape, count, place)
             if spec.name is Datatype.BYTES and len(tensor.data) == 1 and count != 1:
                 tensor.shape = [1]
             continue

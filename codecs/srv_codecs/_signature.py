@@ -89,10 +89,11 @@ class Signature:
             InputsNotFound: an input is missing, or nothing takes it.
             CodecError: an input does not fit its hint.
         """
-        if self._sole is not None and len(request.inputs) == 1 and request.inputs[0].name == self._sole.name:
+        inputs, sole = request.inputs, self._sole
+        if sole is not None and len(inputs) == 1 and inputs[0].name == sole.name:
             # One input for one argument: nothing to look up.
-            return {self._sole.name: self._sole.hint.decode(request.inputs[0])}
-        tensors = {tensor.name: tensor for tensor in request.inputs}
+            return {sole.name: sole.hint.decode(inputs[0])}
+        tensors = {tensor.name: tensor for tensor in inputs}
         arguments: dict[str, object] = {}
         for argument in self.inputs:
             tensor = tensors.pop(argument.name, None)

@@ -37,6 +37,9 @@ class Datatype(enum.StrEnum):
     FP64 = "FP64"
     BYTES = "BYTES"
 
+    # A member is the key that its name is. That of Enum says so, too, in a function of Python's.
+    __hash__ = str.__hash__
+
 
 class JsonForm(enum.Enum):
     """How one element of a tensor is written in V2 JSON."""

@@ -211,14 +211,31 @@ def _message_encoder(place: str, head: bytes, field: betterproto2.FieldMetadata,
     return encode_message
 
 
+# Varints of one byte are smaller (protobuf's "Encoding", Base 128 Varints).
+_ONE_BYTE: Final = 128
+_INTS: Final = {int}
+
+
 def packed_encoder(place: str, number: int, kind: str) -> Encoder:
     """Return the encoder of a repeated field of numbers, which `place` names in errors."""
     head = write_varint(number << 3 | WireType.LENGTH)
     to_bytes = _varint_bytes(place, kind) if kind in VARINTS else _fixed_bytes(place, kind)
+    bytewise = kind in VARINTS and not VARINTS[kind].zigzag and VARINTS[kind].high >= _ONE_BYTE
 
     def encode_packed(value: Any, parts: list[Part]) -> int:
         if not len(value):
             return 0
+        if (
+            bytewise
+            and type(value) is list
+            and {*map(type, value)} == _INTS
+            and 0 <= min(value) <= max(value) < _ONE_BYTE
+        ):
+            # Most shapes. Each varint is its own number.
+            data = bytes(value)
+            prefix = head + write_varint(len(data))
+            parts += (prefix, data)
+            return len(prefix) + len(data)
         bits = _bits(value, VARINTS[kind]) if kind in VARINTS and len(value) >= MANY else None
         # The loop also says which value is wrong.
         data = b"".join([to_bytes(item) for item in value]) if bits is None else write_varints(bits)

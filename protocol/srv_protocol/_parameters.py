@@ -238,7 +238,7 @@ class Parameters(_Dict[ParameterValue], Dumpable):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "headers":
-            known = isinstance(value, Headers | None)
+            known = type(value) is Headers or isinstance(value, Headers | None)
             super().__setattr__(name, value if known else Headers(_as_headers(value)))
         elif name == "content_type":
             super().__setattr__(name, value)

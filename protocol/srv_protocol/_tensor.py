@@ -23,30 +23,27 @@ class TensorData(Sequence[object], Dumpable):
 
     It reads as a sequence of Python values, as MLServer's type of the same name does. `root` may be nested to the
     tensor's shape; made from an array it is flat and in row-major order.
+
+    Attributes:
+        array: the array behind the data, not a copy; ``None`` while there are only Python values.
     """
 
-    __slots__ = ("_array", "_values")
+    __slots__ = ("_values", "array")
 
     def __init__(self, root: TensorValues) -> None:
-        self._array: NDArray[np.generic] | None = None
+        self.array: NDArray[np.generic] | None = None
         self._values: Sequence[object] | None = None
-        if isinstance(root, TensorData):
-            self._array, self._values = root.array, root.values
+        # Whether something is TensorData is a question of its abstract base class, and takes the longest.
+        if type(root) is list:
+            self._values = root
         elif isinstance(root, np.ndarray):
-            self._array = root
+            self.array = root
+        elif isinstance(root, TensorData):
+            self.array, self._values = root.array, root.values
         elif isinstance(root, (str, bytes)):
             self._values = [root]
         else:
             self._values = root
-
-    @property
-    def array(self) -> NDArray[np.generic] | None:
-        """The array behind the data, not a copy; ``None`` while there are only Python values."""
-        return self._array
-
-    @array.setter
-    def array(self, array: NDArray[np.generic]) -> None:
-        self._array = array
 
     @property
     def values(self) -> Sequence[object] | None:
@@ -59,11 +56,11 @@ class TensorData(Sequence[object], Dumpable):
         values = self.values
         if values is not None:
             return values if isinstance(values, list) else list(values)
-        assert self._array is not None  # noqa: S101  # one of both is always there
-        return list(np.ravel(self._array).tolist())  # flat for a matrix too, whose reshape is not
+        assert self.array is not None  # noqa: S101  # one of both is always there
+        return list(np.ravel(self.array).tolist())  # flat for a matrix too, whose reshape is not
 
     def __array__(self, dtype: np.dtype[np.generic] | None = None, copy: bool | None = None) -> NDArray[np.generic]:  # noqa: FBT001  # numpy's protocol
-        source: Any = self._array if self._array is not None else self._values
+        source: Any = self.array if self.array is not None else self._values
         array: NDArray[np.generic] = np.array(source, dtype=dtype, copy=copy)
         return array
 
@@ -72,15 +69,15 @@ class TensorData(Sequence[object], Dumpable):
     @overload
     def __getitem__(self, index: slice) -> list[object]: ...
     def __getitem__(self, index: int | slice) -> object:
-        if self._array is None or self.values is not None:
+        if self.array is None or self.values is not None:
             return self.root[index]
-        found: Any = self._array.flat[index]
+        found: Any = self.array.flat[index]
         # An array of objects gives the object itself.
         return found.tolist() if isinstance(found, (np.generic, np.ndarray)) else found  # pyright: ignore[reportUnknownVariableType]
 
     def __len__(self) -> int:
         values = self.values
-        return len(values) if values is not None else _size(self._array)
+        return len(values) if values is not None else _size(self.array)
 
     def __iter__(self) -> Iterator[object]:
         return iter(self.root)
@@ -103,7 +100,7 @@ class TensorData(Sequence[object], Dumpable):
 
     def __repr__(self) -> str:
         values = self.values
-        return f"TensorData({values!r})" if values is not None else f"TensorData({self._array!r})"
+        return f"TensorData({values!r})" if values is not None else f"TensorData({self.array!r})"
 
 
 if TYPE_CHECKING:
@@ -144,7 +141,8 @@ class Tensor(PydanticMessage):
 
     @data.setter
     def data(self, values: TensorValues) -> None:
-        self._data = values if isinstance(values, TensorData) else TensorData(values)
+        # An array is asked for first, as in TensorData.
+        self._data = TensorData(values) if type(values) is np.ndarray or not isinstance(values, TensorData) else values
         self._bound = False
         self.decoded = None
 

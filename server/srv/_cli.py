@@ -14,6 +14,7 @@ import rich_click as click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from srv._allocator import keep_freed_memory
 from srv._environment import read_environment
 from srv._logging import configure_logging
 from srv._report import print_report
@@ -80,6 +81,7 @@ def _check_watchable(repository: ModelRepository) -> None:
 
 
 def _run(settings: Settings, repository: ModelRepository, *, reload: bool) -> int:
+    keep_freed_memory()
     runner = asyncio.Runner(loop_factory=_loop_factory())
     status, ended = runner.run(_serve(settings, repository, reload=reload))
     if ended:

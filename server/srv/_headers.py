@@ -37,6 +37,12 @@ _PROTECTED: Final = frozenset(
 )
 
 
+find_header: Final = dict[str, str].get
+"""Returns the value of a header, ``None`` if it is not there: of a request's, which are in lower case, as the name is.
+
+`Headers.get` makes no such demand of the name, and takes four times as long.
+"""
+
 BINARY: Final = "-bin"
 """The end of the name of a header whose value is bytes, in base64 (gRPC's "PROTOCOL-HTTP2", Binary-Header)."""
 

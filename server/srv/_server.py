@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from srv._backend import Backend
+from srv._listening import SocketFile, listen_tcp, listen_unix
 from srv._log_settings import LogSettings
 from srv._metrics import Metrics
 from srv._shared_memory import SharedMemory
 from srv._state import ServerState
+from srv._tls import tls_context
 from srv.controlplane._controlplane import ControlPlane
 from srv.controlplane._registry import ModelRegistry
 from srv.controlplane._source import root_of
@@ -28,6 +29,7 @@ from srv.tracing._trace import Tracer
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable, Iterable
 
     from srv._model_settings import ModelSettings
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
 _logger: Final = logging.getLogger("srv")
 
 
-# uvicorn's.
-_BACKLOG: Final = 2048
 # Seconds that models have for unload() when somebody asked twice to stop.
 _HASTY_UNLOAD: Final = 1.0
 # Seconds that the traces which are not in their file yet have to get there.
@@ -46,17 +46,10 @@ _LAST_TRACES: Final = 5.0
 
 
 class Address(NamedTuple):
-    """Where a front listens."""
+    """Where a front listens; `url` as clients write it."""
 
     front: str
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        """The address as clients write it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}" if self.front == "gRPC" else f"http://{host}:{self.port}"
+    url: str
 
 
 class Server:
@@ -99,54 +92,67 @@ class Server:
         self._settings = settings
         self._http: list[HttpServer] = []
         self._grpc: GrpcServer | None = None
+        self._socket_files: list[SocketFile] = []
         self._hasten = asyncio.Event()
 
     async def open(self) -> None:
         """Listen on every port; models may still be missing, and readiness says so.
 
         Raises:
-            SettingsError: an address cannot be taken.
+            SettingsError: an address cannot be taken, or the files of TLS cannot be used.
         """
         settings = self._settings
-        listeners = [self._bind("REST", settings.http_port), self._bind("gRPC", settings.grpc_port)]
-        app = rest_app(self.backend)
+        http_tls, grpc_tls = tls_context(settings, "http/1.1"), tls_context(settings, "h2")
+        scheme = "http" if http_tls is None else "https"
+        try:
+            listeners = [
+                self._listen("REST", "http", settings.http_port, settings.http_uds, f"{scheme}://"),
+                self._listen("gRPC", "grpc", settings.grpc_port, settings.grpc_uds),
+            ]
+            if settings.metrics_endpoint:
+                listeners.append(self._listen("metrics", "metrics", settings.metrics_port, None, "http://"))
+        except SettingsError:
+            self._remove_socket_files()
+            raise
         self._http = [
             HttpServer(
-                app,
+                rest_app(self.backend),
                 listeners[0],
                 InferenceEndpoint(self.backend),
+                tls=http_tls,
                 root_path=settings.root_path,
                 access_log=settings.debug,
             )
         ]
-        self._grpc = GrpcServer(self.backend, listeners[1])
+        self._grpc = GrpcServer(self.backend, listeners[1], grpc_tls)
         if settings.metrics_endpoint:
-            listener = self._bind("metrics", settings.metrics_port)
-            self._http.append(HttpServer(metrics_app(settings.metrics_endpoint, self.metrics), listener))
+            self._http.append(HttpServer(metrics_app(settings.metrics_endpoint, self.metrics), listeners[2]))
         await asyncio.gather(self._grpc.open(), *(server.start() for server in self._http))
 
-    def _bind(self, front: str, port: int) -> socket.socket:
+    def _listen(self, front: str, prefix: str, port: int, path: str | None, scheme: str = "") -> socket.socket:
         host = self._settings.host
-        listener: socket.socket | None = None
         try:
-            # Of a name with several addresses, such as localhost, the first of IPv4 is taken.
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            family, kind, protocol, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
-            listener = socket.socket(family, kind, protocol)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            # Now rather than later: two binds of one port succeed, and one of their listens would fail unseen.
-            listener.listen(_BACKLOG)
+            if path is None:
+                listener = listen_tcp(host, port)
+                shown = f"[{host}]" if ":" in host else host
+                self.addresses.append(Address(front, f"{scheme}{shown}:{listener.getsockname()[1]}"))
+            else:
+                listener, file = listen_unix(path)
+                self._socket_files.append(file)
+                self.addresses.append(Address(front, file.url))
         except (OSError, UnicodeError) as error:
-            if listener is not None:
-                listener.close()
-            setting = {"REST": "http_port", "gRPC": "grpc_port"}.get(front, "metrics_port")
+            place, setting = (f"{host}:{port}", "port") if path is None else (f"unix:{path}", "uds")
             raise SettingsError(
-                f"{front} cannot listen on {host}:{port} ({setting}): {getattr(error, 'strerror', error)}"
+                f"{front} cannot listen on {place} ({prefix}_{setting}): {getattr(error, 'strerror', None) or error}"
             ) from None
-        listener.setblocking(False)  # noqa: FBT003  # the socket module's own signature
-        self.addresses.append(Address(front, host, listener.getsockname()[1]))
         return listener
+
+    def _remove_socket_files(self) -> None:
+        for file in self._socket_files:
+            try:
+                file.remove()
+            except OSError as error:
+                _logger.warning("%s cannot be removed: %s", file.url, error.strerror)
 
     async def load_models(self, progress: Callable[[ModelSettings], None] = lambda _: None) -> None:
         """Load what the repository has; readiness follows."""
@@ -174,6 +180,8 @@ class Server:
         self.state.set_stopping()
         await self._unless_hastened(asyncio.sleep(settings.shutdown_delay))
         self.state.set_draining()
+        # Before anything is closed: from now on, the names are free for the server that comes next.
+        self._remove_socket_files()
         fronts = [server.stop(settings.shutdown_timeout) for server in self._http]
         if self._grpc is not None:
             fronts.append(self._grpc.stop(settings.shutdown_timeout))

@@ -36,6 +36,8 @@ Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 UrlPath = Annotated[str, Meta(pattern="^(/[A-Za-z0-9._~/-]*)?$")]
 NonEmpty = Annotated[str, Meta(min_length=1)]
+# The system takes what stands before a NUL for all of a socket's path, or for a name that is no path.
+SocketPath = Annotated[str, Meta(pattern=r"^[^\x00]+$")]
 
 UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType(
     {
@@ -90,6 +92,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         debug: log at level DEBUG and log every request.
         host: the address that HTTP, gRPC and metrics listen on.
         http_port: 0 takes a free port, as for the other two.
+        http_uds: the file of a Unix socket that REST listens on instead of its port; `grpc_uds` the same for gRPC.
+        ssl_certfile: certificates with which REST and gRPC speak TLS, in PEM form; ``None`` is plain text.
+        ssl_keyfile: their private key, if it is not in the same file; `ssl_keyfile_password` decrypts it.
+        ssl_ca_certs: certificates of authorities, one of which must have signed each client's; ``None`` asks for none.
         root_path: the path under which a proxy serves the REST front.
         extensions: further names for the server's metadata.
         model_repository_implementation: a class of repositories, ``module.Class``; ``None`` is that of folders.
@@ -104,6 +110,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         gzip_enabled: compress answers of inference over REST when the client asks for it.
         grpc_output: the form of output tensors: as the request's inputs were sent, or always raw.
         json_nonfinite: what NaN and infinities become in JSON, which has no words for them.
+        grpc_transport: what carries gRPC: the server's own HTTP/2, or grpclib's, which has none of the next six limits.
+        grpc_max_concurrent_streams: calls of one connection at the same time.
+        grpc_max_header_list_size: bytes of a call's metadata, counted as in RFC 9113, section 10.5.1.
+        grpc_message_memory: bytes that the large messages of one connection may take before they are complete; one
+            that is larger comes alone.
+        grpc_keepalive_time: seconds of silence after which a client is asked whether it is there.
+        grpc_keepalive_timeout: seconds that it has to answer.
+        grpc_progress_timeout: seconds without progress after which a client is given up: one that has begun a message,
+            or does not read what it is sent.
         grpc_stream_dialect: the messages that ModelStreamInfer answers with: Triton's, or MLServer's bare responses.
         max_queue_size: requests that may wait for a model; ``None`` is no bound. A model's own ranks above it.
         request_timeout: seconds that a request may take, waiting included; ``None`` is no bound.
@@ -115,7 +130,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         warnings: what the loader noticed; see :meth:`log_warnings`.
 
     Raises:
-        SettingsError: a value does not have the type of its field.
+        SettingsError: a value does not have the type of its field, or needs a certificate that is not given.
     """
 
     debug: bool = False
@@ -123,6 +138,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_port: Port = 8080
     grpc_port: Port = 8081
     metrics_port: Port = 8082
+    http_uds: SocketPath | None = None
+    grpc_uds: SocketPath | None = None
+    ssl_certfile: NonEmpty | None = None
+    ssl_keyfile: NonEmpty | None = None
+    ssl_keyfile_password: str | None = None
+    ssl_ca_certs: NonEmpty | None = None
     root_path: UrlPath = ""
     server_name: NonEmpty = "srv"
     server_version: str = __version__
@@ -145,6 +166,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gzip_enabled: bool = True
     grpc_output: Literal["mirror", "raw"] = "mirror"
     json_nonfinite: Literal["error", "null"] = "error"
+    grpc_transport: Literal["native", "grpclib"] = "native"
+    grpc_max_concurrent_streams: Annotated[int, Meta(ge=1, le=2**31 - 1)] = 1000
+    grpc_max_header_list_size: Size = 1 << 16
+    grpc_message_memory: Size = 64 << 20
+    grpc_keepalive_time: Seconds = 60.0
+    grpc_keepalive_timeout: Seconds = 20.0
+    grpc_progress_timeout: Seconds = 60.0
     grpc_stream_dialect: Literal["triton", "mlserver"] = "triton"
     max_queue_size: Count | None = None
     request_timeout: Annotated[float, Meta(gt=0, le=86_400)] | None = None
@@ -161,6 +189,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         # One spelling of "off", so that readers compare with None only.
         if not self.metrics_endpoint:
             msgspec.structs.force_setattr(self, "metrics_endpoint", None)
+        if self.ssl_certfile is None:
+            for name, shown in (
+                ("ssl_keyfile", repr(self.ssl_keyfile)),
+                ("ssl_keyfile_password", "a password"),
+                ("ssl_ca_certs", repr(self.ssl_ca_certs)),
+            ):
+                if getattr(self, name) is not None:
+                    raise SettingsError(f"{name}: expected a certificate, too (ssl_certfile), got {shown} alone")
 
     def log_warnings(self) -> None:
         """Log `warnings` to ``srv``."""

@@ -7,6 +7,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
+import h2.errors
 import numpy as np
 import pytest
 from http2 import INFER, Http2, message
@@ -131,9 +132,13 @@ def test_headers_that_a_call_must_have(client: Http2) -> None:
         client.send(stream, message(REQUEST))
         assert client.status(stream)[0] != OK
         assert client.headers[stream][b":status"] in {b"400", b"415"}
+    # RFC 9113, section 8.1.1.
     stream = client.open(without=[b":path"])
     client.send(stream, message(REQUEST))
-    assert client.status(stream) == (INVALID_ARGUMENT, "the request has no :path")
+    client.flush()
+    while stream not in client.ended:
+        client.receive()
+    assert client.resets[stream] == h2.errors.ErrorCodes.PROTOCOL_ERROR
 
 
 @pytest.mark.parametrize("data", [b"", message(REQUEST) * 2, message(REQUEST) + b"x"], ids=["none", "two", "more"])

@@ -5,7 +5,6 @@ A letter of the model's name that is escaped leads to the general way.
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import socket
@@ -19,27 +18,12 @@ from serving import MODELS, PATIENCE, Rest, eventually, parse_answer, receive_al
 from tensors import binary_body, json_body
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from serving import Gate, Serve, Server
 
 WAYS: Final = ("short", "general")
 LAST: Final = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-
-
-@pytest.fixture(scope="module", params=["uvloop", "asyncio"])
-def loop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Let servers that start now run on an event loop."""
-    name: str = request.param
-    with pytest.MonkeyPatch.context() as patch:
-        if name == "asyncio":
-            folder = tmp_path_factory.mktemp("without")
-            (folder / "uvloop.py").write_text("raise ImportError", encoding="utf-8")
-            patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        else:
-            pytest.importorskip("uvloop")
-        yield name
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,14 @@ UNLIMITED: Final = (("grpc.max_send_message_length", -1), ("grpc.max_receive_mes
 class Grpc(contextlib.AbstractContextManager["Grpc"]):
     """A channel to a gRPC front."""
 
-    def __init__(self, server: Server, *options: tuple[str, Any]) -> None:
+    def __init__(self, server: Server, *options: tuple[str, Any], credentials: Any = None) -> None:
         # Channels of one process share their connections otherwise.
-        local = ("grpc.use_local_subchannel_pool", 1)
-        self.channel: Any = grpc.insecure_channel(server.grpc_address, [*UNLIMITED, local, *options])
+        given = [*UNLIMITED, ("grpc.use_local_subchannel_pool", 1), *options]
+        self.channel: Any = (
+            grpc.insecure_channel(server.grpc_address, given)
+            if credentials is None
+            else grpc.secure_channel(server.grpc_address, credentials, given)
+        )
 
     def __exit__(self, *_: object) -> None:
         self.channel.close()

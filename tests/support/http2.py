@@ -14,8 +14,9 @@ import h2.events
 from serving import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+GOAWAY: Final = 7
 INFER: Final = "/inference.GRPCInferenceService/ModelInfer"
 
 
@@ -37,7 +38,8 @@ class Http2(contextlib.AbstractContextManager["Http2"]):
         self.data: dict[int, bytearray] = {}
         self.ended: set[int] = set()
         self.resets: dict[int, int] = {}
-        self.closed = False
+        self.closed = self.going_away = False
+        self._received = bytearray()
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(1 << 30)
 
@@ -98,7 +100,8 @@ class Http2(contextlib.AbstractContextManager["Http2"]):
         if not data:
             self.closed = True
             return
-        for event in self.h2.receive_data(data):
+        self._received += data
+        for event in [each for frame in self._frames() for each in self.h2.receive_data(frame)]:
             if isinstance(event, (h2.events.ResponseReceived, h2.events.TrailersReceived)):
                 self.headers.setdefault(event.stream_id, {}).update(event.headers)
             elif isinstance(event, h2.events.DataReceived):
@@ -109,6 +112,14 @@ class Http2(contextlib.AbstractContextManager["Http2"]):
             elif isinstance(event, h2.events.StreamReset):
                 self.ended.add(event.stream_id)
                 self.resets[event.stream_id] = event.error_code
-            elif isinstance(event, h2.events.ConnectionTerminated):
-                self.closed = True
         self.flush()
+
+    def _frames(self) -> Iterator[bytes]:
+        """Yield the frames that are complete, without GOAWAY, behind which h2 would take nothing else."""
+        while len(self._received) >= 9 and len(self._received) >= (size := 9 + int.from_bytes(self._received[:3])):
+            frame = bytes(self._received[:size])
+            del self._received[:size]
+            if frame[3] == GOAWAY:
+                self.going_away = True
+            else:
+                yield frame

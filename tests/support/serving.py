@@ -29,7 +29,7 @@ PATIENCE: Final = 60.0
 """Seconds after which something that should have happened counts as never happening."""
 
 _SRV: Final = Path(sys.executable).with_name("srv")
-_ADDRESS: Final = re.compile(r"^(REST|gRPC|metrics)\s.*:(\d+)$")
+_ADDRESS: Final = re.compile(r"^(REST|gRPC|metrics)\s+(.*:(\d+)|unix:/.*)$")
 _FAULTS: Final = re.compile(r"Traceback|was never (?:retrieved|awaited)|Task was destroyed|Exception ignored")
 
 
@@ -42,6 +42,7 @@ class Server:
         given = {name.upper(): value for name, value in settings.items()}
         environ |= {f"SRV_{name}": str(value) for name, value in {**ports, **given}.items()}
         environ |= {"COLUMNS": "300", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.urls: dict[str, str] = {}
         self.ports: dict[str, int] = {}
         self.faults_expected = False
         self._told_to_stop = False
@@ -71,7 +72,9 @@ class Server:
                 self._lines.append(line.rstrip("\n"))
                 found = _ADDRESS.match(self._lines[-1])
                 if found is not None:
-                    self.ports[found[1]] = int(found[2])
+                    self.urls[found[1]] = found[2]
+                    if found[3]:
+                        self.ports[found[1]] = int(found[3])
                 self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()
@@ -104,13 +107,13 @@ class Server:
 
     @property
     def grpc_address(self) -> str:
-        """The gRPC front's ``host:port``."""
-        return f"127.0.0.1:{self.ports['gRPC']}"
+        """The gRPC front's ``host:port``, or ``unix:/path``."""
+        return f"127.0.0.1:{self.ports['gRPC']}" if "gRPC" in self.ports else self.urls["gRPC"]
 
     def wait_started(self) -> Self:
         """Return once the addresses are out, which is after the models have been loaded."""
-        self._wait(lambda: len(self.ports) == 3 or not self._reading(), "the addresses")
-        assert len(self.ports) == 3, f"the server did not start:\n{self.log}"
+        self._wait(lambda: len(self.urls) == 3 or not self._reading(), "the addresses")
+        assert len(self.urls) == 3, f"the server did not start:\n{self.log}"
         return self
 
     def wait_for_line(self, text: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from srv._offload import off_loop
 from srv.controlplane._entry import ModelState
 from srv.controlplane._model_config import model_config
-from srv.dataplane._deadline import Deadline
+from srv.dataplane._deadline import Deadline, unfit_value
 from srv.dataplane._options import FINAL, take_options
 from srv.dataplane._recording import Recording
 from srv.dataplane._timeline import now
@@ -25,7 +25,7 @@ from srv.dataplane._validation import (
 )
 from srv.runtimes._calls import Ticket
 from srv.tracing._request_trace import RequestTrace
-from srv_protocol.errors import InferenceError, InvalidInput, ModelNotFound, ModelNotReady, Unsupported
+from srv_protocol.errors import InferenceError, InvalidInput, ModelNotFound, ModelNotReady, Unsupported, WireError
 from srv_protocol.inference import (
     Headers,
     ModelInferResponse,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 _R = TypeVar("_R")
 _END: Final = object()
+_ANYTHING: Final = Wanted()
 
 EXTENSIONS: Final = (
     "classification",
@@ -255,8 +256,14 @@ class DataPlane:
         self, model: LoadedModel, request: ModelInferRequest, wanted: Wanted, options: RequestOptions, times: Timeline
     ) -> ModelInferResponse:
         """Return what the model's ``predict`` answers, as the client gets it."""
-        ticket = Ticket(options.priority, bounded=True, begin=times.mark_started)
-        response = await self._deadline(options, times).hold(model.answer(request, options, ticket))
+        work = model.answer(request, options, Ticket(options.priority, bounded=True, begin=times.mark_started))
+        if options.timeout is None and self._settings.request_timeout is None:
+            try:
+                response = await work
+            except WireError as error:
+                raise unfit_value(error) from error
+        else:
+            response = await self._deadline(options, times).hold(work)
         times.mark_computed()
         return finish_response(model.runtime, wanted, response)
 
@@ -378,10 +385,9 @@ class DataPlane:
         return model
 
     def _record(self, model: LoadedModel, request: ModelInferRequest, times: Timeline) -> Recording:
-        version = model.runtime.version or ""
-        metrics = self._metrics.inference(request.model_name, version)
+        metrics = self._metrics.inference(request.model_name, model.version)
         levels = self._tracer.sample(request.model_name)
-        trace = RequestTrace(self._tracer, levels, request, version, times) if levels else None
+        trace = RequestTrace(self._tracer, levels, request, model.version, times) if levels else None
         return Recording(metrics, model.statistics, times, batch_size(request, model.runtime), trace)
 
     def _prepare(
@@ -397,7 +403,7 @@ class DataPlane:
             check_requested(request)
         check_content_types(request)
         if not request.outputs:
-            return Wanted(request.id)
+            return Wanted(request.id) if request.id else _ANYTHING
         check_outputs(request, model.runtime.outputs)
         # The runtime may write into the request.
         return Wanted(request.id, tuple(request.outputs))

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 _R = TypeVar("_R")
 
 
+def unfit_value(error: WireError) -> InferenceError:
+    """Return the error of a model's code that made a value that no message can carry: not the client's fault."""
+    return InferenceError(error_text(error))
+
+
 class Deadline:
     """The end of a request's time: what the client allows, in seconds, or what the server does, whichever is less."""
 
@@ -43,7 +48,7 @@ class Deadline:
         try:
             return await (work if self._when is None else self._until(self._when, work))
         except WireError as error:
-            raise InferenceError(error_text(error)) from error
+            raise unfit_value(error) from error
 
     async def _until(self, when: float, work: Awaitable[_R]) -> _R:
         scope = asyncio.timeout_at(when)

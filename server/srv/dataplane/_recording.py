@@ -112,7 +112,8 @@ class Recording:
     ) -> None:
         """Count success with its durations, or failure."""
         times = self._times
-        times.mark_ended()
+        if not self._answered:
+            times.mark_ended()
         if self._trace is not None:
             self._end_trace(self._trace, answered=kind is None and self._answered)
         if kind is not None:

@@ -55,6 +55,12 @@ class _Phases:
         self._infer_ns += infer_ns
         self._output_ns += output_ns
 
+    def add_all(self, other: _Phases) -> None:
+        self._count += other._count
+        self._input_ns += other._input_ns
+        self._infer_ns += other._infer_ns
+        self._output_ns += other._output_ns
+
     @property
     def input(self) -> StatisticDuration:
         return StatisticDuration(count=self._count, ns=self._input_ns)
@@ -104,8 +110,9 @@ class Statistics:
         self._queue = _Duration()
         self._cache_hit = _Duration()
         self._cache_miss = _Duration()
-        self._all = _Phases()
         self._batches: dict[int, _Phases] = {}
+        # Those of all batch sizes that are not counted one by one.
+        self._further = _Phases()
         self._responses: dict[int, _Response] = {}
 
     def add_success(self, times: Timeline, batch_size: int, infer_ns: int, output_ns: int) -> None:
@@ -123,12 +130,12 @@ class Statistics:
         self._success.add(times.ended - times.received)
         self._queue.add(times.started - times.queued)
         input_ns = times.queued - times.received
-        self._all.add(input_ns, infer_ns, output_ns)
         batch = self._batches.get(batch_size)
         if batch is None:
-            if len(self._batches) >= MAX_BATCH_SIZES:
-                return
-            batch = self._batches[batch_size] = _Phases()
+            if len(self._batches) < MAX_BATCH_SIZES:
+                batch = self._batches[batch_size] = _Phases()
+            else:
+                batch = self._further
         batch.add(input_ns, infer_ns, output_ns)
 
     def add_hit(self, times: Timeline, lookup_ns: int) -> None:
@@ -175,6 +182,9 @@ class Statistics:
 
     def to_message(self, name: str, version: str) -> ModelStatistics:
         """Return the counters as they are now; those of a model without version say that it is version 1."""
+        phases = _Phases()
+        for each in (*self._batches.values(), self._further):
+            phases.add_all(each)
         return ModelStatistics(
             name=name,
             version=version or _SOLE_VERSION,
@@ -185,9 +195,9 @@ class Statistics:
                 success=self._success.to_message(),
                 fail=self._fail.to_message(),
                 queue=self._queue.to_message(),
-                compute_input=self._all.input,
-                compute_infer=self._all.infer,
-                compute_output=self._all.output,
+                compute_input=phases.input,
+                compute_infer=phases.infer,
+                compute_output=phases.output,
                 cache_hit=self._cache_hit.to_message(),
                 cache_miss=self._cache_miss.to_message(),
             ),

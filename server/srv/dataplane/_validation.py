@@ -38,9 +38,9 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
         InvalidInput: a name comes twice; a datatype or shape is not the declared one, or the batch is too large.
     """
     model = request.model_name
-    given = {tensor.name for tensor in request.inputs}
-    if len(given) != len(request.inputs):
-        names = [tensor.name for tensor in request.inputs]
+    inputs = request.inputs
+    if len(inputs) > 1 and len({tensor.name for tensor in inputs}) != len(inputs):
+        names = [tensor.name for tensor in inputs]
         index = next(index for index, name in enumerate(names) if name in names[:index])
         raise InvalidInput(f"inputs[{index}]: input '{names[index]}' already exists in request")
     declared = runtime.inputs
@@ -53,31 +53,32 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
         return
     takes_rest = not declared and signature is not None and signature.takes_rest
     # Too few comes before a wrong name, as in Triton: it says more.
-    too_few = len(given) < len(known)
+    too_few = len(inputs) < len(known)
     if too_few:
         _check_missing(request, runtime, signature, known)
-    for index, tensor in enumerate(request.inputs):
+    matched = 0
+    for index, tensor in enumerate(inputs):
         expected = known.get(tensor.name)
         if expected is not None:
+            matched += 1
             _check_tensor(tensor, expected, index, model)
         elif not takes_rest:
             raise InputsNotFound(f"inputs[{index}]: unexpected inference input '{tensor.name}' for model '{model}'")
-    if not too_few and not given.issuperset(known):
+    if not too_few and matched < len(known):
         _check_missing(request, runtime, signature, known)
     if declared and runtime.settings.max_batch_size:
         _check_batch(request, runtime)
 
 
 def _check_tensor(tensor: InferInputTensor, expected: TensorMetadata | ImpliedTensor, index: int, model: str) -> None:
-    datatypes = expected.datatypes if isinstance(expected, ImpliedTensor) else (expected.datatype,)
+    implied = isinstance(expected, ImpliedTensor)
+    datatypes = expected.datatypes if implied else (expected.datatype,)
     if datatypes is not None and tensor.datatype not in datatypes:
         raise InvalidInput(
             f"inputs[{index}].datatype: inference input '{tensor.name}' data-type is '{tensor.datatype}', "
             f"but model '{model}' expects {' or '.join(map(repr, sorted(datatypes)))}"
         )
-    if not isinstance(expected, ImpliedTensor) and not (
-        _fits(tensor.shape, expected.shape) or _is_column(tensor.shape, expected)
-    ):
+    if not (implied or _fits(tensor.shape, expected.shape) or _is_column(tensor.shape, expected)):
         raise InvalidInput(
             f"inputs[{index}].shape: unexpected shape for input '{tensor.name}' for model '{model}'. "
             f"Expected {_show(expected.shape)}, got {_show(tensor.shape)}."
@@ -183,11 +184,15 @@ def check_content_types(request: ModelInferRequest) -> None:
         CodecNotFound: one is not.
         WireError: one is no text.
     """
-    _check_content_type(request_codecs, request.parameters)
+    if len(request.parameters):
+        _check_content_type(request_codecs, request.parameters)
     for index, tensor in enumerate(request.inputs):
-        _check_content_type(input_codecs, tensor.parameters, f"inputs[{index}].")
+        # Few say anything, and what they say is asked for by name, which takes longer.
+        if len(tensor.parameters):
+            _check_content_type(input_codecs, tensor.parameters, f"inputs[{index}].")
     for index, output in enumerate(request.outputs):
-        _check_content_type(input_codecs, output.parameters, f"outputs[{index}].")
+        if len(output.parameters):
+            _check_content_type(input_codecs, output.parameters, f"outputs[{index}].")
 
 
 def _check_content_type(registry: CodecRegistry[Any], parameters: Parameters, where: str = "") -> None:
@@ -236,9 +241,8 @@ def finish_response(runtime: MLModel, wanted: Wanted, response: object) -> Model
         raise InferenceError(
             f"model '{runtime.name}' returned no inference response, but {type(response).__name__}: {response!r:.80}"
         )
-    outputs = response.outputs
     by_name: dict[str, InferOutputTensor] = {}
-    for index, output in enumerate(outputs):
+    for index, output in enumerate(response.outputs):
         given = cast("object", output)
         # The class itself is the usual case, and asking for it is quicker than for its subclasses.
         if not (type(given) is InferOutputTensor or isinstance(given, InferOutputTensor)) or not isinstance(
@@ -247,9 +251,10 @@ def finish_response(runtime: MLModel, wanted: Wanted, response: object) -> Model
             raise InferenceError(
                 f"model '{runtime.name}': outputs[{index}]: expected a ResponseOutput with a name, got {given!r:.80}"
             )
-        by_name[given.name] = as_single_string(given)
-    if len(by_name) != len(outputs):
-        raise InferenceError(f"model '{runtime.name}' returned two outputs of one name: {[o.name for o in outputs]}")
+        by_name[given.name] = as_single_string(given) if given.datatype == "BYTES" else given
+    if len(by_name) != len(response.outputs):
+        names = [each.name for each in response.outputs]
+        raise InferenceError(f"model '{runtime.name}' returned two outputs of one name: {names}")
     outputs = list(by_name.values())
     if wanted.outputs:
         batched = runtime.settings.max_batch_size > 0

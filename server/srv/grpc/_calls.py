@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 from h2.exceptions import StreamClosedError
 
-from srv._headers import BINARY, decode_binary, received_headers, response_headers
+from srv._headers import BINARY, decode_binary, response_headers
 from srv._state import SHUTTING_DOWN
 from srv._status import describe_error
+from srv.grpc._messages import http_stream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -37,25 +37,6 @@ _KINDS: Final = {
 
 # Characters; percent-encoding makes three of one that is not ASCII, for each of its bytes.
 _LONGEST_MESSAGE: Final = 4096
-
-_Req = TypeVar("_Req")
-_Res = TypeVar("_Res")
-
-
-def request_headers(stream: Stream[_Req, _Res]) -> Headers:
-    """Return a call's metadata; the text of a binary value (``-bin``) is its base64 form.
-
-    What frames the call (``:path``, ``te``, ``content-type``, ``grpc-…``) is not among it.
-
-    Raises:
-        InvalidInput: as :func:`srv._headers.received_headers`.
-    """
-    items = [] if stream.metadata is None else list(stream.metadata.items())
-    if stream.user_agent is not None:
-        items.append(("user-agent", stream.user_agent))
-    return received_headers(
-        (name, value if isinstance(value, str) else b64encode(value).decode()) for name, value in items
-    )
 
 
 def response_metadata(headers: Headers | None, model: str) -> list[tuple[str, str | bytes]]:
@@ -123,7 +104,7 @@ class Calls:
                 status = error.status
                 raise
             except asyncio.CancelledError:
-                if _has_left(stream):
+                if http_stream(stream).left:
                     expired = stream.deadline is not None and not stream.deadline.time_remaining()
                     status = Status.DEADLINE_EXCEEDED if expired else Status.CANCELLED
                     raise
@@ -152,12 +133,6 @@ def _short(message: str) -> str:
     """Return a text that fits into a header list; clients take one of more than 8 or 16 KiB for a fault of its own."""
     limit = _LONGEST_MESSAGE if message.isascii() else _LONGEST_MESSAGE // 4
     return message if len(message) <= limit else f"{message[:limit]}..."
-
-
-def _has_left(stream: Stream[object, object]) -> bool:
-    """Whether the client has reset the call, or its deadline is over: grpclib then says why it cancels."""
-    wrapper = stream._stream.wrapper  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # grpclib has no other way to it
-    return wrapper is not None and bool(wrapper.cancelled)
 
 
 async def _refuse() -> None:

@@ -1,45 +1,45 @@
-"""grpclib's connection, with fewer steps for each byte and for each call.
+"""grpclib's transport, mended where a client could make it fail, and with messages that are received where they stay.
 
-What belongs together is written together, and bytes are received where they are wanted.
+The transport of our own is :mod:`srv.grpc.native`; this one is the other choice of the setting ``grpc_transport``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections import deque
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final, cast
 
 import grpclib.protocol
+import numpy as np
 from grpclib.protocol import EventsProcessor, H2Protocol
-from h2.connection import ConnectionState
 from h2.events import DataReceived, Event
-from h2.exceptions import StreamClosedError
-from h2.settings import SettingCodes
 
-from srv.grpc._frames import ServerConnection
+from srv.grpc._head import read_metadata
+from srv.grpc._messages import Packed, too_large, truncated
+from srv_codecs.compression import IDENTITY
 
 if TYPE_CHECKING:
-    from asyncio import BaseTransport, Transport
+    from asyncio import BaseTransport
     from collections.abc import Callable, Mapping, Sequence
 
-    from grpclib.config import Configuration
     from grpclib.utils import Wrapper
 
-# Bytes of the largest frame that we ask for: clients that heed it spend less on each byte, and so do we.
-_LARGEST_FRAME: Final = 1 << 18
-# Bytes that are written at once: what others have to say waits meanwhile, and a socket that is full is noticed behind.
-_BURST: Final = 1 << 20
-# Bytes that wait for their companions at most: a handler that sends and sends is held up by the socket alone.
-_GATHERED: Final = 1 << 16
+    from srv.grpc._handler import ConnectionHandler
+    from srv_protocol.inference import Headers
+
+# Compressed or not, and the size.
+_PREFIX: Final = struct.Struct(">?I")
 
 
 class Buffer:
     """What a call has received; it is acknowledged when it is read, so that a client sends no more than is wanted."""
 
-    def __init__(self, acknowledge: Callable[[int], None]) -> None:
+    def __init__(self, acknowledge: Callable[[int], None], limit: int) -> None:
         self._acknowledge = acknowledge
+        self._limit = limit
         self._frames: deque[tuple[bytes, int]] = deque()
         # What the last reader has left of a frame, which is acknowledged when nothing is left of it.
         self._rest = memoryview(b"")
@@ -80,9 +80,38 @@ class Buffer:
         self._end_frame()
         return taken
 
-    def at_end(self) -> bool:
-        """Whether the client has sent all, and all of it has been read."""
-        return self._ended and not self._rest and not self._frames
+    async def next_message(self) -> Packed | None:
+        """Return the next message, as :class:`srv.grpc._messages.Messages` has it.
+
+        A large one is received into one buffer, which its frames are copied to as they come.
+        """
+        prefix = self.take(_PREFIX.size) or await self.read(_PREFIX.size)
+        if not prefix:
+            return None
+        if len(prefix) < _PREFIX.size:
+            raise truncated()
+        compressed, size = _PREFIX.unpack(prefix)
+        if size > self._limit:
+            raise too_large(size, self._limit)
+        data = self.take(size)
+        if data is None:
+            data = await self._read_message(size)
+        elif size < len(cast("bytes", data.obj)) // 2:
+            # Whoever keeps a small message must not keep the large piece that it came in.
+            data = memoryview(bytes(data))
+        return Packed(compressed, data)
+
+    async def _read_message(self, size: int) -> memoryview:
+        # Not a bytearray: that would write zeros over memory that is about to be written anyway.
+        data = np.empty(size, np.uint8).data
+        if await self.read_into(data) < size:
+            # END_STREAM came before the bytes that the prefix claims.
+            raise truncated()
+        return data.toreadonly()
+
+    async def is_at_end(self) -> bool:
+        """Whether nothing else comes; returns when that is known."""
+        return (self._ended and not self._rest and not self._frames) or not await self.read(1)
 
     async def read_into(self, buffer: memoryview) -> int:
         """Fill a buffer, and return how many bytes are in it: fewer than asked for at the end alone."""
@@ -134,124 +163,41 @@ class Stream(grpclib.protocol.Stream):
     """One call."""
 
     connection: Connection
-    _h2_connection: ServerConnection
+    encoding = IDENTITY
+    received_headers: Sequence[tuple[str, str]] = ()
+
+    def read_headers(self) -> Headers:
+        """Return the call's metadata."""
+        return read_metadata(self.received_headers)
+
+    @property
+    def left(self) -> bool:
+        """Whether the client has reset the call, or its deadline is over: grpclib then says why it cancels."""
+        return self.wrapper is not None and bool(self.wrapper.cancelled)
 
     def init_stream(self, stream_id: int, connection: grpclib.protocol.Connection) -> None:
         """Begin, with a buffer of our own."""
         self.id = stream_id
-        self.buffer: Buffer = Buffer(partial(connection.ack, stream_id))  # type: ignore[assignment]
+        limit = cast("Connection", connection).max_message_size
+        self.buffer: Buffer = Buffer(partial(connection.ack, stream_id), limit)  # type: ignore[assignment]
         connection.streams_started += 1
         self.created = connection.last_stream_created = monotonic()
-
-    async def send_headers(self, headers: list[tuple[str, str]], end_stream: bool = False) -> None:  # noqa: FBT001, FBT002  # grpclib's signature
-        """Send headers, together with what follows at once.
-
-        Raises:
-            StreamClosedError: the client does not wait for them any more.
-        """
-        connection = self.connection
-        if not connection.write_ready.is_set():
-            await connection.write_ready.wait()
-        stream_id = cast("int", self.id)
-        # h2 would take it for a new stream, and complain of its number.
-        if stream_id not in self._h2_connection.streams:
-            raise StreamClosedError(stream_id)
-        self._h2_connection.send_headers(stream_id, headers, end_stream=end_stream)
-        connection.flush_soon()
-        connection.headers_send_process()
-
-    async def send_data(self, data: bytes, end_stream: bool = False) -> None:  # noqa: FBT001, FBT002  # as above
-        """Send a message, as fast as the client takes it.
-
-        Raises:
-            StreamClosedError: the client does not wait for it any more.
-        """
-        connection, http2 = self.connection, self._h2_connection
-        stream_id = cast("int", self.id)
-        rest = memoryview(data)
-        while True:
-            if not connection.write_ready.is_set():
-                await connection.write_ready.wait()
-            window = http2.local_flow_control_window(stream_id)
-            if window <= 0 and rest:  # a change of the settings can make it negative
-                self.window_updated.clear()
-                await self.window_updated.wait()
-                continue  # other calls may have used it up
-            piece, rest = rest[: min(window, _BURST)], rest[min(window, _BURST) :]
-            if len(piece) <= http2.max_outbound_frame_size:
-                http2.send_data(stream_id, piece)
-                connection.flush_soon(len(piece))
-            else:
-                connection.write(http2.frame(stream_id, piece))
-            self.data_sent += len(piece)
-            connection.data_sent += len(piece)
-            connection.data_send_process()
-            if not rest:
-                break
-        if end_stream:
-            http2.end_stream(stream_id)
-            connection.flush_soon()
 
 
 class Connection(grpclib.protocol.Connection):
     """What the calls of one client share."""
 
-    _connection: ServerConnection
-
-    def __init__(self, connection: ServerConnection, transport: Transport, *, config: Configuration) -> None:
-        super().__init__(connection, transport, config=config)
-        self._loop = asyncio.get_running_loop()
-        self._flush: asyncio.Handle | None = None
-        self._gathered = 0
-        # Stream -> bytes that it has read.
-        self._read: dict[int, int] = {}
+    max_message_size = 0
 
     def create_stream(self, *, stream_id: int | None = None, wrapper: Wrapper | None = None) -> Stream:
         """Return a new call."""
         return Stream(self, self._connection, self._transport, stream_id=stream_id, wrapper=wrapper)
 
-    def ack(self, stream_id: int, size: int) -> None:
-        """Give the client room for more, with the next flush."""
-        if size:
-            self._read[stream_id] = self._read.get(stream_id, 0) + size
-            self.flush_soon()
-
-    def flush_soon(self, size: int = 0) -> None:
-        """Write what there is to be written in the next turn of the event loop, or now if that is much."""
-        self._gathered += size
-        if self._gathered > _GATHERED:
-            self.flush()
-        elif self._flush is None:
-            self._flush = self._loop.call_soon(self.flush)
-
-    def flush(self) -> None:
-        """Write what there is to be written."""
-        if self._flush is not None:
-            self._flush.cancel()
-            self._flush = None
-        self._gathered = 0
-        if self.is_closing():
-            return
-        if self._read:
-            self._acknowledge()
-        super().flush()
-
-    def write(self, frames: Sequence[bytes | memoryview]) -> None:
-        """Write frames, behind what there is to be written."""
-        # Not writelines(): asyncio's never pauses the protocol in 3.12.1 and 3.13.0, and uvloop joins these too.
-        for each in (self._connection.data_to_send(), *frames):
-            self._transport.write(each)
-
     def close(self) -> None:
         """Write what is left, the reason for which it closes too, and close."""
-        self.flush()
+        if not self.is_closing():
+            self.flush()
         super().close()
-
-    def _acknowledge(self) -> None:
-        read, self._read = self._read, {}
-        if self._connection.state_machine.state is not ConnectionState.CLOSED:
-            for stream_id, size in read.items():
-                self._connection.acknowledge_received_data(size, stream_id)
 
 
 class ConnectionProtocol(H2Protocol):
@@ -260,22 +206,14 @@ class ConnectionProtocol(H2Protocol):
     grpclib's would end at the first, and take the second for the end of the request.
     """
 
+    handler: ConnectionHandler
+
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin."""
-        http2 = ServerConnection(self.h2_config)
-        http2.initiate_connection()
-        http2.increment_flow_control_window(
-            self.config.http2_connection_window_size - http2.local_settings.initial_window_size
-        )
-        http2.update_settings(
-            {
-                SettingCodes.INITIAL_WINDOW_SIZE: self.config.http2_stream_window_size,
-                SettingCodes.MAX_FRAME_SIZE: _LARGEST_FRAME,
-            }
-        )
-        self.connection = Connection(http2, cast("Transport", transport), config=self.config)
-        self.connection.flush()
-        self.connection.initialize()
+        super().connection_made(transport)
+        made = self.connection
+        self.connection = Connection(made._connection, made._transport, config=self.config)  # noqa: SLF001  # grpclib makes its own
+        self.connection.max_message_size = self.handler.codec.max_size
         self.processor = EventsProcessor(self.handler, self.connection)
         known = cast("Mapping[type[Event], Callable[[Event], None]]", self.processor.processors)
         take_data = known[DataReceived]

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, cast
 
 import grpclib.server
 from grpclib.const import Status
-from grpclib.metadata import decode_timeout, encode_grpc_message
+from grpclib.metadata import encode_grpc_message
 from h2.exceptions import StreamClosedError
 
-from srv._headers import BINARY, decode_binary
-from srv.grpc._messages import ACCEPTED_ENCODINGS, set_encoding
-from srv_codecs.compression import ENCODINGS, IDENTITY
+from srv.grpc._head import ACCEPTED_ENCODINGS, find_problem, split_binary
+from srv_codecs.compression import IDENTITY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from grpclib.protocol import Stream
 
-    _Headers = Sequence[tuple[str, str]]
+    from srv.grpc._codec import MessageCodec
+    from srv.grpc._connection import Stream as OurStream
 
-# Nothing is done within it, and grpclib takes a deadline that passes before it looks for a fault of its own.
-_SHORTEST_TIMEOUT: Final = 0.001
+    _Headers = Sequence[tuple[str, str]]
 
 
 class ConnectionHandler(grpclib.server.Handler):
     """Makes a task of each call of one connection."""
+
+    codec: MessageCodec
 
     def accept(self, stream: Stream, headers: _Headers, release_stream: Callable[[], object]) -> None:
         """Start a call; one whose headers grpclib would fail on, without an answer, is refused here."""
@@ -38,10 +39,12 @@ class ConnectionHandler(grpclib.server.Handler):
                 released = True
                 release_stream()
 
-        set_encoding(stream, dict(headers).get("grpc-encoding", IDENTITY))
-        problem = _find_problem(headers)
+        ours = cast("OurStream", stream)
+        ours.encoding = dict(headers).get("grpc-encoding", IDENTITY)
+        ours.received_headers = headers
+        problem = _find_missing(headers) or find_problem(headers)
         if problem is None:
-            super().accept(stream, list(_split(headers)), release)
+            super().accept(stream, list(split_binary(headers)), release)
         else:
             self._tasks[stream] = self.loop.create_task(_refuse(stream, *problem, release))
         # A task that is cancelled before its first step releases nothing. What the stream has received would count
@@ -49,33 +52,12 @@ class ConnectionHandler(grpclib.server.Handler):
         self._tasks[stream].add_done_callback(release)
 
 
-def _find_problem(headers: _Headers) -> tuple[Status, str] | None:
+def _find_missing(headers: _Headers) -> tuple[Status, str] | None:
     names = {name for name, _ in headers}
     for name in (":method", ":path"):
         if name not in names:
             return Status.INVALID_ARGUMENT, f"the request has no {name}"
-    for name, value in headers:
-        if name.endswith(BINARY):
-            try:
-                decode_binary(value)
-            except ValueError as error:
-                return Status.INVALID_ARGUMENT, f"metadata {name!r}: expected base64, got {value[:32]!r} ({error})"
-        elif name == "grpc-encoding" and value not in {IDENTITY, *ENCODINGS}:
-            return Status.UNIMPLEMENTED, f"grpc-encoding: expected one of {ACCEPTED_ENCODINGS}, got {value[:32]!r}"
-        elif name == "grpc-timeout":
-            with contextlib.suppress(ValueError):  # for grpclib to answer
-                if decode_timeout(value) < _SHORTEST_TIMEOUT:
-                    return Status.DEADLINE_EXCEEDED, f"the deadline has passed: grpc-timeout is {value}"
     return None
-
-
-def _split(headers: _Headers) -> Iterator[tuple[str, str]]:
-    """Yield headers, of a binary one each of the values that stand behind commas: grpclib would pass over these."""
-    for name, value in headers:
-        if name.endswith(BINARY) and "," in value:
-            yield from ((name, each.strip()) for each in value.split(","))
-        else:
-            yield name, value
 
 
 async def _refuse(stream: Stream, status: Status, message: str, release: Callable[[], object]) -> None:

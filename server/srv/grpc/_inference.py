@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from grpclib.const import Handler
 
 from srv.dataplane._timeline import GRPC, Timeline
-from srv.grpc._calls import request_headers, response_metadata
-from srv.grpc._messages import receive_one, send
+from srv.grpc._calls import response_metadata
+from srv.grpc._messages import http_stream, receive_one, send
 from srv.grpc._session import SESSIONS
 from srv_codecs.grpc import bind_request, lower_response
 from srv_protocol.errors import ModelNotFound
@@ -94,7 +94,7 @@ class InferenceService(GRPCInferenceServiceBase):
         request = await receive_one(stream, times.mark_received)
         forms = bind_request(request, self._shared_memory)
         encode = partial(_encode, forms=forms, typed=forms.typed and self._mirror)
-        response, metadata = await self._dataplane.infer(request, request_headers(stream), times, encode)
+        response, metadata = await self._dataplane.infer(request, http_stream(stream).read_headers(), times, encode)
         times.mark_sending()
         try:
             await send(stream, response)

@@ -7,29 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from typing import TYPE_CHECKING, Final, TypeVar, cast
-
-import numpy as np
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar, cast
 
 from srv._offload import off_loop
-from srv_codecs.compression import ENCODINGS, IDENTITY, compress, decompress
+from srv_codecs.compression import IDENTITY, compress, decompress
 from srv_protocol.errors import InvalidInput, RequestTooLarge, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 
-    from grpclib.protocol import Stream as Http2Stream
     from grpclib.server import Stream
 
     from srv.grpc._codec import MessageCodec
-    from srv.grpc._connection import Buffer
+    from srv_protocol.inference import Headers
     from srv_protocol.message import Message
 
-ACCEPTED_ENCODINGS: Final = ",".join((IDENTITY, *ENCODINGS))
-"""The value of ``grpc-accept-encoding``."""
 # Compressed or not, and the size.
 _PREFIX: Final = struct.Struct(">?I")
-_TRUNCATED: Final = "the request message is truncated: the stream ends inside it"
 _Req = TypeVar("_Req")
 _Res = TypeVar("_Res")
 _M = TypeVar("_M", bound="Message")
@@ -39,64 +33,95 @@ def _nothing() -> None:
     pass
 
 
-def set_encoding(stream: Http2Stream, encoding: str) -> None:
-    """Note the ``grpc-encoding`` of a call; its answer is compressed in the same way."""
-    vars(stream)["grpc_encoding"] = encoding
+class Packed(NamedTuple):
+    """A message as it is sent."""
+
+    compressed: bool
+    data: memoryview
 
 
-def _encoding(stream: Stream[_Req, _Res]) -> str:
-    found: str = vars(stream._stream).get("grpc_encoding", IDENTITY)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # grpclib has no other way to what a call is made of
-    return found
+class Messages(Protocol):
+    """What a call receives."""
+
+    async def next_message(self) -> Packed | None:
+        """Return the next message, ``None`` when there is no more.
+
+        Raises:
+            RequestTooLarge: it is larger than the server accepts; not all of it has been read.
+            InvalidInput: the client has ended the call inside it.
+        """
+
+    async def is_at_end(self) -> bool:
+        """Whether nothing else comes; returns when that is known."""
 
 
-def _buffer(stream: Stream[_Req, _Res]) -> Buffer:
-    return cast("Buffer", stream._stream.buffer)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+class HttpStream(Protocol):
+    """A call, as a transport has it.
+
+    Attributes:
+        buffer: what it receives.
+        encoding: the ``grpc-encoding`` of its messages; its answer is compressed in the same way.
+        left: nobody waits for the answer any more: the client has reset the call, or its deadline is over.
+        closable: the client may still send.
+    """
+
+    buffer: Messages
+    encoding: str
+
+    @property
+    def left(self) -> bool: ...
+
+    @property
+    def closable(self) -> bool: ...
+
+    def read_headers(self) -> Headers:
+        """Return the call's metadata, as :func:`srv.grpc._head.read_metadata`."""
+
+    def reset_nowait(self) -> None:
+        """End the call on both sides."""
+
+    async def send_headers(self, headers: Sequence[tuple[str, str]]) -> None:
+        """Send headers."""
+
+    async def send_data(self, data: bytes) -> None:
+        """Send a message, its prefix included."""
+
+
+def http_stream(stream: Stream[_Req, _Res]) -> HttpStream:
+    """Return what a handler's stream stands on."""
+    return cast("HttpStream", stream._stream)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # grpclib has no other way to it
+
+
+def truncated() -> InvalidInput:
+    """Return the error of a call that ends inside a message."""
+    return InvalidInput("the request message is truncated: the stream ends inside it")
+
+
+def too_large(size: int, limit: int) -> RequestTooLarge:
+    """Return the error of a message of `size` bytes."""
+    return RequestTooLarge(f"the request message has {size} bytes, the server accepts {limit} (max_request_size)")
 
 
 async def receive(stream: Stream[_Req, _Res], received: Callable[[], None] = _nothing) -> _Req | None:
     """Return the next request of a call, ``None`` when there is no more; `received` is called when its bytes are there.
 
-    A large message is received into one buffer, which its frames are copied to as they come.
-
     Raises:
-        RequestTooLarge: the message is larger than the server accepts; none of it has been read.
+        RequestTooLarge: the message is larger than the server accepts; not all of it has been read.
         WireError: the message is malformed.
         InvalidInput: the stream ends inside a message, or the message is not compressed as the call says.
     """
     codec = cast("MessageCodec", stream._codec)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
-    buffer = _buffer(stream)
-    prefix = buffer.take(_PREFIX.size) or await buffer.read(_PREFIX.size)
-    if not prefix:
+    http = http_stream(stream)
+    packed = await http.buffer.next_message()
+    if packed is None:
         return None
-    if len(prefix) < _PREFIX.size:
-        raise InvalidInput(_TRUNCATED)
-    compressed, size = _PREFIX.unpack(prefix)
-    if size > codec.max_size:
-        raise RequestTooLarge(
-            f"the request message has {size} bytes, the server accepts {codec.max_size} (max_request_size)"
-        )
-    data = buffer.take(size)
-    if data is None:
-        data = await _read_message(buffer, size)
-    elif size < len(cast("bytes", data.obj)) // 2:
-        # Whoever keeps a small message must not keep the large piece that it came in.
-        data = memoryview(bytes(data))
+    compressed, data = packed
     received()
     if compressed:
-        encoding = _encoding(stream)
-        if encoding == IDENTITY:
+        if http.encoding == IDENTITY:
             raise InvalidInput("the request message is compressed, but the call has no grpc-encoding")
-        data = await off_loop(size, decompress, data, encoding, codec.max_size)
+        data = await off_loop(len(data), decompress, data, http.encoding, codec.max_size)
     return codec.decode(data, stream._recv_type)  # type: ignore[type-var]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
-
-
-async def _read_message(buffer: Buffer, size: int) -> memoryview:
-    # Not a bytearray: that would write zeros over memory that is about to be written anyway.
-    data = np.empty(size, np.uint8).data
-    if await buffer.read_into(data) < size:
-        # END_STREAM came before the bytes that the prefix claims.
-        raise InvalidInput(_TRUNCATED)
-    return data.toreadonly()
 
 
 async def receive_one(stream: Stream[_Req, _Res], received: Callable[[], None] = _nothing) -> _Req:
@@ -111,8 +136,7 @@ async def receive_one(stream: Stream[_Req, _Res], received: Callable[[], None] =
     message = await receive(stream, received)
     if message is None:
         raise Unsupported("expected one request message, got none")
-    buffer = _buffer(stream)
-    if not buffer.at_end() and await buffer.read(1):
+    if not await http_stream(stream).buffer.is_at_end():
         raise Unsupported("expected one request message, got more behind it")
     return message
 
@@ -147,17 +171,16 @@ async def send(stream: Stream[_Req, _M], message: _M) -> None:
     Raises:
         WireError: a value of the message does not fit its field.
     """
-    encoding = _encoding(stream)
-    if encoding == IDENTITY:
+    http = http_stream(stream)
+    if http.encoding == IDENTITY:
         await stream.send_message(message)
         return
-    http2 = stream._stream  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
     if not stream._send_initial_metadata_done:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
         content_type = stream._content_type  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
-        await http2.send_headers([(":status", "200"), ("content-type", content_type), ("grpc-encoding", encoding)])
+        await http.send_headers([(":status", "200"), ("content-type", content_type), ("grpc-encoding", http.encoding)])
         stream._send_initial_metadata_done = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
     parts = message.wire_parts()
-    packed = await off_loop(sum(map(len, parts)), compress, parts, encoding)
+    packed = await off_loop(sum(map(len, parts)), compress, parts, http.encoding)
     size = sum(map(len, packed))
-    await http2.send_data(b"".join((_PREFIX.pack(True, size), *packed)))  # noqa: FBT003  # the flag of the prefix
+    await http.send_data(b"".join((_PREFIX.pack(True, size), *packed)))  # noqa: FBT003  # the flag of the prefix
     stream._send_message_done = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above

@@ -20,14 +20,17 @@ from srv.grpc._reflection import ReflectionAlphaService, ReflectionService
 from srv.grpc._repository import RepositoryRpcs, RepositoryService
 from srv.grpc._settings import SettingsRpcs
 from srv.grpc._shared_memory import SharedMemoryRpcs
+from srv.grpc.native._endpoint import Endpoint
 
 if TYPE_CHECKING:
     import socket
+    import ssl
 
     from grpclib._typing import IServable
     from grpclib.protocol import H2Protocol
 
     from srv._backend import Backend
+    from srv.grpc.native._protocol import NativeProtocol
 
 # grpclib's own backlog of 100 is small for a server behind a load balancer; this is uvicorn's.
 _BACKLOG: Final = 2048
@@ -42,9 +45,12 @@ class GrpcServer(grpclib.server.Server):
         self,
         backend: Backend,
         listener: socket.socket,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._calls = Calls(backend.metrics)
+        self._native = backend.settings.grpc_transport == "native"
         self._listener = listener
+        self._tls = tls
         self._connections: WeakSet[H2Protocol] = WeakSet()
         services: list[IServable] = [
             InferenceService(backend),
@@ -62,8 +68,11 @@ class GrpcServer(grpclib.server.Server):
         super().__init__([self._calls.wrap(services)], codec=codec, config=Configuration())
         # Every byte has a meaning in it: one that is not ASCII in the metadata of a call ended its whole connection.
         self._h2_config.header_encoding = "latin-1"
+        self._endpoint = Endpoint(settings, self._mapping, codec, self.__dispatch__)
 
-    def _protocol_factory(self) -> H2Protocol:
+    def _protocol_factory(self) -> NativeProtocol | H2Protocol:  # type: ignore[override]  # asyncio takes both
+        if self._native:
+            return self._endpoint.connect()
         # As in the base class, with a handler of our own.
         self.__gc_step__()
         handler = ConnectionHandler(self._mapping, self._codec, self._status_details_codec, self.__dispatch__)
@@ -74,7 +83,7 @@ class GrpcServer(grpclib.server.Server):
 
     async def open(self) -> None:
         """Accept calls."""
-        await self.start(sock=self._listener, backlog=_BACKLOG)
+        await self.start(sock=self._listener, backlog=_BACKLOG, ssl=self._tls)
 
     async def stop(self, grace: float) -> None:
         """Accept nothing more, let running calls finish for `grace` seconds, cancel the rest, close connections."""
@@ -82,12 +91,15 @@ class GrpcServer(grpclib.server.Server):
             return
         self._server.close()
         self._calls.refusing = True
+        self._endpoint.drain()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._calls.wait_idle(), grace)
         self.close()
+        self._endpoint.cancel_calls()
         # A thread that is stuck keeps its call for ever.
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._calls.wait_idle(), _LAST_ANSWERS)
+        self._endpoint.close()
         for protocol in list(self._connections):
             _say_goodbye(protocol)
 

@@ -20,8 +20,8 @@ from srv._state import SHUTTING_DOWN
 from srv._status import describe_error
 from srv.dataplane._options import FINAL
 from srv.dataplane._timeline import GRPC, Timeline
-from srv.grpc._calls import as_metadata, request_headers
-from srv.grpc._messages import requests, send
+from srv.grpc._calls import as_metadata
+from srv.grpc._messages import http_stream, requests, send
 from srv_codecs.grpc import OutputForms, lower_response
 from srv_protocol.errors import InferenceError, ModelNotReady, SrvError
 from srv_protocol.inference import ModelInferResponse, ModelStreamInferResponse, Parameters
@@ -65,7 +65,7 @@ class Session(ABC):
         self._dataplane = dataplane
         self._bind = bind
         self._draining = draining
-        self._headers = request_headers(stream)
+        self._headers = http_stream(stream).read_headers()
         self._sent: dict[str, str] = {}
 
     def _lower(self, response: ModelInferResponse, forms: OutputForms) -> ModelInferResponse:
@@ -75,7 +75,7 @@ class Session(ABC):
 
     async def _finish(self) -> None:
         await self._stream.send_trailing_metadata(metadata=as_metadata(self._sent.items()))
-        call = self._stream._stream  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # grpclib has no other way to it
+        call = http_stream(self._stream)
         if call.closable:
             # The client may still send (RFC 9113, section 8.1). Without this, one that meets the connection's end
             # right behind takes the call for lost.

@@ -26,3 +26,7 @@ class Bucket:
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate) - 1
         self._at = now
         return self._tokens >= 0
+
+    def give(self) -> None:
+        """Put two tokens in, for work that is done meanwhile."""
+        self._tokens += 2

@@ -18,7 +18,7 @@ from srv.http2._events import (
     TrailersReceived,
     WindowUpdated,
 )
-from srv.http2._headers import HeaderDecoder, HeaderEncoder, content_length, find_problem
+from srv.http2._headers import HeaderDecoder, HeaderEncoder, find_problem
 from srv.http2._limits import Limits
 from srv.http2._reader import FrameReader
 from srv.http2._settings import PeerSettings
@@ -35,6 +35,9 @@ Buffer: TypeAlias = bytes | memoryview
 # What all streams together may send before the connection's window is grown, which is when half of it is used up: what
 # holds a peer back are the windows of its streams.
 _WINDOW: Final = 1 << 30
+# Streams that we have reset, of which a peer may not know yet.
+_REMEMBERED: Final = 4096
+_PRIORITY_SIZE: Final = 5
 _NO_DATA: Final = memoryview(b"")
 
 
@@ -110,15 +113,16 @@ class Connection:
     def begin_data(self, stream_id: int, flags: int, length: int, overhead: int) -> None:
         """Take note of a DATA frame (RFC 9113, section 6.1)."""
         self._check_order(frames.DATA, stream_id)
+        # Never used up: no frame is as large as what is left of it.
         self._receive_window -= length
-        if self._receive_window < 0:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "DATA goes beyond the window of the connection")
         if self._receive_window < _WINDOW // 2:
             self._out.append(frames.window_update(0, _WINDOW - self._receive_window))
             self._receive_window = _WINDOW
         left = length - overhead
         last = bool(flags & frames.END_STREAM)
-        if not left and not last:
+        if left:
+            self._controls.give()
+        elif not last:
             self._count_control()
         self._data_stream = 0
         self._data_left = left
@@ -173,10 +177,8 @@ class Connection:
             self._reset_for(fault)
 
     def _check_order(self, kind: int, stream_id: int) -> None:
-        if not self._settled:
-            if kind != frames.SETTINGS:
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
-            self._settled = True
+        if not self._settled and kind != frames.SETTINGS:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
         # RFC 9113, section 6.10.
         if self._block_stream and (kind != frames.CONTINUATION or stream_id != self._block_stream):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame stands within a header block")
@@ -184,6 +186,10 @@ class Connection:
     def _count_control(self) -> None:
         if not self._controls.take():
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that do no work")
+
+    def _count_reset(self) -> None:
+        if not self._resets.take():
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many streams end before they are answered")
 
     def _check_closed(self, stream_id: int) -> None:
         """Return if a stream that is not open was closed by us, a moment ago for the peer."""
@@ -206,10 +212,16 @@ class Connection:
             start = 1
             end -= payload[0] if end else 1
         if flags & frames.PRIORITIZED:
-            start += 5
+            if len(payload) < start + _PRIORITY_SIZE:
+                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "HEADERS have no room for their priority")
+            start += _PRIORITY_SIZE
         if start > end:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the padding of HEADERS is longer than the frame")
-        self._block_stream, self._block_last = stream_id, bool(flags & frames.END_STREAM)
+        last = bool(flags & frames.END_STREAM)
+        if flags & frames.END_HEADERS and end - start <= self._limits.max_header_list_size:
+            self._take_block(stream_id, bytes(payload[start:end]), last=last)
+            return
+        self._block_stream, self._block_last = stream_id, last
         self._add_to_block(flags, payload[start:end])
 
     def _take_continuation(self, flags: int, stream_id: int, payload: memoryview) -> None:
@@ -234,7 +246,7 @@ class Connection:
 
     def _take_block(self, stream_id: int, block: bytes, *, last: bool) -> None:
         # Whoever it is for, the next one may refer to what is in it.
-        headers = self._decoder.decode(block)
+        headers, problem, expected = self._decoder.decode(block)
         stream = self._streams.get(stream_id)
         if stream is not None:
             if stream.peer_ended:
@@ -254,33 +266,35 @@ class Connection:
             return
         self._highest = stream_id
         if len(self._streams) >= self._limits.max_concurrent_streams:
-            problem = f"at most {self._limits.max_concurrent_streams} streams are served at the same time"
-            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, problem)
-        expected = content_length(headers)
-        problem = find_problem(headers)
-        if problem is None and (expected == -1 or (last and expected)):
-            problem = "content-length is no length, or not that of the body"
+            most = self._limits.max_concurrent_streams
+            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, f"at most {most} streams are served at a time")
+        if problem is None and last and expected:
+            problem = "the body is not as long as content-length says"
         if problem is not None:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, problem)
         self._streams[stream_id] = Stream(
             self._peer.initial_window, self._limits.stream_window, expected, peer_ended=last
         )
+        self._controls.give()
         self._events.append(RequestReceived(stream_id, headers, last))
 
     def _take_priority(self, _: int, stream_id: int, payload: memoryview) -> None:
         if not stream_id:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PRIORITY is for stream 0")
         self._count_control()
-        if len(payload) != 5:  # RFC 9113, section 6.3
-            raise StreamFault(stream_id, ErrorCode.FRAME_SIZE_ERROR, "PRIORITY does not have 5 bytes")
+        if len(payload) != _PRIORITY_SIZE:
+            problem = f"PRIORITY has {len(payload)} bytes, expected {_PRIORITY_SIZE}"
+            if stream_id in self._streams:
+                raise StreamFault(stream_id, ErrorCode.FRAME_SIZE_ERROR, problem)
+            # A stream that is not open cannot be reset (section 6.4).
+            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, problem)
 
     def _take_reset(self, _: int, stream_id: int, payload: memoryview) -> None:
         self._check_begun(stream_id)
         stream = self._streams.pop(stream_id, None)
         if stream is None:
             return
-        if not self._resets.take():
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many streams are reset before they are answered")
+        self._count_reset()
         (code,) = frames.UINT.unpack(payload)
         self._events.append(StreamReset(stream_id, code, by_peer=True))
 
@@ -290,13 +304,16 @@ class Connection:
         if flags & frames.ACK:
             if payload:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "an acknowledgement of SETTINGS is not empty")
+            if not self._settled:
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the first SETTINGS acknowledge nothing")
             return
+        self._settled = True
         self._count_control()
         before = self._peer
         self._peer = before.changed(payload)
-        self._out.append(frames.frame(frames.SETTINGS, frames.ACK, 0, b""))
-        if self._peer.header_table_size != before.header_table_size:
-            self._encoder.limit_table(self._peer.header_table_size)
+        # Both, as the peer has dropped what does not fit into the smallest one (RFC 7541, section 4.2).
+        for size in (self._peer.smallest_table, self._peer.header_table_size):
+            self._encoder.limit_table(size)
         change = self._peer.initial_window - before.initial_window
         if change:
             for stream in self._streams.values():
@@ -304,6 +321,7 @@ class Connection:
                 if stream.send_window > frames.LARGEST_WINDOW:
                     raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS make a window larger than 2^31-1")
             self._events.append(WindowUpdated(0))
+        self._out.append(frames.frame(frames.SETTINGS, frames.ACK, 0, b""))
 
     def _take_push_promise(self, _: int, __: int, ___: memoryview) -> None:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PUSH_PROMISE comes from a client")
@@ -355,13 +373,14 @@ class Connection:
 
     def _reset_for(self, fault: StreamFault) -> None:
         known = self._streams.pop(fault.stream_id, None) is not None
-        self._forget(fault.stream_id, fault.code)
         if known:
+            self._count_reset()
             self._events.append(StreamReset(fault.stream_id, fault.code, by_peer=False))
+        self._forget(fault.stream_id, fault.code)
 
     def _forget(self, stream_id: int, code: ErrorCode) -> None:
         self._reset[stream_id] = None
-        if len(self._reset) > self._limits.max_concurrent_streams:
+        if len(self._reset) > max(_REMEMBERED, 2 * self._limits.max_concurrent_streams):
             del self._reset[next(iter(self._reset))]
         self._out.append(frames.rst_stream(stream_id, code))
 
@@ -371,6 +390,11 @@ class Connection:
         """Return what is to be sent, in this order, and forget it. Large data are views of what was given."""
         out, self._out = self._out, []
         return out
+
+    @property
+    def settled(self) -> bool:
+        """Whether the peer has sent its preface."""
+        return self._settled
 
     def is_open(self, stream_id: int) -> bool:
         """Whether anything can still be sent on a stream."""
@@ -384,6 +408,7 @@ class Connection:
             StreamClosed: nothing can be sent on the stream any more.
         """
         stream = self._sending(stream_id)
+        self._controls.give()
         block = self._encoder.encode(tuple(headers))
         self._out += frames.header_frames(stream_id, block, self._peer.max_frame_size, end_stream=end_stream)
         if end_stream:
@@ -406,6 +431,7 @@ class Connection:
             StreamClosed: nothing can be sent on the stream any more.
         """
         stream = self._sending(stream_id)
+        self._controls.give()
         whole = len(data)
         size = min(whole, max(0, min(stream.send_window, self._send_window)))
         longest = self._peer.max_frame_size

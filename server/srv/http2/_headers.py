@@ -7,7 +7,7 @@ alone (RFC 7541, section 2.2): as long as that does not change, equal blocks are
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from hpack import Decoder, Encoder, OversizedHeaderListError
 from hpack.exceptions import HPACKError
@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 """Names and values, the characters of which are the bytes on the wire."""
+
+
+class HeaderList(NamedTuple):
+    """What a block holds.
+
+    Attributes:
+        problem: why it is no request's, ``None`` if it could be.
+        length: of the body that a request claims, ``None`` without a claim.
+    """
+
+    headers: Headers
+    problem: str | None
+    length: int | None
+
 
 # Blocks that are remembered, and bytes of the longest. One connection has few, unless it has all kinds.
 _MOST: Final = 32
@@ -46,23 +60,41 @@ def find_problem(headers: Headers, *, trailers: bool = False) -> str | None:
         if name[0] == ":":
             if regular or name not in _PSEUDO or name in pseudo:
                 return f"{name[:64]!r} is repeated, out of place, or not known"
+            # A CONNECT has neither path nor scheme (section 8.5), and no use here.
+            if (not value and name in _REQUIRED) or (name == ":method" and value == "CONNECT"):
+                return f"{name!r} is {value!r}"
             pseudo.add(name)
             continue
         regular = True
         if name in _OF_CONNECTIONS or (name == "te" and value != "trailers"):
             return f"{name!r} is about a connection"
-    if not trailers and (not pseudo >= _REQUIRED or (":path", "") in headers):
+    if not trailers and not pseudo >= _REQUIRED:
         return f"expected {', '.join(sorted(_REQUIRED))}, got {', '.join(sorted(pseudo)) or 'none of them'}"
     return None
 
 
-def content_length(headers: Headers) -> int | None:
-    """Return the length of the body that a request claims; -1 when it cannot be read."""
+def _find_length(headers: Headers) -> int | None:
+    """Return the length of the body that a request claims, ``None`` without a claim.
+
+    Raises:
+        ValueError: there are two, or it is none.
+    """
     claims = {value for name, value in headers if name == "content-length"}
     if not claims:
         return None
-    claim = claims.pop()
-    return int(claim) if not claims and claim.isascii() and claim.isdigit() and len(claim) < _LONGEST else -1
+    (claim,) = claims
+    if not (claim.isascii() and claim.isdigit()):
+        raise ValueError(claim)
+    return int(claim)
+
+
+def _read(headers: Headers) -> HeaderList:
+    problem, length = find_problem(headers), None
+    try:
+        length = _find_length(headers)
+    except ValueError:
+        problem = problem or "content-length is not one length"
+    return HeaderList(headers, problem, length)
 
 
 class _Known(Generic[_K, _V]):
@@ -108,7 +140,9 @@ class HeaderEncoder:
 
     def limit_table(self, size: int) -> None:
         """Use no more than `size` bytes of the peer's table."""
-        self._encoder.header_table_size = size
+        # hpack forgets a change that it is told of twice.
+        if size != self._encoder.header_table_size:
+            self._encoder.header_table_size = size
 
     def encode(self, headers: Headers) -> bytes:
         """Return the block of `headers`, in which no character is beyond Latin-1."""
@@ -128,24 +162,24 @@ class HeaderDecoder:
 
     def __init__(self, max_list_size: int) -> None:
         self._decoder = Decoder(max_list_size)
-        self._known: _Known[bytes, Headers] = _Known(self._decoder.header_table)
+        self._known: _Known[bytes, HeaderList] = _Known(self._decoder.header_table)
 
-    def decode(self, block: bytes) -> Headers:
-        """Return the headers of a block; of equal blocks the same object.
+    def decode(self, block: bytes) -> HeaderList:
+        """Return what a block holds; of equal blocks the same object.
 
         Raises:
             ConnectionFault: it is no block, or its list is too large: no later block can be understood either.
         """
         known = self._known
-        if known.unchanged() and (headers := known.found.get(block)) is not None:
-            return headers
+        if known.unchanged() and (found := known.found.get(block)) is not None:
+            return found
         try:
-            found = self._decoder.decode(block, raw=True)
+            decoded = self._decoder.decode(block, raw=True)
         except OversizedHeaderListError as error:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, str(error)) from None
         except HPACKError as error:
             raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, f"a header block cannot be read: {error}") from None
-        headers = tuple((str(name, "latin-1"), str(value, "latin-1")) for name, value in found)
+        found = _read(tuple((str(name, "latin-1"), str(value, "latin-1")) for name, value in decoded))
         if len(block) <= _LONGEST:
-            known.note(block, headers)
-        return headers
+            known.note(block, found)
+        return found

@@ -37,11 +37,13 @@ class PeerSettings:
 
     Attributes:
         header_table_size: bytes of the dynamic table that header blocks may use.
+        smallest_table: the least of the sizes that came on the way to this one.
         initial_window: bytes that may be sent on a stream at first.
         max_frame_size: bytes of the largest frame.
     """
 
     header_table_size: int = _LARGEST_TABLE
+    smallest_table: int = _LARGEST_TABLE
     initial_window: int = frames.USUAL_WINDOW
     max_frame_size: int = frames.SMALLEST_MAX_FRAME
 
@@ -55,11 +57,14 @@ class PeerSettings:
             problem = f"SETTINGS have {len(payload)} bytes, expected a multiple of {frames.SETTING.size}"
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, problem)
         values: dict[str, int] = {}
+        smallest = _LARGEST_TABLE
         for key, value in frames.SETTING.iter_unpack(payload):
             rule = _RULES.get(key)
             if rule is not None and not rule.low <= value <= rule.high:
                 raise ConnectionFault(rule.code, f"{rule.name}: expected {rule.low} to {rule.high}, got {value}")
+            if key == frames.HEADER_TABLE_SIZE:
+                smallest = min(smallest, value)
             if key in _FIELDS:
                 values[_FIELDS[key]] = value
         table = min(values.get("header_table_size", self.header_table_size), _LARGEST_TABLE)
-        return replace(self, **{**values, "header_table_size": table})
+        return replace(self, **{**values, "header_table_size": table, "smallest_table": min(smallest, table)})

@@ -12,6 +12,7 @@ from srv.rest._protocol import Http1Protocol
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Generator
 
     from litestar.types import ASGIApp
@@ -33,6 +34,7 @@ class HttpServer(uvicorn.Server):
         listener: socket.socket,
         endpoint: InferenceEndpoint | None = None,
         *,
+        tls: ssl.SSLContext | None = None,
         root_path: str = "",
         access_log: bool = False,
     ) -> None:
@@ -51,6 +53,7 @@ class HttpServer(uvicorn.Server):
         config.access_log = access_log
         super().__init__(config)
         self._listener = listener
+        self._tls = tls
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -61,6 +64,8 @@ class HttpServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening, and say so."""
+        # Not as an argument: uvicorn takes files, and makes a context of its own.
+        self.config.ssl = self._tls
         await super().startup(sockets)
         self._up.set()
 

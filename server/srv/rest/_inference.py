@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from srv._headers import find_header
 from srv.rest._requests import check_given, compress_parts, decompress_body, encode_answer
 from srv_codecs.rest import HEADER_LENGTH, OutputForms, decode_raw_request, decode_request, parse_header_length
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from srv._backend import Backend
     from srv.dataplane._timeline import Timeline
     from srv_protocol.inference import Headers, ModelInferRequest
+
+_HEADER_LENGTH: Final = HEADER_LENGTH.lower()
 
 
 class Answer(NamedTuple):
@@ -51,8 +54,14 @@ class Inference:
             RequestTooLarge: it has more bytes than allowed once it is decompressed.
             InvalidInput, NotFound, Unsupported: as :func:`srv_codecs.rest.decode_request`.
         """
-        body = await decompress_body(body, headers, self._limit)
-        header_length = headers.get(HEADER_LENGTH)
+        if find_header(headers, "content-encoding"):
+            body = await decompress_body(body, headers, self._limit)
+        return self._read(name, version, headers, body)
+
+    def _read(
+        self, name: str, version: str, headers: Headers, body: memoryview
+    ) -> tuple[ModelInferRequest, OutputForms]:
+        header_length = find_header(headers, _HEADER_LENGTH)
         check_given(body, header_length)
         if header_length is not None and parse_header_length(header_length, len(body)) == 0:
             inputs, batched = self._dataplane.inputs(name, version)
@@ -68,10 +77,12 @@ class Inference:
         Raises:
             As :meth:`receive` and :meth:`srv.dataplane._dataplane.DataPlane.infer`.
         """
-        message, forms = await self.receive(name, version, headers, body)
+        if find_header(headers, "content-encoding"):
+            body = await decompress_body(body, headers, self._limit)
+        message, forms = self._read(name, version, headers, body)
         encode = partial(encode_answer, forms=forms, nonfinite_as_null=self.nonfinite_as_null)
         encoded, sent = await self._dataplane.infer(message, headers, times, encode)
-        if not self._gzip_enabled:
+        if not self._gzip_enabled or not find_header(headers, "accept-encoding"):
             return Answer(encoded.parts, encoded.content_type, sent)
         parts, sent = await compress_parts(encoded.parts, sent, headers)
         return Answer(parts, encoded.content_type, sent)

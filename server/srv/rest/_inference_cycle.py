@@ -7,18 +7,19 @@ fit here; a test holds both ways to the same answers.
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from srv._headers import find_header
 from srv._status import describe_error
 from srv.dataplane._timeline import HTTP, Timeline
 from srv.rest._errors import CLIENT_CLOSED, describe_cut, error_body, error_headers
 from srv.rest._inference import Answer, Inference
-from srv.rest._requests import decode_headers
+from srv.rest._requests import OK, decode_headers
 from srv_protocol.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -32,12 +33,28 @@ if TYPE_CHECKING:
 _URL: Final = re.compile(rb"/v2/models/([\w~-][\w.~-]*)(?:/versions/([\w~-][\w.~-]*))?/infer")
 # As Litestar has them in the scope.
 _ROUTES: Final = ("/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer")
+# Longer URLs are not kept in mind: clients choose them.
+_LONG_URL: Final = 256
 # More digits than those of any 64-bit size are zeros.
 _LONGEST_SIZE: Final = 19
 # A larger body than this never comes in one piece.
 _ONE_PIECE: Final = 1 << 18
 # Smaller bodies than this are written in one piece with the head: a copy costs less than another buffer.
 _SMALL: Final = 1 << 14
+
+
+def _read_url(url: bytes) -> tuple[str, str] | None:
+    """Return the name and the version, ``""`` for none, of the model that a URL asks; ``None`` for any other URL."""
+    return _match_url(url) if len(url) <= _LONG_URL else _match_url.__wrapped__(url)
+
+
+@functools.lru_cache(maxsize=256)
+def _match_url(url: bytes) -> tuple[str, str] | None:
+    matched = _URL.fullmatch(url)
+    if matched is None:
+        return None
+    name, version = matched.groups(b"")
+    return name.decode(), version.decode()
 
 
 class InferenceEndpoint:
@@ -54,10 +71,10 @@ class InferenceEndpoint:
 
     def begin(self, protocol: Http1Protocol) -> InferenceCycle | None:
         """Return the cycle of the request whose head `protocol` has read, ``None`` if it is not one for this way."""
-        matched = _URL.fullmatch(protocol.url)
+        model = _read_url(protocol.url)
         parser = protocol.parser
         if (
-            matched is None
+            model is None
             or protocol.expect_100_continue
             or parser.get_method() != b"POST"
             or parser.get_http_version() != "1.1"
@@ -69,9 +86,9 @@ class InferenceEndpoint:
             headers = decode_headers(protocol.headers)
         except InvalidInput:
             return None
-        length = headers.get("content-length") or ""
+        length = find_header(headers, "content-length", "")
         # The parser takes digits only, but as many zeros before the others as somebody likes.
-        if not length.isdigit() or len(length) > _LONGEST_SIZE or "transfer-encoding" in headers:
+        if not length.isdigit() or len(length) > _LONGEST_SIZE or find_header(headers, "transfer-encoding"):
             return None
         size = int(length)
         if not 0 < size <= self._limit:
@@ -82,10 +99,7 @@ class InferenceEndpoint:
             body = _new_buffer(size) if size > _ONE_PIECE else None
         except MemoryError:
             return None
-        name, version = matched.groups()
-        return InferenceCycle(
-            self, protocol, name.decode(), "" if version is None else version.decode(), headers, size, body
-        )
+        return InferenceCycle(self, protocol, *model, headers, size, body)
 
 
 def _new_buffer(size: int) -> memoryview:
@@ -152,9 +166,8 @@ class InferenceCycle(RequestResponseCycle):
         """Let the task, which begins now, wait for the rest of the body; so that it can be cancelled meanwhile."""
         self.message_event = asyncio.Event()
 
-    async def run_asgi(self, app: object) -> None:
-        """Answer the request, which `app` has no part in."""
-        del app
+    async def run(self) -> None:
+        """Answer the request."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # the protocol makes one
         endpoint, protocol = self._endpoint, self._protocol
@@ -174,7 +187,7 @@ class InferenceCycle(RequestResponseCycle):
             del body
             times.mark_sending()
             try:
-                status = HTTPStatus.OK
+                status = OK
                 await self._write(status, answer)
             finally:
                 times.finish()
@@ -188,6 +201,7 @@ class InferenceCycle(RequestResponseCycle):
             status = await self._fail(error)
         finally:
             running.remove(task)
+            protocol.tasks.discard(task)
             # The protocol keeps its last cycle: they would hold each other, and all this, until the collector comes.
             self._body = None
             del self._protocol, self._times
@@ -199,7 +213,7 @@ class InferenceCycle(RequestResponseCycle):
         if isinstance(error, asyncio.CancelledError):
             described = describe_cut(error, self._endpoint.state, path)
         else:
-            assert isinstance(error, Exception)  # noqa: S101  # run_asgi() catches no others
+            assert isinstance(error, Exception)  # noqa: S101  # run() catches no others
             described = describe_error(error, f"POST {path}")
         headers = error_headers(error) if isinstance(error, Exception) else []
         await self._write(described.http, Answer((error_body(described.message),), "application/json", headers))

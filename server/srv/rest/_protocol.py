@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from httptools import HttpRequestParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from srv.rest._body_receiver import BodyReceiver
@@ -25,6 +25,8 @@ MAX_HEAD: Final = 1 << 16
 """Bytes of request line and headers, as much as gRPC's header list may have."""
 # Less of a body than this is quicker through the parser than past it.
 _LARGE_REST: Final = 1 << 15
+# Seconds that a client which asks for nothing has to say goodbye in TLS; those that pool connections do not read them.
+_GOODBYE: Final = 1.0
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
@@ -90,13 +92,23 @@ class Http1Protocol(HttpToolsProtocol):
         self._waiting = False
         # The requests that have no whole answer yet, the oldest first; uvicorn knows the last of them.
         self._unanswered: deque[RequestResponseCycle] = deque()
+        # When the client had its last answer, while it sends nothing.
+        self._idle_since: float | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End with all that runs: sending into a closed connection is no error to uvicorn, so nothing else would."""
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
         for cycle in self._unanswered:
             cycle.disconnected = True
         self.running.lose()
+
+    def shutdown(self) -> None:
+        """Close the connection, or let it end with the answer that it owes."""
+        super().shutdown()
+        if self.scheme == "https" and self.transport.is_closing():
+            # The loop would wait half a minute for the client's close_notify, and a stop for the loop.
+            self.loop.call_later(_GOODBYE, self.transport.abort)
 
     def on_message_begin(self) -> None:
         """Begin a request; its scope is made only for the general way."""
@@ -111,7 +123,16 @@ class Http1Protocol(HttpToolsProtocol):
         if self._in_head:
             data = _without_upgrade(data)
             self._head_size += len(data)
-        super().data_received(data)
+        self._idle_since = None
+        try:
+            self.parser.feed_data(data)
+        except HttpParserError:
+            message = "Invalid HTTP request received."
+            self.logger.warning(message)
+            self.send_400_response(message)
+            return
+        except HttpParserUpgrade:
+            self._unsupported_upgrade_warning()
         if self._in_head and self._head_size > MAX_HEAD:
             self._refuse("431 Request Header Fields Too Large", f"the request's head has more than {MAX_HEAD} bytes")
         elif self._receiving is not None:
@@ -127,8 +148,8 @@ class Http1Protocol(HttpToolsProtocol):
             self.transport.set_protocol(BodyReceiver(self, cycle))
 
     def _start(self, cycle: InferenceCycle) -> None:
-        # Any: uvicorn has no one type for what it calls, and the cycle calls none of it.
-        self._start_asgi_task(cycle, cast("Any", self.app))  # pyright: ignore[reportUnknownMemberType]  # as above
+        # The cycle takes the task out again itself: a callback would cost another turn of the loop.
+        self.tasks.add(self.loop.create_task(cycle.run()))
 
     def resume_parsing(self) -> None:
         """Go on behind a body that the parser has not seen."""
@@ -193,8 +214,35 @@ class Http1Protocol(HttpToolsProtocol):
         waiting = len(self.pipeline) - (not self._in_head)
         if self._refusal and waiting <= 0:
             self._send_refusal()
-        else:
+        elif self.pipeline:
             super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            if not self.transport.is_closing():
+                self.flow.resume_reading()
+                self._rest()
+
+    def _rest(self) -> None:
+        """Close the connection once it has been idle for too long.
+
+        The one timer is not made anew for each answer, as uvicorn's is: it looks when it is due, and waits for the rest.
+        """
+        now = self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_at(now + self.timeout_keep_alive)
+
+    def _look_at(self, when: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_at(when, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return
+        end = self._idle_since + self.timeout_keep_alive
+        if self.loop.time() < end:
+            self._look_at(end)
+        else:
+            self.timeout_keep_alive_handler()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP in the form of every other error, and close the connection."""

@@ -20,7 +20,7 @@ from srv_protocol.errors import InvalidInput
 from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from srv.dataplane._timeline import Timeline
     from srv.rest._errors import AnyRequest
@@ -48,16 +48,17 @@ def request_headers(request: AnyRequest) -> Headers:
     return decode_headers(request.scope["headers"])
 
 
-def decode_headers(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
+def decode_headers(pairs: Collection[tuple[bytes, bytes]]) -> Headers:
     """Return headers by name; bytes beyond ASCII are Latin-1 (RFC 9110, section 5.5).
 
     Raises:
         InvalidInput: as :func:`srv._headers.received_headers`.
     """
-    given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs]
     # The server has the names in lower case. One that came twice needs a closer look.
-    plain = dict(given)
-    return Headers.of_lower(plain) if len(plain) == len(given) else received_headers(given)
+    plain = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+    if len(plain) == len(pairs):
+        return Headers.of_lower(plain)
+    return received_headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs)
 
 
 def json_event(response: ModelInferResponse, *, forms: OutputForms, nonfinite_as_null: bool) -> Event:

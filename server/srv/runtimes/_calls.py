@@ -81,8 +81,11 @@ class Caller:
         # What `_call` comes to for a coroutine function: this is the way of most requests.
         if _is_coroutine_function(function):
             ticket.begin()
-            with _CONTAINED:
+            try:
                 return await function(argument)
+            except BaseException as error:
+                check_contained(error)
+                raise
         return await self._call(function, partial(function, argument), ticket)
 
     async def _call(
@@ -225,13 +228,23 @@ class Contained:
         """Begin."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Turn such an exception into an ordinary one; the server's own cancellation passes."""
-        if error is None or (isinstance(error, Exception) and not isinstance(error, _UNFIT)):
-            return
-        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
-            return
-        message = f"the model's code raised {type(error).__name__}"
-        raise RuntimeError(message) from error
+        """Turn such an exception into an ordinary one, as :func:`check_contained` does."""
+        if error is not None:
+            check_contained(error)
+
+
+def check_contained(error: BaseException) -> None:
+    """Do nothing if an exception of a user's code may pass, as the server's own cancellation may.
+
+    Raises:
+        RuntimeError: it may not, as :class:`Contained` says.
+    """
+    if isinstance(error, Exception) and not isinstance(error, _UNFIT):
+        return
+    if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+        return
+    message = f"the model's code raised {type(error).__name__}"
+    raise RuntimeError(message) from error
 
 
 _CONTAINED: Final = Contained()

@@ -16,8 +16,8 @@ from srv_codecs.content_types import codec_package
 from srv_codecs.hints import signature_of, takes_headers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
-    from typing import Self
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+    from typing import Self, TypeAlias
 
     from srv._custom_metrics import ModelMetrics
     from srv.dataplane._cache import ModelCache
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from srv.runtimes._importer import ModelCode
     from srv_protocol.inference import ModelInferRequest
 
+    Scope: TypeAlias = tuple[str, str, str]
+    """The name and version of a model, and the package of its code."""
+    _Predict: TypeAlias = Callable[[ModelInferRequest], object]
+
 _logger: Final = logging.getLogger("srv")
 
 
@@ -33,6 +37,8 @@ class LoadedModel:
     """A runtime that has been loaded, with the code and the thread that belong to it.
 
     Attributes:
+        name: that of the runtime.
+        version: that of the runtime, ``""`` if it has none.
         streams: whether the runtime has a ``predict_stream`` of its own.
         decoupled: whether that is all it has: any number of responses to each request.
         cache: where its responses are kept, if they are.
@@ -47,6 +53,8 @@ class LoadedModel:
     def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None, metrics: ModelMetrics) -> None:
         self.runtime = runtime
         self.caller = caller
+        self.name = runtime.name
+        self.version = runtime.version or ""
         self.statistics = Statistics()
         self.cache: ModelCache | None = None
         self.streams = type(runtime).predict_stream is not MLModel.predict_stream
@@ -57,9 +65,10 @@ class LoadedModel:
         self._code = code
         self._metrics = metrics
         self._sequences = Sequences(runtime.name, caller.limit) if type(runtime).stateful else None
+        self._scope = self.name, self.version, "" if code is None else code.package
         self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        # Who unloads the model waits for it; nobody, for as long as it is served.
+        self._idle: asyncio.Event | None = None
 
     @property
     def has_files(self) -> bool:
@@ -68,20 +77,22 @@ class LoadedModel:
 
     def use(self) -> ModelUse:
         """Keep the model loaded, and its name in the logs, while a request runs."""
-        return ModelUse(self, ModelScope(self.runtime.name, self.runtime.version, self._code))
+        return ModelUse(self)
 
-    def begin(self) -> None:
-        """Take note of a request that begins."""
+    def begin(self) -> Scope:
+        """Take note of a request that begins, and return what its code is to run in."""
         self._running += 1
-        self._idle.clear()
+        return self._scope
 
     def end(self) -> None:
         """Take note of a request that has ended."""
         self._running -= 1
-        if not self._running:
+        if not self._running and self._idle is not None:
             self._idle.set()
 
-    async def answer(self, request: ModelInferRequest, options: RequestOptions, ticket: Ticket) -> object:
+    def answer(
+        self, request: ModelInferRequest, options: RequestOptions, ticket: Ticket
+    ) -> Coroutine[object, object, object]:
         """Return what ``predict`` makes of a request.
 
         Raises:
@@ -89,11 +100,15 @@ class LoadedModel:
             QueueFull: too many wait already.
             Exception: whatever the runtime raises.
         """
-        predict = cast("Callable[[ModelInferRequest], object]", self.runtime.predict)
-        if self._sequences is None:
-            return await self.caller.serve(predict, request, ticket)
-        async with self._sequences.turn(options):
-            return await self.caller.serve(predict, request, ticket)
+        if self._sequences is not None:
+            return self._answer_in_turn(self._sequences, request, options, ticket)
+        return self.caller.serve(cast("_Predict", self.runtime.predict), request, ticket)
+
+    async def _answer_in_turn(
+        self, sequences: Sequences, request: ModelInferRequest, options: RequestOptions, ticket: Ticket
+    ) -> object:
+        async with sequences.turn(options):
+            return await self.caller.serve(cast("_Predict", self.runtime.predict), request, ticket)
 
     def answer_stream(
         self,
@@ -113,12 +128,14 @@ class LoadedModel:
 
     async def unload(self) -> None:
         """Wait for the running requests, then let the runtime release what it took. Its errors are logged."""
-        await self._idle.wait()
+        if self._running:
+            self._idle = asyncio.Event()
+            await self._idle.wait()
         await self.caller.drain()
         if self.cache is not None:
             self.cache.close()
         self.runtime.ready = False
-        with ModelScope(self.runtime.name, self.runtime.version, self._code):
+        with ModelScope(self.name, self.version, self._code):
             try:
                 await self.caller.call(self.runtime.unload)
             except Exception:
@@ -186,23 +203,25 @@ class ModelScope:
 
 
 class ModelUse:
-    """One request's use of a model, which stays loaded for it."""
+    """One request's use of a model, which stays loaded for it; its code runs as in a :class:`ModelScope`."""
 
-    __slots__ = ("_model", "_scope")
+    __slots__ = ("_model", "_tokens")
 
-    def __init__(self, model: LoadedModel, scope: ModelScope) -> None:
+    def __init__(self, model: LoadedModel) -> None:
         self._model = model
-        self._scope = scope
 
     def __enter__(self) -> None:
         """Begin."""
-        self._model.begin()
-        self._scope.__enter__()
+        name, version, package = self._model.begin()
+        self._tokens = model_name.set(name), model_version.set(version), codec_package.set(package)
 
     def __exit__(self, *_: object) -> None:
         """End."""
+        name, version, package = self._tokens
         try:
-            self._scope.__exit__()
+            codec_package.reset(package)
+            model_version.reset(version)
+            model_name.reset(name)
         finally:
             # Else the model would never be idle again, and its unload() wait for ever.
             self._model.end()

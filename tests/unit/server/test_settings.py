@@ -33,6 +33,18 @@ def test_defaults() -> None:
     assert settings.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("ssl_keyfile", "'some'"), ("ssl_keyfile_password", "a password"), ("ssl_ca_certs", "'some'")],
+)
+def test_what_belongs_to_a_certificate_needs_one(name: str, shown: str) -> None:
+    """A key, a password and authorities do nothing alone."""
+    with pytest.raises(SettingsError) as raised:
+        load_settings(None, {f"SRV_{name.upper()}": "some"})
+    assert raised.value.message == f"{name}: expected a certificate, too (ssl_certfile), got {shown} alone"
+    assert getattr(load_settings(None, {f"SRV_{name.upper()}": "some", "SRV_SSL_CERTFILE": "a"}), name) == "some"
+
+
 def test_settings_are_frozen() -> None:
     """Settings are frozen."""
     settings = Settings()
@@ -111,6 +123,10 @@ def test_a_boolean_may_be_text_in_the_file(tmp_path: Path, text: str, value: obj
         ("shutdown_timeout", -0.5, "expected `float` >= 0.0, got -0.5"),
         ("extensions", ["a", 1], r"expected `str`, got `int`"),
         ("logging_settings", 3, "expected .*, got `int`"),
+        ("http_uds", "", "expected `str` matching regex .*, got ''"),
+        ("grpc_uds", "\0abstract", "expected `str` matching regex .*, got"),
+        ("ssl_certfile", "", "expected `str` of length >= 1, got ''"),
+        ("ssl_keyfile_password", 1, "expected .*, got `int`"),
     ],
 )
 def test_a_wrong_value_is_an_error_that_names_its_place(

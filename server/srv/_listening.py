@@ -1,0 +1,111 @@
+"""Sockets that the fronts listen on: a TCP port, or a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Final
+
+# uvicorn's.
+_BACKLOG: Final = 2048
+
+
+def listen_tcp(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on a port; 0 takes a free one.
+
+    Raises:
+        OSError: the address cannot be taken.
+        ValueError: the host is no name.
+    """
+    # Of a name with several addresses, such as localhost, the first of IPv4 is taken.
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    family, kind, protocol, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        return _listening(listener)
+    except BaseException:
+        listener.close()
+        raise
+
+
+def listen_unix(path: str) -> tuple[socket.socket, SocketFile]:
+    """Return a socket that listens on a file, and the file, which has the mode that the umask gives it.
+
+    A file that a server has left which is gone is replaced.
+
+    Raises:
+        OSError: there is another file, or a server that listens on it; or the file cannot be made.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        try:
+            listener.bind(path)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            _remove_left(path)
+            listener.bind(path)
+        file = SocketFile(path)
+        try:
+            return _listening(listener), file
+        except BaseException:
+            file.remove()
+            raise
+    except BaseException:
+        listener.close()
+        raise
+
+
+def _listening(listener: socket.socket) -> socket.socket:
+    # Now rather than later: two binds of one port succeed, and one of their listens would fail unseen.
+    listener.listen(_BACKLOG)
+    listener.setblocking(False)  # noqa: FBT003  # the socket module's own signature
+    return listener
+
+
+def _remove_left(path: str) -> None:
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise FileExistsError(errno.EEXIST, "there is a file of this name, and it is no socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        # A server with a full backlog would make it wait.
+        probe.setblocking(False)  # noqa: FBT003  # as above
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)  # noqa: PTH108  # as the socket module has it: a path of text
+            return
+        except BlockingIOError:
+            pass
+    raise OSError(errno.EADDRINUSE, "another server listens there")
+
+
+class SocketFile:
+    """The file of a socket that listens."""
+
+    def __init__(self, path: str) -> None:
+        # A model may change the current folder.
+        self._path = Path(path).absolute()
+        self._identity = self._identify()
+
+    @property
+    def url(self) -> str:
+        """The address as clients of gRPC write it."""
+        return f"unix:{self._path}"
+
+    def remove(self) -> None:
+        """Remove the file, unless it is gone, or another server's by now. Do it before the socket is closed."""
+        # While the socket is open, no other file can have its inode.
+        if self._identify() == self._identity:
+            self._path.unlink(missing_ok=True)
+
+    def _identify(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.lstat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
