@@ -314,6 +314,19 @@ def test_a_stream_that_we_have_ended_can_be_reset() -> None:
     assert connection.receive_data(f.data(1, b"a") + f.headers(1, TRAILERS, end=True)) == []
 
 
+@pytest.mark.parametrize("padding", [None, 0, 3])
+@pytest.mark.parametrize("end", [True, False])
+def test_a_stream_is_reset_in_the_middle_of_a_frame(padding: int | None, end: bool) -> None:
+    """The rest of the frame is nobody's, wherever it is cut."""
+    received = f.data(1, b"abc", padding=padding, end=end)
+    for cut in range(len(received)):
+        connection = opened(None, f.headers(1), f.headers(3))
+        connection.receive_data(received[:cut])
+        connection.reset_stream(1)
+        events = connection.receive_data(received[cut:] + f.data(3, b"def", end=True))
+        assert said(events) == "data 3 'def' end"
+
+
 def test_pings_are_answered() -> None:
     connection = opened()
     connection.ping(b"abcdefgh")
