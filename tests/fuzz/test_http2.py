@@ -12,10 +12,11 @@ is told to, and `pack` puts what it has found new into the corpus:
 from __future__ import annotations
 
 import contextlib
+import importlib
 import struct
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
@@ -175,8 +176,7 @@ def main() -> None:
         case ["pack", folder]:
             write_corpus(each.read_bytes() for each in Path(folder).iterdir())
         case _:
-            import atheris  # type: ignore[import-not-found]  # an extra of whoever wants it
-
+            atheris: Any = importlib.import_module("atheris")
             atheris.instrument_all()
             atheris.Setup(sys.argv, check)
             atheris.Fuzz()
