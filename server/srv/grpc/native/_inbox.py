@@ -48,6 +48,7 @@ class Inbox:
         "_ready",
         "_rest",
         "_size",
+        "_stopped",
         "_stream_id",
         "_waiter",
         "_window",
@@ -73,7 +74,7 @@ class Inbox:
         self._pieces = bytearray()
         self._rest = bytearray()
         self._pos = 0
-        self._ended = False
+        self._ended = self._stopped = False
         self._fault: SrvError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.received = 0
@@ -95,6 +96,11 @@ class Inbox:
     def end(self) -> None:
         """Take note that nothing else comes."""
         self._ended = True
+        self._wake()
+
+    def stop(self) -> None:
+        """Take no message that is not complete: there is none behind those that are."""
+        self._stopped = True
         self._wake()
 
     def fail(self, fault: SrvError) -> None:
@@ -132,7 +138,7 @@ class Inbox:
         if self._ready is None:
             if self._fault is not None:
                 raise self._fault
-            if self._size >= 0 or self._pieces:
+            if self._ended and (self._size >= 0 or self._pieces):
                 raise truncated()
             return None
         found, self._ready = self._ready, None
@@ -157,7 +163,7 @@ class Inbox:
 
     async def _wait(self) -> None:
         """Return when a message is complete, or none will be."""
-        while self._ready is None and not self._ended and self._fault is None:
+        while self._ready is None and self._fault is None and not (self._ended or self._stopped):
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
@@ -174,7 +180,9 @@ class Inbox:
 
     def _wake(self) -> None:
         waiter = self._waiter
-        if waiter is not None and not waiter.done() and (self._ready is not None or self._ended or self._fault):
+        if waiter is None or waiter.done():
+            return
+        if self._ready is not None or self._fault is not None or self._ended or self._stopped:
             waiter.set_result(None)
 
     def _refill(self) -> None:
