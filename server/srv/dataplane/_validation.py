@@ -61,7 +61,8 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
         expected = known.get(tensor.name)
         if expected is not None:
             matched += 1
-            _check_tensor(tensor, expected, index, model)
+            if not isinstance(expected, ImpliedTensor) or expected.datatypes is not None:
+                _check_tensor(tensor, expected, index, model)
         elif not takes_rest:
             raise InputsNotFound(f"inputs[{index}]: unexpected inference input '{tensor.name}' for model '{model}'")
     if not too_few and matched < len(known):

@@ -62,7 +62,8 @@ class Inference:
         self, name: str, version: str, headers: Headers, body: memoryview
     ) -> tuple[ModelInferRequest, OutputForms]:
         header_length = find_header(headers, _HEADER_LENGTH)
-        check_given(body, header_length)
+        if not body:
+            check_given(body, header_length)
         if header_length is not None and parse_header_length(header_length, len(body)) == 0:
             inputs, batched = self._dataplane.inputs(name, version)
             message, forms = decode_raw_request(body, inputs, name, batched=batched), OutputForms(default=True)
