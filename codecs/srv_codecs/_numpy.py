@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from srv_protocol.inference import InferInputTensor, Tensor
 
 # Not BF16's: ml-dtypes is imported for those who use it.
-_PLAIN: Final = {
-    row.dtype: row.name for row in DATATYPES.values() if row.name not in {Datatype.BYTES, Datatype.BF16}
-}
+_PLAIN: Final = {row.dtype: row.name for row in DATATYPES.values() if row.name not in {Datatype.BYTES, Datatype.BF16}}
 
 
 class NumpyCodec(TensorCodec["NDArray[np.generic]"]):
