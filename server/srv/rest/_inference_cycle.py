@@ -83,7 +83,7 @@ class InferenceEndpoint:
             return None
         length = find_header(headers, "content-length", "")
         # The parser takes digits only, but as many zeros before the others as somebody likes.
-        if not length.isdigit() or len(length) > _LONGEST_SIZE or find_header(headers, "transfer-encoding"):
+        if not length.isdigit() or len(length) > _LONGEST_SIZE or "transfer-encoding" in headers:
             return None
         size = int(length)
         if not 0 < size <= self._limit:
@@ -199,7 +199,7 @@ class InferenceCycle(RequestResponseCycle):
             protocol.tasks.discard(task)
             # The protocol keeps its last cycle: they would hold each other, and all this, until the collector comes.
             self._body = None
-            del self._protocol, self._times, times
+            del self._protocol, self._times
             status = status if self.response_complete else CLIENT_CLOSED
             endpoint.metrics.http_finished("POST", _ROUTES[bool(self._version)], status, self._started)
 
