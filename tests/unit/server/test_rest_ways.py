@@ -110,7 +110,6 @@ OTHERS: Final = {
     "an empty body": infer(body=b""),
     "no body": post("/v2/models/echo/infer", b"", Content_Length=None),
     "too large": infer(body=b"x" * (LIMIT + 1)),
-    "an empty transfer encoding": infer(Transfer_Encoding=""),
     "chunks": chunked(JSON, 20),
     "large chunks": chunked(JSON + b" " * 100_000, 50_000),
     "too many chunks": chunked(bytes(LIMIT + 1), 100_000),
@@ -137,6 +136,7 @@ OTHERS: Final = {
 }
 
 ENDS: Final = {
+    "an empty transfer encoding": infer(Transfer_Encoding=""),
     "close": infer(Connection="close"),
     "close, large": binary(LARGE, LARGE_HEADERS, Connection="close"),
     "close, an error": infer("nobody", Connection="close"),
