@@ -61,7 +61,8 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
         expected = known.get(tensor.name)
         if expected is not None:
             matched += 1
-            _check_tensor(tensor, expected, index, model)
+            if not isinstance(expected, ImpliedTensor) or expected.datatypes is not None:
+                _check_tensor(tensor, expected, index, model)
         elif not takes_rest:
             raise InputsNotFound(f"inputs[{index}]: unexpected inference input '{tensor.name}' for model '{model}'")
     if not too_few and matched < len(known):
@@ -71,14 +72,15 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
 
 
 def _check_tensor(tensor: InferInputTensor, expected: TensorMetadata | ImpliedTensor, index: int, model: str) -> None:
-    implied = isinstance(expected, ImpliedTensor)
-    datatypes = expected.datatypes if implied else (expected.datatype,)
+    datatypes = expected.datatypes if isinstance(expected, ImpliedTensor) else (expected.datatype,)
     if datatypes is not None and tensor.datatype not in datatypes:
         raise InvalidInput(
             f"inputs[{index}].datatype: inference input '{tensor.name}' data-type is '{tensor.datatype}', "
             f"but model '{model}' expects {' or '.join(map(repr, sorted(datatypes)))}"
         )
-    if not (implied or _fits(tensor.shape, expected.shape) or _is_column(tensor.shape, expected)):
+    if not isinstance(expected, ImpliedTensor) and not (
+        _fits(tensor.shape, expected.shape) or _is_column(tensor.shape, expected)
+    ):
         raise InvalidInput(
             f"inputs[{index}].shape: unexpected shape for input '{tensor.name}' for model '{model}'. "
             f"Expected {_show(expected.shape)}, got {_show(tensor.shape)}."
