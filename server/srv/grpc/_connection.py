@@ -105,7 +105,7 @@ class Buffer:
             buffer = np.empty(size, np.uint8).data
             if await self.read_into(buffer) < size:
                 self._check_cut()
-            return None
+                return None
             data = buffer.toreadonly()
         elif size < len(cast("bytes", data.obj)) // 2:
             # Whoever keeps a small message must not keep the large piece that it came in.
