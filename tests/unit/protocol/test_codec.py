@@ -339,14 +339,21 @@ def test_an_unknown_field_leaves_arrays_alone() -> None:
     assert isinstance(contents.elements("uint64_contents"), np.ndarray)
 
 
+VARINT_DTYPES: Final = {
+    "bool_contents": "?",
+    "int_contents": "i4",
+    "int64_contents": "i8",
+    "uint_contents": "u4",
+    "uint64_contents": "u8",
+}
+
+
 @pytest.mark.parametrize("size", [1, 63, 64, 1000])
-@pytest.mark.parametrize(
-    "name", ["bool_contents", "int_contents", "int64_contents", "uint_contents", "uint64_contents"]
-)
-def test_varints_of_one_byte_are_copied(name: str, size: int) -> None:
+@pytest.mark.parametrize(("field_name", "dtype"), VARINT_DTYPES.items())
+def test_varints_of_one_byte_are_copied(field_name: str, dtype: str, size: int) -> None:
     """They are never a view of what was parsed, whose bytes they are, and have the field's dtype."""
-    data = bytearray(bytes(InferTensorContents(**{name: [1] * size})))
-    found: Any = InferTensorContents.parse(data).elements(name)
+    data = bytearray(bytes(InferTensorContents(**{field_name: [1] * size})))
+    found: Any = InferTensorContents.parse(data).elements(field_name)
     data[-1] = 0
     assert found.dtype == dtype
     assert found.tolist() == [1] * size
