@@ -352,7 +352,8 @@ VARINT_DTYPES: Final = {
 @pytest.mark.parametrize(("field_name", "dtype"), VARINT_DTYPES.items())
 def test_varints_of_one_byte_are_copied(field_name: str, dtype: str, size: int) -> None:
     """They are never a view of what was parsed, whose bytes they are, and have the field's dtype."""
-    data = bytearray(bytes(InferTensorContents(**{field_name: [1] * size})))
+    ones: Any = {field_name: [1] * size}
+    data = bytearray(bytes(InferTensorContents(**ones)))
     found: Any = InferTensorContents.parse(data).elements(field_name)
     data[-1] = 0
     assert found.dtype == dtype
