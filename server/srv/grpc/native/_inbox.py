@@ -15,8 +15,9 @@ import numpy as np
 from srv.grpc._messages import Packed, too_large, truncated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from srv.grpc.native._budget import Budget
-    from srv.http2._connection import Connection
     from srv_protocol.errors import SrvError
 
 # Compressed or not, and the size.
@@ -29,6 +30,8 @@ _WORTH_MOVING: Final = 1 << 16
 class Inbox:
     """What one call has received and its handler has not taken yet.
 
+    `grow` lets the client send so many bytes more.
+
     Attributes:
         received: bytes of the body so far.
     """
@@ -39,7 +42,7 @@ class Inbox:
         "_fault",
         "_filled",
         "_granted",
-        "_http2",
+        "_grow_window",
         "_limit",
         "_message",
         "_packed",
@@ -49,16 +52,14 @@ class Inbox:
         "_rest",
         "_size",
         "_stopped",
-        "_stream_id",
         "_waiter",
         "_window",
         "_window_size",
         "received",
     )
 
-    def __init__(self, http2: Connection, stream_id: int, window: int, limit: int, budget: Budget) -> None:
-        self._http2 = http2
-        self._stream_id = stream_id
+    def __init__(self, grow: Callable[[int], None], window: int, limit: int, budget: Budget) -> None:
+        self._grow_window = grow
         self._limit = limit
         self._budget = budget
         # What the client may send: now, and at most while nothing is granted.
@@ -123,8 +124,8 @@ class Inbox:
 
     @property
     def waits_for_client(self) -> bool:
-        """Whether a message is incomplete although its client may send the rest."""
-        incomplete = self._size >= 0 or bool(self._pieces)
+        """Whether a message, or the first one, is incomplete although its client may send the rest."""
+        incomplete = self._size >= 0 or bool(self._pieces) or not self.received
         return incomplete and self._window > 0 and not self._ended and self._fault is None
 
     async def next_message(self) -> Packed | None:
@@ -205,7 +206,7 @@ class Inbox:
 
     def _grow(self, size: int) -> None:
         self._window += size
-        self._http2.grow_window(self._stream_id, size)
+        self._grow_window(size)
 
     def _take(self, data: memoryview) -> int:
         """Take bytes until a message is complete, and return how many."""
