@@ -220,14 +220,15 @@ def test_grpcio_with_large_messages(server: Server, size: int) -> None:
 
 def test_grpcio_aio_with_large_messages(server: Server) -> None:
     array = np.arange(1 << 22, dtype=np.int32)
+    request = grpc_request("identity", {"x:INT32": array}).SerializeToString()
 
-    async def calls() -> list[Any]:
+    async def calls() -> list[bytes]:
         async with grpc.aio.insecure_channel(server.grpc_address, UNLIMITED) as channel:
-            request = grpc_request("identity", {"x:INT32": array})
-            return await asyncio.gather(*(unary(channel)(request, timeout=PATIENCE) for _ in range(4)))
+            call = channel.unary_unary(f"{METHODS}ModelInfer")
+            return await asyncio.gather(*(call(request, timeout=PATIENCE) for _ in range(4)))
 
     for response in asyncio.run(calls()):
-        assert np.array_equal(grpc_outputs(response)["x"], array)
+        assert np.array_equal(grpc_outputs(pb.ModelInferResponse.FromString(response))["x"], array)
 
 
 def test_grpcio_aio_with_many_streams(server: Server) -> None:

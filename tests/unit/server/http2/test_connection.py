@@ -345,6 +345,14 @@ def test_a_failure_says_why() -> None:
     assert connection.data_to_send() == []
 
 
+def test_a_failure_tells_nothing_of_the_server() -> None:
+    """Errors of hpack speak of objects and their addresses."""
+    for block in (b"\x3f" + b"\xc2" * 10, b"\xbe", b"\0\x7f\xff\x7fabc", b"\0\1x\x81\x18", b"\x3f\xe2\x1f"):
+        connection = opened()
+        connection.receive_data(frame(HEADERS, END_HEADERS, 1, block))
+        assert b"0x" not in b"".join(connection.data_to_send())
+
+
 def test_events_before_a_failure_are_handed_on() -> None:
     connection = opened()
     events = connection.receive_data(f.headers(1) + f.data(1, b"a") + f.data(0, b"a") + f.headers(3))
