@@ -245,15 +245,10 @@ def finish_response(runtime: MLModel, wanted: Wanted, response: object) -> Model
         )
     by_name: dict[str, InferOutputTensor] = {}
     for index, output in enumerate(response.outputs):
-        given = cast("object", output)
-        # The class itself is the usual case, and asking for it is quicker than for its subclasses.
-        if not (type(given) is InferOutputTensor or isinstance(given, InferOutputTensor)) or not isinstance(
-            cast("object", given.name), str
-        ):
-            raise InferenceError(
-                f"model '{runtime.name}': outputs[{index}]: expected a ResponseOutput with a name, got {given!r:.80}"
-            )
-        by_name[given.name] = as_single_string(given) if given.datatype == "BYTES" else given
+        # The classes themselves are the usual case, and asking for them is quicker than for their subclasses.
+        if not (type(output) is InferOutputTensor and type(output.name) is str):
+            _check_output(runtime, index, output)
+        by_name[output.name] = as_single_string(output) if output.datatype == "BYTES" else output
     if len(by_name) != len(response.outputs):
         names = [each.name for each in response.outputs]
         raise InferenceError(f"model '{runtime.name}' returned two outputs of one name: {names}")
@@ -268,6 +263,13 @@ def finish_response(runtime: MLModel, wanted: Wanted, response: object) -> Model
         parameters=response.parameters,
         outputs=outputs,
     )
+
+
+def _check_output(runtime: MLModel, index: int, given: object) -> None:
+    if not isinstance(given, InferOutputTensor) or not isinstance(cast("object", given.name), str):
+        raise InferenceError(
+            f"model '{runtime.name}': outputs[{index}]: expected a ResponseOutput with a name, got {given!r:.80}"
+        )
 
 
 def _find(

@@ -165,11 +165,9 @@ class Http1Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Go on with the body."""
         self._in_head = False
-        # uvicorn's type leaves out that there is none at first.
-        previous = cast("RequestResponseCycle | None", self.cycle)
         cycle = None
         # What a client sends before it has its answer goes the general way, which keeps the order.
-        if self.endpoint is not None and (previous is None or previous.response_complete):
+        if self.endpoint is not None and not self._unanswered:
             cycle = self.endpoint.begin(self)
         if cycle is None:
             self._begin_scope()

@@ -42,7 +42,7 @@ def test_arrays_that_are_ready_go_the_way_of_all_others(tensor: tuple[str, Any])
     """They go a shorter one, past what every codec has."""
     datatype, array = tensor
     received = InferInputTensor("x", datatype, list(array.shape), data=array)
-    general = super(NumpyCodec, NumpyCodec)
+    general: Any = super(NumpyCodec, NumpyCodec)
     assert same(NumpyCodec.decode_input(received), general.decode_input(received))
     assert NumpyCodec.encode_output("y", array) == general.encode_output("y", array)
 
