@@ -124,7 +124,10 @@ async def receive(stream: Stream[_Req, _Res], received: Callable[[], None] = _no
         if http.encoding == IDENTITY:
             raise InvalidInput("the request message is compressed, but the call has no grpc-encoding")
         data = await off_loop(len(data), decompress, data, http.encoding, codec.max_size)
-    return codec.decode(data, stream._recv_type)  # type: ignore[type-var]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    message = codec.decode(data, stream._recv_type)  # type: ignore[type-var]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    # grpclib's event, as in its own recv_message().
+    (message,) = await stream._dispatch.recv_message(message)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    return message
 
 
 async def receive_one(stream: Stream[_Req, _Res], received: Callable[[], None] = _nothing) -> _Req:
@@ -175,6 +178,7 @@ async def send(stream: Stream[_Req, _M], message: _M) -> None:
         content_type = stream._content_type  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
         await http.send_headers([(":status", "200"), ("content-type", content_type), ("grpc-encoding", http.encoding)])
         stream._send_initial_metadata_done = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    (message,) = await stream._dispatch.send_message(message)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
     parts = message.wire_parts()
     packed = await off_loop(sum(map(len, parts)), compress, parts, http.encoding)
     size = sum(map(len, packed))
