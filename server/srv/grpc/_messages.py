@@ -54,6 +54,9 @@ class Messages(Protocol):
     async def is_at_end(self) -> bool:
         """Whether nothing else comes; returns when that is known."""
 
+    def stop(self) -> None:
+        """Take no message that is not complete: there is none behind those that are."""
+
 
 class HttpStream(Protocol):
     """A call, as a transport has it.
@@ -121,7 +124,10 @@ async def receive(stream: Stream[_Req, _Res], received: Callable[[], None] = _no
         if http.encoding == IDENTITY:
             raise InvalidInput("the request message is compressed, but the call has no grpc-encoding")
         data = await off_loop(len(data), decompress, data, http.encoding, codec.max_size)
-    return codec.decode(data, stream._recv_type)  # type: ignore[type-var]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    message = codec.decode(data, stream._recv_type)  # type: ignore[type-var]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    # grpclib's event, as in its own recv_message().
+    (message,) = await stream._dispatch.recv_message(message)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    return message
 
 
 async def receive_one(stream: Stream[_Req, _Res], received: Callable[[], None] = _nothing) -> _Req:
@@ -147,22 +153,15 @@ async def requests(stream: Stream[_Req, _Res], end: Coroutine[object, object, ob
     Raises:
         What :func:`receive` raises.
     """
+    messages = http_stream(stream).buffer
     ended = asyncio.ensure_future(end)
-    receiving: asyncio.Future[_Req | None] | None = None
+    ended.add_done_callback(lambda _: messages.stop())
     try:
-        while True:
-            coming = receive(stream)
-            receiving = asyncio.ensure_future(coming)
-            await asyncio.wait({receiving, ended}, return_when=asyncio.FIRST_COMPLETED)
-            message = receiving.result() if receiving.done() else None
-            if message is None:
-                return
+        while (message := await receive(stream)) is not None:
             yield message
             del message  # the next one may take its time, and this one may be large
     finally:
         ended.cancel()
-        if receiving is not None:
-            receiving.cancel()
 
 
 async def send(stream: Stream[_Req, _M], message: _M) -> None:
@@ -179,6 +178,7 @@ async def send(stream: Stream[_Req, _M], message: _M) -> None:
         content_type = stream._content_type  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
         await http.send_headers([(":status", "200"), ("content-type", content_type), ("grpc-encoding", http.encoding)])
         stream._send_initial_metadata_done = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    (message,) = await stream._dispatch.send_message(message)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
     parts = message.wire_parts()
     packed = await off_loop(sum(map(len, parts)), compress, parts, http.encoding)
     size = sum(map(len, packed))
