@@ -48,7 +48,8 @@ _SIZE: Final = struct.Struct(">H")
 
 
 def read_corpus() -> list[bytes]:
-    packed, pos, found = CORPUS.read_bytes(), 0, []
+    packed, pos = CORPUS.read_bytes(), 0
+    found: list[bytes] = []
     while pos < len(packed):
         (size,) = _SIZE.unpack_from(packed, pos)
         pos += _SIZE.size + size

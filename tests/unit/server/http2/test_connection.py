@@ -94,7 +94,7 @@ def test_equal_blocks_mean_other_headers_when_the_table_has_changed() -> None:
     """Blocks that are known by heart must not outlive what they refer to."""
     connection = opened()
     newest = literal(REQUEST) + b"\xbe"
-    found = []
+    found: list[Event] = []
     for stream, block in enumerate([literal([*REQUEST, ("x", "1")], indexed=True), newest, newest]):
         found += connection.receive_data(frame(HEADERS, END_HEADERS, 2 * stream + 1, block))
     found += connection.receive_data(frame(HEADERS, END_HEADERS, 7, literal([*REQUEST, ("x", "2")], indexed=True)))
