@@ -214,8 +214,8 @@ class Theirs:
                     seen.trailers[stream_id] = _text(headers)
                 case h2.events.StreamEnded(stream_id=stream_id):
                     seen.ended.add(stream_id)
-                    stream = self.connection.streams[stream_id]
-                    if stream._expected_content_length not in {None, stream._actual_content_length}:
+                    claim = dict(seen.requests[stream_id]).get("content-length")
+                    if claim is not None and int(claim) != len(seen.data.get(stream_id, b"")):
                         verdict = "fine, with another content-length"
                 case h2.events.StreamReset(stream_id=stream_id, error_code=code, remote_reset=True):
                     seen.resets[stream_id] = int(code)
