@@ -5,8 +5,7 @@ is told to, and `pack` puts what it has found new into the corpus:
 
     python tests/fuzz/test_http2.py unpack FOLDER
     python tests/fuzz/test_http2.py FOLDER -max_total_time=3600 -max_len=4096
-    python tests/fuzz/test_http2.py FOLDER SMALLER -merge=1
-    python tests/fuzz/test_http2.py pack SMALLER
+    python tests/fuzz/test_http2.py pack FOLDER
 """
 
 from __future__ import annotations
