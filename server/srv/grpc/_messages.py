@@ -121,7 +121,12 @@ async def receive(stream: Stream[_Req, _Res], received: Callable[[], None] = _no
         if http.encoding == IDENTITY:
             raise InvalidInput("the request message is compressed, but the call has no grpc-encoding")
         data = await off_loop(len(data), decompress, data, http.encoding, codec.max_size)
-    return codec.decode(data, stream._recv_type)  # type: ignore[type-var]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    message = codec.decode(data, stream._recv_type)  # type: ignore[type-var]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    dispatch = stream._dispatch  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    # The method of an event that nobody listens to lies in the object itself (grpclib.events).
+    if "recv_message" not in vars(dispatch):
+        (message,) = await dispatch.recv_message(message)
+    return message
 
 
 async def receive_one(stream: Stream[_Req, _Res], received: Callable[[], None] = _nothing) -> _Req:

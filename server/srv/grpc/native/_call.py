@@ -193,10 +193,7 @@ class Call(grpclib.server.Stream["Message", "Message"]):
         Raises:
             What :func:`srv.grpc._messages.receive` raises.
         """
-        message = await receive(self)
-        if message is not None and "recv_message" in self._listened:
-            (message,) = await self._dispatch.recv_message(message)
-        return message
+        return await receive(self)
 
     async def send_initial_metadata(self, *, metadata: _MetadataLike | None = None) -> None:
         """Send the headers of the answer.
