@@ -134,7 +134,7 @@ def from_checked(flat: Sequence[object], spec: DatatypeSpec, place: Place) -> ND
     """
     if spec.json is JsonForm.NUMBER or spec.json is JsonForm.NONE:
         safe = SAFE.get(spec.name)
-        if safe is not None and 0 < len(flat) < _FEW:
+        if spec.name is Datatype.FP32 and safe is not None and 0 < len(flat) < _FEW:
             # Of a few values Python finds the extremes ten times sooner than numpy.
             numbers = cast("Sequence[float]", flat)
             if -safe <= min(numbers) and max(numbers) <= safe:

@@ -196,7 +196,8 @@ async def _respond_later(
 def _wrap_async(predict: Callable[..., Coroutine[Any, Any, object]], signature: Signature) -> Callable[..., Any]:
     @functools.wraps(predict)
     async def wrapper(model: object, /, *args: Any, **kwargs: Any) -> object:
-        if not _is_wire(args, kwargs, ModelInferRequest):
+        # As _is_wire() has it, without a call for each request.
+        if kwargs or len(args) != 1 or not isinstance(args[0], ModelInferRequest):
             return await predict(model, *args, **kwargs)
         payload = args[0]
         return _respond(signature, await predict(model, **signature.bind(payload)), model, payload)

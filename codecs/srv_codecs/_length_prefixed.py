@@ -32,6 +32,8 @@ _MANY_EQUAL: Final = 32
 _MANY: Final = 1024
 # Bytes for each element, up to which it is faster to look at all of them; copying costs most beyond.
 _DENSE: Final = 96
+# Places beside the lengths that look like one, up to which it is worth its memory to tell them apart.
+_FALSE: Final = 1 << 22
 # Elements of each length, from which on it is faster to copy those of one length together.
 _GROUP: Final = 48
 
@@ -67,7 +69,11 @@ def _split_dense(buffer: memoryview, count: int) -> NDArray[np.object_] | None:
     """Return the elements if all are short, and few have zeros in them."""
     size = len(buffer)
     words = np.ndarray(size - 3, "<u4", buffer, strides=1)
-    prefixes = np.flatnonzero(words < _SHORT)
+    short = words < _SHORT
+    # An element without bytes looks like up to four.
+    if np.count_nonzero(short) > count + min(3 * count, _FALSE):
+        return None
+    prefixes = np.flatnonzero(short)
     if len(prefixes) != count:
         prefixes = _without_false(prefixes)
         if len(prefixes) != count:

@@ -219,7 +219,7 @@ def _bind_inputs(
         spec = find_datatype(tensor.datatype, place)
         count = count_elements(tensor.shape, place, spec.itemsize)
         size = _binary_size(tensor, place) if len(tensor.parameters) else None
-        if span is not None or size is not None:
+        if (span is not None or size is not None) and (data is not None or (span is not None and size is not None)):
             _check_alone({"data": data, "binary_data_size": size, REGION: span}, place)
         if span is not None:
             tensor.data = TensorData(decode_raw(span.view(), spec, tensor.shape, count, place))

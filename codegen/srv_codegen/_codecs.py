@@ -210,7 +210,7 @@ class _Codec:
             add("    filled = message.filled()")
         for field in fields:
             self._write(field)
-        add("    unknown = message._unknown_fields", "    if unknown:", "        parts.append(unknown)")
+        add("    unknown = message._unknown_fields", "    if unknown:", "        parts.append(bytes(unknown))")
         add("        size += len(unknown)", "    return size")
 
     def _write(self, field: Field) -> None:

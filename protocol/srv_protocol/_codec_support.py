@@ -42,8 +42,8 @@ __all__ = [
     "write_varint",
 ]
 
-HEADS: Final = tuple(tuple(bytes((tag, size)) for size in range(128)) for tag in range(128))
-"""Tag and length of a value, by both, where each is one byte."""
+HEADS: Final = {tag: tuple(bytes((tag, size)) for size in range(128)) for tag in range(10, 128, 8)}
+"""Tag and length of a length-delimited value, by both, where each is one byte."""
 
 _DOUBLE: Final = struct.Struct("<d")
 read_double: Final = _DOUBLE.unpack_from
@@ -57,7 +57,6 @@ _DTYPES: Final = {
     "uint64": np.dtype("<u8"),
     **{kind: np.dtype(name) for kind, name in FIXED.items()},
 }
-
 
 set_item: Final[Callable[[Any, str, Any], None]] = cast("Any", dict).__setitem__
 

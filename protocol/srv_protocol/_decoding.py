@@ -89,7 +89,15 @@ def merge(message: betterproto2.Message, buffer: memoryview, pos: int, end: int,
     while pos < end:
         pos = read_field(message, buffer, pos, end, depth, unknown)
     if unknown:
-        vars(message)["_unknown_fields"] += b"".join(unknown)
+        values, more = vars(message), b"".join(unknown)
+        held: bytes | bytearray = values["_unknown_fields"]
+        if held and depth:
+            # In place: a submessage may come thousands of times.
+            if isinstance(held, bytes):
+                values["_unknown_fields"] = held = bytearray(held)
+            held += more
+        else:
+            values["_unknown_fields"] = held + more
 
 
 def read_field(
@@ -97,9 +105,11 @@ def read_field(
 ) -> int:
     """Read the field at `pos` into a message, or append it to `unknown`; return the position behind it."""
     tag, start = _read_tag(buffer, pos, end)
-    message.unpack_arrays()  # type: ignore[attr-defined]  # a method of our own base class
     decoder = _plan(type(message)).decoders.get(tag)
-    stop = 0 if decoder is None else decoder(vars(message), buffer, start, end, depth)
+    stop = 0
+    if decoder is not None:
+        message.unpack_arrays()  # type: ignore[attr-defined]  # a method of our own base class
+        stop = decoder(vars(message), buffer, start, end, depth)
     if not stop:
         stop = _skip(tag, buffer, start, end, depth)
         unknown.append(buffer[pos:stop])

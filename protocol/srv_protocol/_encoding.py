@@ -79,9 +79,9 @@ def encode(message: betterproto2.Message, parts: list[Part]) -> int:
                 size += encoder(value, parts)
             except (AttributeError, TypeError, ValueError) as error:
                 raise WireError(f"{type(message).__name__}.{name}: got {type(value).__name__}: {error}") from error
-    unknown: bytes = vars(message)["_unknown_fields"]
+    unknown: bytes | bytearray = vars(message)["_unknown_fields"]
     if unknown:
-        parts.append(unknown)
+        parts.append(bytes(unknown))
         size += len(unknown)
     return size
 

@@ -180,8 +180,8 @@ class Parameters(_Dict[ParameterValue], Dumpable):
             if name == "headers":
                 headers = headers if headers is not None else _received_headers(value)
             elif value is not None:
-                self[name] = value
-        self.headers = headers if isinstance(headers, Headers | None) else Headers(headers)
+                dict.__setitem__(self, name, _checked(name, value))  # pyright: ignore[reportUnknownMemberType]  # as above
+        _set_headers(self, headers if headers is None or isinstance(headers, Headers) else Headers(headers))
 
     @classmethod
     def of_content_type(cls, content_type: str) -> Self:
@@ -238,8 +238,8 @@ class Parameters(_Dict[ParameterValue], Dumpable):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "headers":
-            known = type(value) is Headers or isinstance(value, Headers | None)
-            super().__setattr__(name, value if known else Headers(_as_headers(value)))
+            known = value is None or isinstance(value, Headers)
+            _set_headers(self, value if known else Headers(_as_headers(value)))
         elif name == "content_type":
             super().__setattr__(name, value)
         else:
@@ -315,6 +315,10 @@ def _plain(value: Any) -> Any:
 
 
 def _checked(name: str, value: object) -> ParameterValue:
+    kind = type(value)
+    if kind is str or kind is bool or kind is float:
+        # Most of them; a number needs a look at its size.
+        return cast("ParameterValue", value)
     value = _plain(value)
     if isinstance(value, int) and not _LOWEST <= value <= _HIGHEST:
         raise WireError(f"parameters.{name}: expected an integer of 64 bits, got one of {value.bit_length()}")

@@ -20,8 +20,8 @@ MANY: Final = 64
 """From so many bytes or values of packed varints on, numpy is faster than a loop."""
 
 Scalar = Callable[[int], Any]
-# The same for an array of varints.
-Vector = Callable[["NDArray[np.uint64]"], "NDArray[Any]"]
+# The same for an array of varints, which it copies where they are bytes.
+Vector = Callable[["NDArray[np.uint64] | NDArray[np.uint8]"], "NDArray[Any]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,9 @@ VARINTS: Final[Mapping[str, Varint]] = {
     betterproto2.TYPE_UINT32: Varint(
         lambda value: value & 0xFFFF_FFFF, 0, 0xFFFF_FFFF, lambda values: values.astype(np.uint32)
     ),
-    betterproto2.TYPE_UINT64: Varint(lambda value: value, 0, UINT64_MASK, lambda values: values),
+    betterproto2.TYPE_UINT64: Varint(
+        lambda value: value, 0, UINT64_MASK, lambda values: values.astype(np.uint64, copy=False)
+    ),
     betterproto2.TYPE_SINT32: Varint(_zigzag(32), *_INT32, _all_zigzag(32), zigzag=True),
     betterproto2.TYPE_SINT64: Varint(_zigzag(64), *_INT64, _all_zigzag(64), zigzag=True),
     betterproto2.TYPE_ENUM: Varint(_signed(32), *_INT32),

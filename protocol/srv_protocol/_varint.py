@@ -70,17 +70,19 @@ def write_varint(value: int) -> bytes:
 _SINGLE: Final = tuple(bytes((value,)) for value in range(0x80))
 
 
-def read_varints(buffer: memoryview) -> NDArray[np.uint64] | None:
+def read_varints(buffer: memoryview) -> NDArray[np.uint64] | NDArray[np.uint8] | None:
     """Return all varints of a buffer, which is not empty, as :func:`read_varint` reads them one by one.
 
-    ``None`` when the last one is not complete, or one has more than ten bytes.
+    A view of the buffer where each has one byte, else a new array; ``None`` when the last one is not complete, or one
+    has more than ten bytes.
     """
     data = np.frombuffer(buffer, np.uint8)
     if data[-1] >= 0x80:
         return None
-    ends = np.flatnonzero(data < 0x80)
-    if ends.size == data.size:
-        return data.astype(np.uint64)
+    last = data < 0x80
+    if last.all():
+        return data
+    ends = np.flatnonzero(last)
     sizes = np.diff(ends, prepend=-1)
     longest = int(sizes.max())
     if longest > MAX_VARINT_BYTES:

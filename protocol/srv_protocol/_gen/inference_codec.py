@@ -243,7 +243,7 @@ def _encode_InferTensorContents(message: Any, parts: list[Part]) -> int:
         size += len(head) + count
     unknown = message._unknown_fields
     if unknown:
-        parts.append(unknown)
+        parts.append(bytes(unknown))
         size += len(unknown)
     return size
 
@@ -351,7 +351,7 @@ def _encode_InferInputTensor(message: Any, parts: list[Part]) -> int:
         size += len(head) + count
     unknown = message._unknown_fields
     if unknown:
-        parts.append(unknown)
+        parts.append(bytes(unknown))
         size += len(unknown)
     return size
 
@@ -407,7 +407,7 @@ def _encode_InferRequestedOutputTensor(message: Any, parts: list[Part]) -> int:
         size += len(data)
     unknown = message._unknown_fields
     if unknown:
-        parts.append(unknown)
+        parts.append(bytes(unknown))
         size += len(unknown)
     return size
 
@@ -548,7 +548,7 @@ def _encode_ModelInferRequest(message: Any, parts: list[Part]) -> int:
         size += len(head) + count
     unknown = message._unknown_fields
     if unknown:
-        parts.append(unknown)
+        parts.append(bytes(unknown))
         size += len(unknown)
     return size
 
@@ -656,7 +656,7 @@ def _encode_InferOutputTensor(message: Any, parts: list[Part]) -> int:
         size += len(head) + count
     unknown = message._unknown_fields
     if unknown:
-        parts.append(unknown)
+        parts.append(bytes(unknown))
         size += len(unknown)
     return size
 
@@ -777,7 +777,7 @@ def _encode_ModelInferResponse(message: Any, parts: list[Part]) -> int:
         size += len(head) + count
     unknown = message._unknown_fields
     if unknown:
-        parts.append(unknown)
+        parts.append(bytes(unknown))
         size += len(unknown)
     return size
 
@@ -839,7 +839,7 @@ def _encode_ModelStreamInferResponse(message: Any, parts: list[Part]) -> int:
         size += len(head) + count
     unknown = message._unknown_fields
     if unknown:
-        parts.append(unknown)
+        parts.append(bytes(unknown))
         size += len(unknown)
     return size
 

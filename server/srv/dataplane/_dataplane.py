@@ -11,7 +11,7 @@ from srv._offload import off_loop
 from srv.controlplane._entry import ModelState
 from srv.controlplane._model_config import model_config
 from srv.dataplane._deadline import Deadline, unfit_value
-from srv.dataplane._options import FINAL, take_options
+from srv.dataplane._options import FINAL, NO_OPTIONS, take_options
 from srv.dataplane._recording import Recording
 from srv.dataplane._timeline import now
 from srv.dataplane._validation import (
@@ -25,6 +25,7 @@ from srv.dataplane._validation import (
 )
 from srv.runtimes._calls import Ticket
 from srv.tracing._request_trace import RequestTrace
+from srv.tracing._trace import NOT_TRACED
 from srv_protocol.errors import InferenceError, InvalidInput, ModelNotFound, ModelNotReady, Unsupported, WireError
 from srv_protocol.inference import (
     Headers,
@@ -241,9 +242,11 @@ class DataPlane:
                 f"ModelInfer RPC doesn't support models with decoupled transaction policy: model "
                 f"'{request.model_name}' has only predict_stream"
             )
-        times.mark_queued()
+        # Marks of the way of most requests are set, and not called for.
+        times.queued = now()
+        times.received = times.received or times.arrived
         with model.use(), self._record(model, request, times) as recording:
-            options = take_options(request.parameters)
+            options = take_options(request.parameters) if len(request.parameters) else NO_OPTIONS
             wanted = self._prepare(model, request, headers, model.signature)
             if model.cache is not None:
                 return await self._infer_cached(model, model.cache, request, wanted, options, times, recording, encode)
@@ -264,7 +267,7 @@ class DataPlane:
                 raise unfit_value(error) from error
         else:
             response = await self._deadline(options, times).hold(work)
-        times.mark_computed()
+        times.computed = now()
         return finish_response(model.runtime, wanted, response)
 
     async def _infer_cached(
@@ -386,9 +389,10 @@ class DataPlane:
 
     def _record(self, model: LoadedModel, request: ModelInferRequest, times: Timeline) -> Recording:
         metrics = self._metrics.inference(request.model_name, model.version)
-        levels = self._tracer.sample(request.model_name)
+        levels = self._tracer.sample(request.model_name) if self._tracer.is_active else NOT_TRACED
         trace = RequestTrace(self._tracer, levels, request, model.version, times) if levels else None
-        return Recording(metrics, model.statistics, times, batch_size(request, model.runtime), trace)
+        size = batch_size(request, model.runtime) if model.max_batch_size else 1
+        return Recording(metrics, model.statistics, times, size, trace)
 
     def _prepare(
         self,

@@ -40,7 +40,8 @@ class RequestOptions:
     empty_final: bool = False
 
 
-_NONE: Final = RequestOptions()
+NO_OPTIONS: Final = RequestOptions()
+"""Those of a request that says nothing."""
 
 
 def take_options(parameters: Parameters) -> RequestOptions:
@@ -50,7 +51,7 @@ def take_options(parameters: Parameters) -> RequestOptions:
         InvalidInput: a value has the wrong type, or a name is reserved.
     """
     if not len(parameters):
-        return _NONE
+        return NO_OPTIONS
     empty_final = _flag(parameters.pop(EMPTY_FINAL, None), EMPTY_FINAL)
     for name in parameters:
         if name.startswith(_RESERVED):

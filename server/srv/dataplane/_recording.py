@@ -66,7 +66,7 @@ class Recording:
         times = self._times
         if self._trace is not None:
             self._trace.add_response(response)
-        times.mark_ended()
+        times.ended = now()
         self._answered = True
         self._infer_ns = times.computed - times.started
         self._output_ns = times.ended - times.computed

@@ -44,34 +44,28 @@ class _Duration:
 class _Phases:
     """The three phases of the executions that had one batch size."""
 
-    __slots__ = ("_count", "_infer_ns", "_input_ns", "_output_ns")
+    __slots__ = ("count", "infer_ns", "input_ns", "output_ns")
 
     def __init__(self) -> None:
-        self._count = self._input_ns = self._infer_ns = self._output_ns = 0
+        self.count = self.input_ns = self.infer_ns = self.output_ns = 0
 
-    def add(self, input_ns: int, infer_ns: int, output_ns: int) -> None:
-        self._count += 1
-        self._input_ns += input_ns
-        self._infer_ns += infer_ns
-        self._output_ns += output_ns
-
-    def add_all(self, other: _Phases) -> None:
-        self._count += other._count
-        self._input_ns += other._input_ns
-        self._infer_ns += other._infer_ns
-        self._output_ns += other._output_ns
+    def add(self, other: _Phases) -> None:
+        self.count += other.count
+        self.input_ns += other.input_ns
+        self.infer_ns += other.infer_ns
+        self.output_ns += other.output_ns
 
     @property
     def input(self) -> StatisticDuration:
-        return StatisticDuration(count=self._count, ns=self._input_ns)
+        return StatisticDuration(count=self.count, ns=self.input_ns)
 
     @property
     def infer(self) -> StatisticDuration:
-        return StatisticDuration(count=self._count, ns=self._infer_ns)
+        return StatisticDuration(count=self.count, ns=self.infer_ns)
 
     @property
     def output(self) -> StatisticDuration:
-        return StatisticDuration(count=self._count, ns=self._output_ns)
+        return StatisticDuration(count=self.count, ns=self.output_ns)
 
 
 class _Response:
@@ -127,16 +121,23 @@ class Statistics:
         self._last_inference_ms = time.time_ns() // 1_000_000
         self._inferences += batch_size
         self._executions += 1
-        self._success.add(times.ended - times.received)
-        self._queue.add(times.started - times.queued)
-        input_ns = times.queued - times.received
+        received, queued = times.received, times.queued
+        # Each inference comes here: a call for each number would take longer than all of them.
+        success, queue = self._success, self._queue
+        success.count += 1
+        success.ns += times.ended - received
+        queue.count += 1
+        queue.ns += times.started - queued
         batch = self._batches.get(batch_size)
         if batch is None:
             if len(self._batches) < MAX_BATCH_SIZES:
                 batch = self._batches[batch_size] = _Phases()
             else:
                 batch = self._further
-        batch.add(input_ns, infer_ns, output_ns)
+        batch.count += 1
+        batch.input_ns += queued - received
+        batch.infer_ns += infer_ns
+        batch.output_ns += output_ns
 
     def add_hit(self, times: Timeline, lookup_ns: int) -> None:
         """Count a request that the cache has answered: a success and, as in Triton, no inference and no execution."""
@@ -184,7 +185,7 @@ class Statistics:
         """Return the counters as they are now; those of a model without version say that it is version 1."""
         phases = _Phases()
         for each in (*self._batches.values(), self._further):
-            phases.add_all(each)
+            phases.add(each)
         return ModelStatistics(
             name=name,
             version=version or _SOLE_VERSION,

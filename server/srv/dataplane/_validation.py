@@ -61,7 +61,8 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
         expected = known.get(tensor.name)
         if expected is not None:
             matched += 1
-            _check_tensor(tensor, expected, index, model)
+            if not isinstance(expected, ImpliedTensor) or expected.datatypes is not None:
+                _check_tensor(tensor, expected, index, model)
         elif not takes_rest:
             raise InputsNotFound(f"inputs[{index}]: unexpected inference input '{tensor.name}' for model '{model}'")
     if not too_few and matched < len(known):
@@ -71,14 +72,15 @@ def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signat
 
 
 def _check_tensor(tensor: InferInputTensor, expected: TensorMetadata | ImpliedTensor, index: int, model: str) -> None:
-    implied = isinstance(expected, ImpliedTensor)
-    datatypes = expected.datatypes if implied else (expected.datatype,)
+    datatypes = expected.datatypes if isinstance(expected, ImpliedTensor) else (expected.datatype,)
     if datatypes is not None and tensor.datatype not in datatypes:
         raise InvalidInput(
             f"inputs[{index}].datatype: inference input '{tensor.name}' data-type is '{tensor.datatype}', "
             f"but model '{model}' expects {' or '.join(map(repr, sorted(datatypes)))}"
         )
-    if not (implied or _fits(tensor.shape, expected.shape) or _is_column(tensor.shape, expected)):
+    if not isinstance(expected, ImpliedTensor) and not (
+        _fits(tensor.shape, expected.shape) or _is_column(tensor.shape, expected)
+    ):
         raise InvalidInput(
             f"inputs[{index}].shape: unexpected shape for input '{tensor.name}' for model '{model}'. "
             f"Expected {_show(expected.shape)}, got {_show(tensor.shape)}."
@@ -243,15 +245,10 @@ def finish_response(runtime: MLModel, wanted: Wanted, response: object) -> Model
         )
     by_name: dict[str, InferOutputTensor] = {}
     for index, output in enumerate(response.outputs):
-        given = cast("object", output)
-        # The class itself is the usual case, and asking for it is quicker than for its subclasses.
-        if not (type(given) is InferOutputTensor or isinstance(given, InferOutputTensor)) or not isinstance(
-            cast("object", given.name), str
-        ):
-            raise InferenceError(
-                f"model '{runtime.name}': outputs[{index}]: expected a ResponseOutput with a name, got {given!r:.80}"
-            )
-        by_name[given.name] = as_single_string(given) if given.datatype == "BYTES" else given
+        # The classes themselves are the usual case, and asking for them is quicker than for their subclasses.
+        if not (type(output) is InferOutputTensor and type(output.name) is str):
+            _check_output(runtime, index, output)
+        by_name[output.name] = as_single_string(output) if output.datatype == "BYTES" else output
     if len(by_name) != len(response.outputs):
         names = [each.name for each in response.outputs]
         raise InferenceError(f"model '{runtime.name}' returned two outputs of one name: {names}")
@@ -266,6 +263,13 @@ def finish_response(runtime: MLModel, wanted: Wanted, response: object) -> Model
         parameters=response.parameters,
         outputs=outputs,
     )
+
+
+def _check_output(runtime: MLModel, index: int, given: object) -> None:
+    if not isinstance(given, InferOutputTensor) or not isinstance(cast("object", given.name), str):
+        raise InferenceError(
+            f"model '{runtime.name}': outputs[{index}]: expected a ResponseOutput with a name, got {given!r:.80}"
+        )
 
 
 def _find(

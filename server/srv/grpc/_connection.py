@@ -47,7 +47,7 @@ class Buffer:
         # What a reader waits for: the part of its buffer that is still empty.
         self._empty: memoryview | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._ended = False
+        self._ended = self._stopped = False
 
     def add(self, data: bytes, acknowledged_size: int) -> None:
         """Take the data of a frame."""
@@ -60,6 +60,11 @@ class Buffer:
     def eof(self) -> None:
         """Take note that there is no more."""
         self._ended = True
+        self._wake()
+
+    def stop(self) -> None:
+        """Take no message that is not complete: there is none behind those that are."""
+        self._stopped = True
         self._wake()
 
     def unacked_size(self) -> int:
@@ -89,25 +94,28 @@ class Buffer:
         if not prefix:
             return None
         if len(prefix) < _PREFIX.size:
-            raise truncated()
+            self._check_cut()
+            return None
         compressed, size = _PREFIX.unpack(prefix)
         if size > self._limit:
             raise too_large(size, self._limit)
         data = self.take(size)
         if data is None:
-            data = await self._read_message(size)
+            # Not a bytearray: that would write zeros over memory that is about to be written anyway.
+            buffer = np.empty(size, np.uint8).data
+            if await self.read_into(buffer) < size:
+                self._check_cut()
+                return None
+            data = buffer.toreadonly()
         elif size < len(cast("bytes", data.obj)) // 2:
             # Whoever keeps a small message must not keep the large piece that it came in.
             data = memoryview(bytes(data))
         return Packed(compressed, data)
 
-    async def _read_message(self, size: int) -> memoryview:
-        # Not a bytearray: that would write zeros over memory that is about to be written anyway.
-        data = np.empty(size, np.uint8).data
-        if await self.read_into(data) < size:
+    def _check_cut(self) -> None:
+        if self._ended:
             # END_STREAM came before the bytes that the prefix claims.
             raise truncated()
-        return data.toreadonly()
 
     async def is_at_end(self) -> bool:
         """Whether nothing else comes; returns when that is known."""
@@ -121,7 +129,7 @@ class Buffer:
             while self._empty and self._frames:
                 self._begin_frame()
                 self._fill()
-            if self._empty and not self._ended:
+            if self._empty and not (self._ended or self._stopped):
                 self._waiter = asyncio.get_running_loop().create_future()
                 await self._waiter
             return len(buffer) - len(self._empty)

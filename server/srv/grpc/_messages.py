@@ -54,6 +54,9 @@ class Messages(Protocol):
     async def is_at_end(self) -> bool:
         """Whether nothing else comes; returns when that is known."""
 
+    def stop(self) -> None:
+        """Take no message that is not complete: there is none behind those that are."""
+
 
 class HttpStream(Protocol):
     """A call, as a transport has it.
@@ -152,22 +155,15 @@ async def requests(stream: Stream[_Req, _Res], end: Coroutine[object, object, ob
     Raises:
         What :func:`receive` raises.
     """
+    messages = http_stream(stream).buffer
     ended = asyncio.ensure_future(end)
-    receiving: asyncio.Future[_Req | None] | None = None
+    ended.add_done_callback(lambda _: messages.stop())
     try:
-        while True:
-            coming = receive(stream)
-            receiving = asyncio.ensure_future(coming)
-            await asyncio.wait({receiving, ended}, return_when=asyncio.FIRST_COMPLETED)
-            message = receiving.result() if receiving.done() else None
-            if message is None:
-                return
+        while (message := await receive(stream)) is not None:
             yield message
             del message  # the next one may take its time, and this one may be large
     finally:
         ended.cancel()
-        if receiving is not None:
-            receiving.cancel()
 
 
 async def send(stream: Stream[_Req, _M], message: _M) -> None:

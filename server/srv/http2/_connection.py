@@ -311,7 +311,6 @@ class Connection:
         self._count_control()
         before = self._peer
         self._peer = before.changed(payload)
-        # Both, as the peer has dropped what does not fit into the smallest one (RFC 7541, section 4.2).
         for size in (self._peer.smallest_table, self._peer.header_table_size):
             self._encoder.limit_table(size)
         change = self._peer.initial_window - before.initial_window
@@ -380,6 +379,8 @@ class Connection:
 
     def _forget(self, stream_id: int, code: ErrorCode) -> None:
         self._reset[stream_id] = None
+        if stream_id == self._data_stream:
+            self._data_stream = 0
         if len(self._reset) > max(_REMEMBERED, 2 * self._limits.max_concurrent_streams):
             del self._reset[next(iter(self._reset))]
         self._out.append(frames.rst_stream(stream_id, code))

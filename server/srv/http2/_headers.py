@@ -136,17 +136,27 @@ class HeaderEncoder:
 
     def __init__(self) -> None:
         self._encoder = Encoder()
+        self._smallest = self._last = self._encoder.header_table_size
         self._known: _Known[Headers, bytes] = _Known(self._encoder.header_table)
 
     def limit_table(self, size: int) -> None:
         """Use no more than `size` bytes of the peer's table."""
-        # hpack forgets a change that it is told of twice.
-        if size != self._encoder.header_table_size:
-            self._encoder.header_table_size = size
+        self._smallest = min(self._smallest, size)
+        self._last = size
+
+    def _resize(self) -> None:
+        # The smallest of the sizes since the last block, as the peer has dropped what does not fit into it, and the
+        # last one, and no other (RFC 7541, section 4.2). hpack forgets a change that it is told of twice.
+        for size in (self._smallest, self._last):
+            if size != self._encoder.header_table_size:
+                self._encoder.header_table_size = size
+        self._smallest = self._last
 
     def encode(self, headers: Headers) -> bytes:
         """Return the block of `headers`, in which no character is beyond Latin-1."""
         known = self._known
+        if self._smallest != self._last or self._last != self._encoder.header_table_size:
+            self._resize()
         # A change of the table's size is said at the start of the next block, and of no other.
         changed = self._encoder.header_table.resized
         if not changed and known.unchanged() and (block := known.found.get(headers)) is not None:
@@ -175,10 +185,13 @@ class HeaderDecoder:
             return found
         try:
             decoded = self._decoder.decode(block, raw=True)
-        except OversizedHeaderListError as error:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, str(error)) from None
-        except HPACKError as error:
-            raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, f"a header block cannot be read: {error}") from None
+        except OversizedHeaderListError:
+            raise ConnectionFault(
+                ErrorCode.ENHANCE_YOUR_CALM, "a header list is larger than this server takes"
+            ) from None
+        except HPACKError:
+            # Its text is not for peers: it may have addresses of memory.
+            raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, "a header block cannot be read") from None
         found = _read(tuple((str(name, "latin-1"), str(value, "latin-1")) for name, value in decoded))
         if len(block) <= _LONGEST:
             known.note(block, found)

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 _HEADER_LENGTH: Final = HEADER_LENGTH.lower()
 
 
+def _is_zero(header_length: str) -> bool:
+    """Whether the header may announce that there is no JSON; any other value is parsed with the JSON itself."""
+    return not header_length.strip(" \t-0")
+
+
 class Answer(NamedTuple):
     """A good answer, ready to be written.
 
@@ -62,8 +67,9 @@ class Inference:
         self, name: str, version: str, headers: Headers, body: memoryview
     ) -> tuple[ModelInferRequest, OutputForms]:
         header_length = find_header(headers, _HEADER_LENGTH)
-        check_given(body, header_length)
-        if header_length is not None and parse_header_length(header_length, len(body)) == 0:
+        if not body:
+            check_given(body, header_length)
+        if header_length is not None and _is_zero(header_length) and not parse_header_length(header_length, len(body)):
             inputs, batched = self._dataplane.inputs(name, version)
             message, forms = decode_raw_request(body, inputs, name, batched=batched), OutputForms(default=True)
         else:

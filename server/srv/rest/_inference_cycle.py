@@ -16,15 +16,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from srv._headers import find_header
 from srv._status import describe_error
-from srv.dataplane._timeline import HTTP, Timeline
+from srv.dataplane._timeline import HTTP, Timeline, now
 from srv.rest._errors import CLIENT_CLOSED, describe_cut, error_body, error_headers
 from srv.rest._inference import Answer, Inference
 from srv.rest._requests import OK, decode_headers
 from srv_protocol.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from srv._backend import Backend
     from srv.rest._protocol import Http1Protocol
     from srv_protocol.inference import Headers
@@ -43,13 +41,9 @@ _ONE_PIECE: Final = 1 << 18
 _SMALL: Final = 1 << 14
 
 
-def _read_url(url: bytes) -> tuple[str, str] | None:
-    """Return the name and the version, ``""`` for none, of the model that a URL asks; ``None`` for any other URL."""
-    return _match_url(url) if len(url) <= _LONG_URL else _match_url.__wrapped__(url)
-
-
 @functools.lru_cache(maxsize=256)
 def _match_url(url: bytes) -> tuple[str, str] | None:
+    """Return the name and the version, ``""`` for none, of the model that a URL asks; ``None`` for any other URL."""
     matched = _URL.fullmatch(url)
     if matched is None:
         return None
@@ -71,7 +65,8 @@ class InferenceEndpoint:
 
     def begin(self, protocol: Http1Protocol) -> InferenceCycle | None:
         """Return the cycle of the request whose head `protocol` has read, ``None`` if it is not one for this way."""
-        model = _read_url(protocol.url)
+        url = protocol.url
+        model = _match_url(url) if len(url) <= _LONG_URL else _match_url.__wrapped__(url)
         parser = protocol.parser
         if (
             model is None
@@ -88,7 +83,7 @@ class InferenceEndpoint:
             return None
         length = find_header(headers, "content-length", "")
         # The parser takes digits only, but as many zeros before the others as somebody likes.
-        if not length.isdigit() or len(length) > _LONGEST_SIZE or find_header(headers, "transfer-encoding"):
+        if not length.isdigit() or len(length) > _LONGEST_SIZE or "transfer-encoding" in headers:
             return None
         size = int(length)
         if not 0 < size <= self._limit:
@@ -115,6 +110,11 @@ class InferenceCycle(RequestResponseCycle):
     """One request and its answer, as uvicorn's protocol sees them."""
 
     message_event: asyncio.Event = _NO_EVENT
+    disconnected = False
+    response_started = False
+    response_complete = False
+    task: asyncio.Task[None] | None = None
+    _pos = 0
 
     def __init__(
         self,
@@ -135,13 +135,9 @@ class InferenceCycle(RequestResponseCycle):
         self._headers = headers
         self._size = size
         self._body = body
-        self._pos = 0
         self._times = Timeline(HTTP)
         self._started = endpoint.metrics.http_started()
         self.keep_alive = protocol.parser.should_keep_alive()
-        self.disconnected = False
-        self.response_started = False
-        self.response_complete = False
 
     @property
     def missing(self) -> memoryview:
@@ -168,9 +164,9 @@ class InferenceCycle(RequestResponseCycle):
 
     async def run(self) -> None:
         """Answer the request."""
-        task = asyncio.current_task()
+        task, self.task = self.task, None
         assert task is not None  # noqa: S101  # the protocol makes one
-        endpoint, protocol = self._endpoint, self._protocol
+        endpoint, protocol, times = self._endpoint, self._protocol, self._times
         running = protocol.running
         running.add(task)
         status = 0
@@ -179,13 +175,12 @@ class InferenceCycle(RequestResponseCycle):
                 await self.message_event.wait()
             if self.disconnected:
                 return
-            times = self._times
-            times.mark_received()
+            times.received = now()
             assert self._body is not None  # noqa: S101  # as it has come
             body, self._body = self._body.toreadonly(), None
             answer = await endpoint.inference.answer(self._name, self._version, self._headers, body, times)
             del body
-            times.mark_sending()
+            times.sending = now()
             try:
                 status = OK
                 await self._write(status, answer)
@@ -229,7 +224,10 @@ class InferenceCycle(RequestResponseCycle):
         if protocol.access_log:
             protocol.log_access(self._url, status)
         size = sum(map(len, answer.parts))
-        head = self._head(status, answer, size)
+        others = "".join([f"{name.lower()}: {value}\r\n" for name, value in answer.headers]) if answer.headers else ""
+        end = "\r\n" if self.keep_alive else "connection: close\r\n\r\n"
+        text = f"{others}content-type: {answer.media_type}\r\ncontent-length: {size}\r\n{end}"
+        head = STATUS_LINE[status] + text.encode("latin-1")
         if size < _SMALL:
             protocol.transport.write(b"".join((head, *answer.parts)))
         else:
@@ -245,9 +243,3 @@ class InferenceCycle(RequestResponseCycle):
         if not self.keep_alive:
             protocol.transport.close()
         protocol.on_response_complete()
-
-    def _head(self, status: int, answer: Answer, size: int) -> bytes:
-        lines: Sequence[str] = [f"{name.lower()}: {value}\r\n" for name, value in answer.headers]
-        end = "\r\n" if self.keep_alive else "connection: close\r\n\r\n"
-        text = f"{''.join(lines)}content-type: {answer.media_type}\r\ncontent-length: {size}\r\n{end}"
-        return STATUS_LINE[status] + text.encode("latin-1")

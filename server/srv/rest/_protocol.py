@@ -121,7 +121,9 @@ class Http1Protocol(HttpToolsProtocol):
         if self._refusal:
             return
         if self._in_head:
-            data = _without_upgrade(data)
+            end = data.find(b"\r\n\r\n")
+            if _UPGRADE.search(data, 0, end if end >= 0 else len(data)):
+                data = _without_upgrade(data)
             self._head_size += len(data)
         self._idle_since = None
         try:
@@ -149,7 +151,8 @@ class Http1Protocol(HttpToolsProtocol):
 
     def _start(self, cycle: InferenceCycle) -> None:
         # The cycle takes the task out again itself: a callback would cost another turn of the loop.
-        self.tasks.add(self.loop.create_task(cycle.run()))
+        task = cycle.task = self.loop.create_task(cycle.run())
+        self.tasks.add(task)
 
     def resume_parsing(self) -> None:
         """Go on behind a body that the parser has not seen."""
@@ -162,11 +165,9 @@ class Http1Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Go on with the body."""
         self._in_head = False
-        # uvicorn's type leaves out that there is none at first.
-        previous = cast("RequestResponseCycle | None", self.cycle)
         cycle = None
         # What a client sends before it has its answer goes the general way, which keeps the order.
-        if self.endpoint is not None and (previous is None or previous.response_complete):
+        if self.endpoint is not None and not self._unanswered:
             cycle = self.endpoint.begin(self)
         if cycle is None:
             self._begin_scope()
@@ -218,18 +219,14 @@ class Http1Protocol(HttpToolsProtocol):
             super().on_response_complete()
         else:
             self.server_state.total_requests += 1
-            if not self.transport.is_closing():
+            if self.transport.is_closing():
+                return
+            if self.flow.read_paused:
                 self.flow.resume_reading()
-                self._rest()
-
-    def _rest(self) -> None:
-        """Close the connection once it has been idle for too long.
-
-        The one timer is not made anew for each answer, as uvicorn's is: it looks when it is due, and waits for the rest.
-        """
-        now = self._idle_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._look_at(now + self.timeout_keep_alive)
+            now = self._idle_since = self.loop.time()
+            # The one timer is not made anew for each answer, as uvicorn's is: when due, it waits for what remains.
+            if self.timeout_keep_alive_task is None:
+                self._look_at(now + self.timeout_keep_alive)
 
     def _look_at(self, when: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_at(when, self._close_if_idle)
@@ -276,4 +273,4 @@ class Http1Protocol(HttpToolsProtocol):
 
 def _without_upgrade(data: bytes) -> bytes:
     head, end, rest = data.partition(b"\r\n\r\n")
-    return _UPGRADE.sub(b"", head) + end + rest if _UPGRADE.search(head) else data
+    return _UPGRADE.sub(b"", head) + end + rest

@@ -45,7 +45,7 @@ def path_model(request: AnyRequest) -> tuple[str, str]:
 
 def request_headers(request: AnyRequest) -> Headers:
     """Return the headers of a request, as :func:`decode_headers` does."""
-    return decode_headers(request.scope["headers"])
+    return decode_headers([*request.scope["headers"]])
 
 
 def decode_headers(pairs: Collection[tuple[bytes, bytes]]) -> Headers:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from srv.runtimes._importer import ModelCode
     from srv_protocol.inference import ModelInferRequest
 
-    Scope: TypeAlias = tuple[str, str, str]
-    """The name and version of a model, and the package of its code."""
     _Predict: TypeAlias = Callable[[ModelInferRequest], object]
 
 _logger: Final = logging.getLogger("srv")
@@ -39,12 +37,16 @@ class LoadedModel:
     Attributes:
         name: that of the runtime.
         version: that of the runtime, ``""`` if it has none.
+        max_batch_size: that of its settings.
         streams: whether the runtime has a ``predict_stream`` of its own.
         decoupled: whether that is all it has: any number of responses to each request.
         cache: where its responses are kept, if they are.
         signature: that of ``predict``, if it is under ``decode_args``.
         stream_signature: that of ``predict_stream``, likewise.
         handlers: its custom handlers.
+        package: that of its own code, ``""`` if there is none.
+        running: how many requests use it now.
+        idle: set when none does any more; ``None`` unless somebody waits for that.
 
     Raises:
         LoadError: a custom handler cannot be served.
@@ -55,6 +57,7 @@ class LoadedModel:
         self.caller = caller
         self.name = runtime.name
         self.version = runtime.version or ""
+        self.max_batch_size = runtime.settings.max_batch_size
         self.statistics = Statistics()
         self.cache: ModelCache | None = None
         self.streams = type(runtime).predict_stream is not MLModel.predict_stream
@@ -65,10 +68,10 @@ class LoadedModel:
         self._code = code
         self._metrics = metrics
         self._sequences = Sequences(runtime.name, caller.limit) if type(runtime).stateful else None
-        self._scope = self.name, self.version, "" if code is None else code.package
-        self._running = 0
+        self.package = "" if code is None else code.package
+        self.running = 0
         # Who unloads the model waits for it; nobody, for as long as it is served.
-        self._idle: asyncio.Event | None = None
+        self.idle: asyncio.Event | None = None
 
     @property
     def has_files(self) -> bool:
@@ -78,17 +81,6 @@ class LoadedModel:
     def use(self) -> ModelUse:
         """Keep the model loaded, and its name in the logs, while a request runs."""
         return ModelUse(self)
-
-    def begin(self) -> Scope:
-        """Take note of a request that begins, and return what its code is to run in."""
-        self._running += 1
-        return self._scope
-
-    def end(self) -> None:
-        """Take note of a request that has ended."""
-        self._running -= 1
-        if not self._running and self._idle is not None:
-            self._idle.set()
 
     def answer(
         self, request: ModelInferRequest, options: RequestOptions, ticket: Ticket
@@ -128,9 +120,9 @@ class LoadedModel:
 
     async def unload(self) -> None:
         """Wait for the running requests, then let the runtime release what it took. Its errors are logged."""
-        if self._running:
-            self._idle = asyncio.Event()
-            await self._idle.wait()
+        if self.running:
+            self.idle = asyncio.Event()
+            await self.idle.wait()
         await self.caller.drain()
         if self.cache is not None:
             self.cache.close()
@@ -212,8 +204,13 @@ class ModelUse:
 
     def __enter__(self) -> None:
         """Begin."""
-        name, version, package = self._model.begin()
-        self._tokens = model_name.set(name), model_version.set(version), codec_package.set(package)
+        model = self._model
+        model.running += 1
+        self._tokens = (
+            model_name.set(model.name),
+            model_version.set(model.version),
+            codec_package.set(model.package),
+        )
 
     def __exit__(self, *_: object) -> None:
         """End."""
@@ -224,7 +221,10 @@ class ModelUse:
             model_name.reset(name)
         finally:
             # Else the model would never be idle again, and its unload() wait for ever.
-            self._model.end()
+            model = self._model
+            model.running -= 1
+            if model.idle is not None and not model.running:
+                model.idle.set()
 
 
 class _Requests:

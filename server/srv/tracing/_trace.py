@@ -102,6 +102,9 @@ class Tracer:
 
     Without `trace_file` the settings can be read and changed, and nothing is traced.
 
+    Attributes:
+        is_active: whether there is a model of which requests may be traced.
+
     Raises:
         SettingsError: `trace_file` cannot be one.
     """
@@ -111,11 +114,11 @@ class Tracer:
         self._writer = None if trace_file is None else TraceWriter(trace_file)
         self._all = _Scope({}, _START)
         self._models: dict[str, _Scope] = {}
-        self._active = False
+        self.is_active = False
 
     def sample(self, model: str) -> frozenset[TraceLevel]:
         """Return what to trace of a request that has come for a model, nothing for most; this counts the request."""
-        return self._scope(model).sample() if self._active else NOT_TRACED
+        return self._scope(model).sample() if self.is_active else NOT_TRACED
 
     def write(self, record: TraceRecord) -> None:
         """Hand on a trace, without waiting for the file."""
@@ -124,7 +127,7 @@ class Tracer:
 
     async def close(self) -> None:
         """Trace nothing more, and return once every trace is in its file."""
-        self._active = False
+        self.is_active = False
         if self._writer is not None:
             await asyncio.wrap_future(self._writer.close())
 
@@ -160,7 +163,7 @@ class Tracer:
             for name in list(self._models):
                 self._choose(name, {})
         is_on = any(scope.is_on for scope in (self._all, *self._models.values()))
-        self._active = is_on and self._writer is not None
+        self.is_active = is_on and self._writer is not None
         if self._writer is None and parsed.get("trace_level"):
             _logger.warning("trace_level is on, and nothing is traced: the setting trace_file names no file")
 

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import same, tensors
 
@@ -202,3 +202,25 @@ def test_a_tensor_may_have_no_elements(datatype: str) -> None:
     ]
     for shape, values in nested:
         assert array_of(datatype, shape, TensorData(values)).shape == tuple(shape)
+
+
+@given(
+    st.sampled_from(["FP16", "BF16", "FP32", "FP64"]),
+    st.lists(st.floats() | st.floats(width=32) | st.integers(-(1 << 70), 1 << 70), min_size=1, max_size=20),
+)
+@example("FP32", [1 + 2**-24])
+@example("FP32", [1 + 2**-24 + 2**-50])
+@example("FP32", [float("nan"), 3.5e38])
+@example("BF16", [1 << 70])
+@example("FP32", [1 << 1024])
+def test_few_numbers_become_what_many_do(datatype: str, values: list[float]) -> None:
+    """Few take another way, which is the shorter one for them."""
+
+    def made(given: list[float]) -> Any:
+        try:
+            return array_of(datatype, [len(given)], given)
+        except InvalidInput as error:
+            return str(error)
+
+    few, many = made(values), made(values * 256)
+    assert few == many if isinstance(many, str) else same(few, many[: len(values)])

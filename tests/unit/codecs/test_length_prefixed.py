@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +142,27 @@ def test_every_truncation_and_every_changed_byte_is_read_as_one_by_one(items: li
 def test_many_elements_are_split_all_at_once(items: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(_length_prefixed, "_split_one_by_one")
     assert split(raw(items), len(items)) == items
+
+
+def test_zeros_take_no_memory_for_each_place_that_looks_like_a_length() -> None:
+    """Only as many places are looked at as the shape's elements can have."""
+    size = 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidInput, match="unexpected number of string elements"):
+            split_elements(memoryview(bytes(size)), size // 64, PLACE)
+        assert tracemalloc.get_traced_memory()[1] < 4 * size
+    finally:
+        tracemalloc.stop()
+
+
+def test_too_many_places_that_look_like_lengths_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_length_prefixed, "_FALSE", 3000)
+    items = [b""] * 1024
+    assert split(raw(items), 1024) == items
+    monkeypatch.delattr(_length_prefixed, "_split_one_by_one")
+    with pytest.raises(NameError):
+        split(raw(items), 1024)
 
 
 @pytest.mark.parametrize("offset", range(4))

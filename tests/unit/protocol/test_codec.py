@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srv_protocol._decoding import decode
+from srv_protocol._decoding import decode, merge
 from srv_protocol._encoding import encode
 from srv_protocol._message import Message
 from srv_protocol._scalars import FIXED, VARINTS
@@ -330,3 +330,60 @@ def test_a_message_is_loaded_behind_arrays() -> None:
     contents = InferTensorContents.parse(bytes.fromhex("12 02 01 02"))
     contents.load(io.BytesIO(bytes.fromhex("12 01 03 10 04 42 01 61")))
     assert contents == InferTensorContents(int_contents=[1, 2, 3, 4], bytes_contents=[b"a"])
+
+
+def test_an_unknown_field_leaves_arrays_alone() -> None:
+    """What is kept as it is does not turn the numbers before and behind it into lists."""
+    contents = InferTensorContents.parse(bytes.fromhex("12 02 01 02  78 01  2a 01 07"))
+    assert isinstance(contents.elements("int_contents"), np.ndarray)
+    assert isinstance(contents.elements("uint64_contents"), np.ndarray)
+
+
+VARINT_DTYPES: Final = {
+    "bool_contents": "?",
+    "int_contents": "i4",
+    "int64_contents": "i8",
+    "uint_contents": "u4",
+    "uint64_contents": "u8",
+}
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 1000])
+@pytest.mark.parametrize(("field_name", "dtype"), VARINT_DTYPES.items())
+def test_varints_of_one_byte_are_copied(field_name: str, dtype: str, size: int) -> None:
+    """They are never a view of what was parsed, whose bytes they are, and have the field's dtype."""
+    ones: Any = {field_name: [1] * size}
+    data = bytearray(bytes(InferTensorContents(**ones)))
+    found: Any = InferTensorContents.parse(data).elements(field_name)
+    data[-1] = 0
+    assert found.dtype == dtype
+    assert found.tolist() == [1] * size
+    assert not found.flags.writeable
+
+
+# --- merging ----------------------------------------------------------------------------------------------------
+
+
+def test_unknown_fields_of_a_submessage_grow_in_place() -> None:
+    """A submessage may come as often as its bytes fit: no copy of all that came before for each of them."""
+    contents = InferTensorContents.parse(bytes.fromhex("78 01"))
+    merge(contents, memoryview(bytes.fromhex("78 02")), 0, 2, 1)
+    held = vars(contents)["_unknown_fields"]
+    merge(contents, memoryview(bytes.fromhex("78 03")), 0, 2, 1)
+    assert vars(contents)["_unknown_fields"] is held
+    assert bytes(contents) == bytes.fromhex("78 01 78 02 78 03")
+    assert {type(part) for part in contents.wire_parts()} == {bytes}
+    again = InferInputTensor.parse(field(5, 2, b"\x78\x01") * 3)
+    assert bytes(again) == field(5, 2, b"\x78\x01" * 3)
+    assert bytes(InferInputTensor.parse(bytes(again))) == bytes(again)
+
+
+def test_a_copy_of_a_merged_message_is_loaded_alone() -> None:
+    """What is loaded into a copy is not in the message that it was copied from."""
+    import io  # only here
+
+    first: Any = InferInputTensor.parse(field(5, 2, b"\x78\x01") * 3).contents
+    second = copy.copy(first)
+    second.load(io.BytesIO(b"\x78\x02"))
+    assert bytes(first) == b"\x78\x01" * 3
+    assert bytes(second) == b"\x78\x01" * 3 + b"\x78\x02"

@@ -20,10 +20,10 @@ from hpack import Decoder, Encoder
 from hyperframe.frame import DataFrame, Frame, HeadersFrame, PingFrame
 from hypothesis import given
 from hypothesis import strategies as st
-
-from srv.grpc._connection import Buffer
 from srv.grpc._frames import ServerConnection
 from srv.grpc._hpack import KnownDecoder, KnownEncoder
+
+from srv.grpc._connection import Buffer
 from srv.grpc._server import GrpcServer
 from srv_protocol.inference import InferInputTensor, ModelInferRequest, ModelInferResponse
 

@@ -136,6 +136,7 @@ OTHERS: Final = {
 }
 
 ENDS: Final = {
+    "an empty transfer encoding": infer(Transfer_Encoding=""),
     "close": infer(Connection="close"),
     "close, large": binary(LARGE, LARGE_HEADERS, Connection="close"),
     "close, an error": infer("nobody", Connection="close"),

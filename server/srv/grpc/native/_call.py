@@ -8,7 +8,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 import grpclib.server
-from grpclib.const import Status
+from grpclib.const import Cardinality, Status
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 from grpclib.metadata import Deadline, decode_metadata
 from grpclib.protocol import Peer
@@ -74,6 +74,7 @@ class Call(grpclib.server.Stream["Message", "Message"]):
         self.encoding = head.encoding
         self.user_agent = head.user_agent
         self._method_name = head.path
+        self._cardinality = Cardinality.UNARY_UNARY
         if head.handler is not None:
             _, self._cardinality, self._recv_type, self._send_type = head.handler
         if head.timeout is not None:
@@ -108,6 +109,12 @@ class Call(grpclib.server.Stream["Message", "Message"]):
     def closable(self) -> bool:
         """Whether the client may still send."""
         return not self._gone and self._http2.is_open(self.id)
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether a message is under way that its client does not complete; between those of a stream it need not."""
+        begun = bool(self.buffer.received) or not self._cardinality.client_streaming
+        return begun and self.buffer.waits_for_client
 
     def start(self) -> None:
         """Begin to answer."""

@@ -66,7 +66,8 @@ class Endpoint:
     def connect(self) -> NativeProtocol:
         """Return the protocol of a new connection."""
         if self._timer is None:
-            self._tick()
+            self.now = monotonic()
+            self._timer = self.loop.call_later(_TICK, self._tick)
         return NativeProtocol(self)
 
     def _tick(self) -> None:

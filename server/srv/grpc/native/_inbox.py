@@ -15,8 +15,9 @@ import numpy as np
 from srv.grpc._messages import Packed, too_large, truncated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from srv.grpc.native._budget import Budget
-    from srv.http2._connection import Connection
     from srv_protocol.errors import SrvError
 
 # Compressed or not, and the size.
@@ -29,6 +30,8 @@ _WORTH_MOVING: Final = 1 << 16
 class Inbox:
     """What one call has received and its handler has not taken yet.
 
+    `grow` lets the client send so many bytes more.
+
     Attributes:
         received: bytes of the body so far.
     """
@@ -39,7 +42,7 @@ class Inbox:
         "_fault",
         "_filled",
         "_granted",
-        "_http2",
+        "_grow_window",
         "_limit",
         "_message",
         "_packed",
@@ -48,16 +51,15 @@ class Inbox:
         "_ready",
         "_rest",
         "_size",
-        "_stream_id",
+        "_stopped",
         "_waiter",
         "_window",
         "_window_size",
         "received",
     )
 
-    def __init__(self, http2: Connection, stream_id: int, window: int, limit: int, budget: Budget) -> None:
-        self._http2 = http2
-        self._stream_id = stream_id
+    def __init__(self, grow: Callable[[int], None], window: int, limit: int, budget: Budget) -> None:
+        self._grow_window = grow
         self._limit = limit
         self._budget = budget
         # What the client may send: now, and at most while nothing is granted.
@@ -73,7 +75,7 @@ class Inbox:
         self._pieces = bytearray()
         self._rest = bytearray()
         self._pos = 0
-        self._ended = False
+        self._ended = self._stopped = False
         self._fault: SrvError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.received = 0
@@ -97,6 +99,11 @@ class Inbox:
         self._ended = True
         self._wake()
 
+    def stop(self) -> None:
+        """Take no message that is not complete: there is none behind those that are."""
+        self._stopped = True
+        self._wake()
+
     def fail(self, fault: SrvError) -> None:
         """Let the handler have an error behind the messages that are complete; what else comes is dropped."""
         self.close()
@@ -117,8 +124,8 @@ class Inbox:
 
     @property
     def waits_for_client(self) -> bool:
-        """Whether a message is incomplete although its client may send the rest."""
-        incomplete = self._size >= 0 or bool(self._pieces)
+        """Whether a message, or the first one, is incomplete although its client may send the rest."""
+        incomplete = self._size >= 0 or bool(self._pieces) or not self.received
         return incomplete and self._window > 0 and not self._ended and self._fault is None
 
     async def next_message(self) -> Packed | None:
@@ -132,7 +139,7 @@ class Inbox:
         if self._ready is None:
             if self._fault is not None:
                 raise self._fault
-            if self._size >= 0 or self._pieces:
+            if self._ended and (self._size >= 0 or self._pieces):
                 raise truncated()
             return None
         found, self._ready = self._ready, None
@@ -157,7 +164,7 @@ class Inbox:
 
     async def _wait(self) -> None:
         """Return when a message is complete, or none will be."""
-        while self._ready is None and not self._ended and self._fault is None:
+        while self._ready is None and self._fault is None and not (self._ended or self._stopped):
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
@@ -174,7 +181,9 @@ class Inbox:
 
     def _wake(self) -> None:
         waiter = self._waiter
-        if waiter is not None and not waiter.done() and (self._ready is not None or self._ended or self._fault):
+        if waiter is None or waiter.done():
+            return
+        if self._ready is not None or self._fault is not None or self._ended or self._stopped:
             waiter.set_result(None)
 
     def _refill(self) -> None:
@@ -197,7 +206,7 @@ class Inbox:
 
     def _grow(self, size: int) -> None:
         self._window += size
-        self._http2.grow_window(self._stream_id, size)
+        self._grow_window(size)
 
     def _take(self, data: memoryview) -> int:
         """Take bytes until a message is complete, and return how many."""

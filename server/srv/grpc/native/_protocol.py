@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from srv.grpc.native._budget import Budget
@@ -131,7 +132,8 @@ class NativeProtocol(asyncio.BufferedProtocol):
             self.http2.reset_stream(stream_id, ErrorCode.REFUSED_STREAM)
             return
         head = endpoint.heads.read(event.headers)
-        inbox = Inbox(self.http2, stream_id, endpoint.limits.stream_window, self.codec.max_size, self._budget)
+        grow = partial(self._grow_window, stream_id)
+        inbox = Inbox(grow, endpoint.limits.stream_window, self.codec.max_size, self._budget)
         if event.ended:
             inbox.end()
         call = self._calls[stream_id] = Call(self, stream_id, head, inbox)
@@ -173,12 +175,18 @@ class NativeProtocol(asyncio.BufferedProtocol):
 
     # What calls and the server do.
 
+    def _grow_window(self, stream_id: int, size: int) -> None:
+        self.http2.grow_window(stream_id, size)
+        self.flush_soon()
+
     def release(self, call: Call) -> None:
         """Forget a call that has ended."""
         self._calls.pop(call.id, None)
         call.buffer.close()
         if not self.closing:
-            self.http2.reset_stream(call.id, ErrorCode.CANCEL)
+            if self.http2.is_open(call.id):
+                self.http2.reset_stream(call.id, ErrorCode.CANCEL)
+                self.flush_soon()
             self._close_if_idle()
 
     def _close_if_idle(self) -> None:
@@ -213,7 +221,7 @@ class NativeProtocol(asyncio.BufferedProtocol):
         """Close the connection if its client is too slow in some way; ask one that is silent whether it is there."""
         endpoint = self._endpoint
         patience = endpoint.progress_timeout
-        written = self.transport.get_write_buffer_size() if self.paused else 0
+        written = self.transport.get_write_buffer_size() if self.paused or self.closing else 0
         if not written or written != self._unwritten:
             self._unwritten, self._stuck = written, now
         if now - self._stuck > patience or (not self.http2.settled and now - self._made > patience):
@@ -221,7 +229,7 @@ class NativeProtocol(asyncio.BufferedProtocol):
             return
         for call in list(self._calls.values()):
             received, since = call.progress
-            if received != call.buffer.received or not call.buffer.waits_for_client:
+            if received != call.buffer.received or not call.waits_for_client:
                 call.progress = call.buffer.received, now
             elif now - since > patience:
                 call.buffer.fail(
@@ -229,6 +237,8 @@ class NativeProtocol(asyncio.BufferedProtocol):
                         f"nothing of an incomplete message has come for {patience:g} s (grpc_progress_timeout)"
                     )
                 )
+        if self.closing:
+            return
         if self._heard >= self._pinged:
             if now - self._heard > endpoint.keepalive_time:
                 self._pinged = now
