@@ -234,7 +234,6 @@ def test_only_a_variable_that_is_nearly_a_setting_is_reported(variable: str, *, 
         ("tracing_server", None, False),
         ("tracing_server", "collector:4317", True),
         ("environments_dir", "envs", True),
-        ("grpc_transport", "native", True),
         ("processes", 1, False),
     ],
 )
