@@ -491,7 +491,7 @@ class Connection:
         if stream.peer_ended:
             del self._streams[stream_id]
 
-    _TAKES: ClassVar[Mapping[int, Callable[[Connection, int, int, memoryview], None]]] = {
+    _TAKES: ClassVar[Mapping[int, Callable[[Connection, int, int, memoryview], None]]] = {  # pyright: ignore[reportAssignmentType]  # Self is the class
         frames.HEADERS: _take_headers,
         frames.PRIORITY: _take_priority,
         frames.RST_STREAM: _take_reset,

@@ -285,7 +285,7 @@ class NativeProtocol(asyncio.BufferedProtocol):
             self.transport.pause_reading()
 
     # Each takes the event of its class.
-    _TAKES: ClassVar[Mapping[type, Callable[[NativeProtocol, Any], None]]] = {
+    _TAKES: ClassVar[Mapping[type, Callable[[NativeProtocol, Any], None]]] = {  # pyright: ignore[reportAssignmentType]  # Self is the class
         RequestReceived: _take_request,
         DataReceived: _take_data,
         TrailersReceived: _take_trailers,
