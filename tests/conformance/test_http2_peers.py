@@ -224,8 +224,8 @@ def test_grpcio_aio_with_large_messages(server: Server) -> None:
 
     async def calls() -> list[bytes]:
         async with grpc.aio.insecure_channel(server.grpc_address, UNLIMITED) as channel:
-            call = channel.unary_unary(f"{METHODS}ModelInfer")
-            return await asyncio.gather(*(call(request, timeout=PATIENCE) for _ in range(4)))
+            call: Any = channel.unary_unary(f"{METHODS}ModelInfer")
+            return list(await asyncio.gather(*(call(request, timeout=PATIENCE) for _ in range(4))))
 
     for response in asyncio.run(calls()):
         assert np.array_equal(grpc_outputs(pb.ModelInferResponse.FromString(response))["x"], array)

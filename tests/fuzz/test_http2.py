@@ -12,10 +12,11 @@ is told to, and `pack` puts what it has found new into the corpus:
 from __future__ import annotations
 
 import contextlib
+import importlib
 import struct
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
@@ -47,7 +48,8 @@ _SIZE: Final = struct.Struct(">H")
 
 
 def read_corpus() -> list[bytes]:
-    packed, pos, found = CORPUS.read_bytes(), 0, []
+    packed, pos = CORPUS.read_bytes(), 0
+    found: list[bytes] = []
     while pos < len(packed):
         (size,) = _SIZE.unpack_from(packed, pos)
         pos += _SIZE.size + size
@@ -175,8 +177,7 @@ def main() -> None:
         case ["pack", folder]:
             write_corpus(each.read_bytes() for each in Path(folder).iterdir())
         case _:
-            import atheris  # type: ignore[import-not-found]  # an extra of whoever wants it
-
+            atheris: Any = importlib.import_module("atheris")
             atheris.instrument_all()
             atheris.Setup(sys.argv, check)
             atheris.Fuzz()

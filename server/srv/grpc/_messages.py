@@ -53,6 +53,7 @@ class Messages(Protocol):
 
     async def is_at_end(self) -> bool:
         """Whether nothing else comes; returns when that is known."""
+        ...
 
     def stop(self) -> None:
         """Take no message that is not complete: there is none behind those that are."""
@@ -79,6 +80,7 @@ class HttpStream(Protocol):
 
     def read_headers(self) -> Headers:
         """Return the call's metadata, as :func:`srv.grpc._head.read_metadata`."""
+        ...
 
     def reset_nowait(self) -> None:
         """End the call on both sides."""
@@ -125,10 +127,8 @@ async def receive(stream: Stream[_Req, _Res], received: Callable[[], None] = _no
             raise InvalidInput("the request message is compressed, but the call has no grpc-encoding")
         data = await off_loop(len(data), decompress, data, http.encoding, codec.max_size)
     message = codec.decode(data, stream._recv_type)  # type: ignore[type-var]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
-    dispatch = stream._dispatch  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
-    # The method of an event that nobody listens to lies in the object itself (grpclib.events).
-    if "recv_message" not in vars(dispatch):
-        (message,) = await dispatch.recv_message(message)
+    # grpclib's event, as in its own recv_message().
+    (message,) = await stream._dispatch.recv_message(message)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
     return message
 
 
@@ -180,6 +180,7 @@ async def send(stream: Stream[_Req, _M], message: _M) -> None:
         content_type = stream._content_type  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
         await http.send_headers([(":status", "200"), ("content-type", content_type), ("grpc-encoding", http.encoding)])
         stream._send_initial_metadata_done = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    (message,) = await stream._dispatch.send_message(message)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
     parts = message.wire_parts()
     packed = await off_loop(sum(map(len, parts)), compress, parts, http.encoding)
     size = sum(map(len, packed))

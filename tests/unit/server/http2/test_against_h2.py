@@ -56,7 +56,8 @@ SETTINGS = strategies.dictionaries(strategies.sampled_from([1, 3, 4, 5, 6]), str
     lambda chosen: {
         key: {
             1: [0, 32, 100, 4095, 4096, 5000, 1 << 16, 0, 200],
-            3: [0, 1, 100] * 3,
+            # Not 0: h2 refuses late answers on streams that it has reset as if they were the server's.
+            3: [1, 10, 100] * 3,
             4: [0, 1, 100, 1000, 65_534, 65_535, 65_536, 1 << 20, 1 << 24],
             5: [1 << 14, 1 << 15, (1 << 24) - 1] * 3,
             6: [1 << 16] * 9,

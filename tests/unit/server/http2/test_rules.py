@@ -108,7 +108,7 @@ NOTHING: Final = "|"
 
 # A line for a rule, as far as it goes.
 # fmt: off
-RULES: Final = (
+RULES: Final[tuple[Rule, ...]] = (
     rule("3.4: the preface is PRI", PROTOCOL, opening=b"PRI * HTTP/2.1\r\n\r\nSM\r\n\r\n"),
     rule("3.4: HTTP/1.1 is not HTTP/2", PROTOCOL, opening=b"GET / HTTP/1.1\r\nhost: test\r\n\r\n"),
     rule("3.4: TLS is not HTTP/2", PROTOCOL, opening=b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
