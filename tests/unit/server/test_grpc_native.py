@@ -550,7 +550,7 @@ def test_a_client_that_reads_nothing_is_given_up() -> None:
         async with connected(grpc_progress_timeout=10.0) as (client, front):
             now = front._endpoint.now
             client.native.pause_writing()
-            for step, unwritten in enumerate((3 << 20, 2 << 20, 2 << 20)):
+            for step, unwritten in enumerate((3 << 20, 2 << 20, (2 << 20) + 17)):
                 client.wire.unwritten = unwritten
                 client.native.check(now + 9 * step)
                 assert not client.wire.aborted
@@ -590,7 +590,7 @@ def test_events_of_grpclib(transport: str) -> None:
     """Listeners hear of requests, messages and metadata, and may change them."""
 
     async def run() -> None:
-        async with connected(grpc_transport=transport) as (client, front):
+        async with connected(grpc_transport=transport) as (_, front):
             seen: list[str] = []
 
             async def note(event: grpclib.events._Event) -> None:
@@ -614,15 +614,14 @@ def test_events_of_grpclib(transport: str) -> None:
             ]
             for each in heard:
                 grpclib.events.listen(front, each, note)
-            client.protocol.connection_lost(None)
-            client = Client(front, 1 << 20)
-            client.send(1, infer(ONES), ("x-sent", "a"), ("user-agent", "me"))
-            assert await client.status(1) == "0"
+            caller = Client(front, 1 << 20)
+            caller.send(1, infer(ONES), ("x-sent", "a"), ("user-agent", "me"))
+            assert await caller.status(1) == "0"
             assert sorted(seen) == sorted(each.__name__ for each in heard)
-            for event in client.events:
+            for event in caller.events:
                 if isinstance(event, (ResponseReceived, TrailersReceived)):
                     assert dict(event.headers or ())["x-listener"] == "heard"
-            assert ModelInferResponse.parse(client.data[5:]).model_version == "changed"
-            client.protocol.connection_lost(None)
+            assert ModelInferResponse.parse(caller.data[5:]).model_version == "changed"
+            caller.protocol.connection_lost(None)
 
     asyncio.run(run())

@@ -222,8 +222,10 @@ class NativeProtocol(asyncio.BufferedProtocol):
         endpoint = self._endpoint
         patience = endpoint.progress_timeout
         written = self.transport.get_write_buffer_size() if self.paused or self.closing else 0
-        if not written or written != self._unwritten:
-            self._unwritten, self._stuck = written, now
+        # More than before is no progress: it is what a client that does not read makes us say.
+        if not written or written < self._unwritten:
+            self._stuck = now
+        self._unwritten = written
         if now - self._stuck > patience or (not self.http2.settled and now - self._made > patience):
             self._abort()
             return
