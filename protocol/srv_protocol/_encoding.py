@@ -216,6 +216,10 @@ _ONE_BYTE: Final = 128
 _INTS: Final = {int}
 
 
+def _fit_bytes(value: Any) -> bool:
+    return value.__class__ is list and set(map(type, value)) == _INTS and 0 <= min(value) <= max(value) < _ONE_BYTE
+
+
 def packed_encoder(place: str, number: int, kind: str) -> Encoder:
     """Return the encoder of a repeated field of numbers, which `place` names in errors."""
     head = write_varint(number << 3 | WireType.LENGTH)
@@ -225,12 +229,7 @@ def packed_encoder(place: str, number: int, kind: str) -> Encoder:
     def encode_packed(value: Any, parts: list[Part]) -> int:
         if not len(value):
             return 0
-        if (
-            bytewise
-            and type(value) is list
-            and {*map(type, value)} == _INTS
-            and 0 <= min(value) <= max(value) < _ONE_BYTE
-        ):
+        if bytewise and _fit_bytes(value):
             # Most shapes. Each varint is its own number.
             data = bytes(value)
             prefix = head + write_varint(len(data))

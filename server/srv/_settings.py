@@ -51,7 +51,6 @@ UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType
         "kafka_topic_output": ("mlserver-output",),
         "tracing_server": (None,),
         "processes": (1,),
-        "grpc_transport": (None,),
     }
 )
 """Known settings that have no effect yet -> the values that change nothing, which need no warning."""

@@ -220,7 +220,7 @@ class ConnectionProtocol(H2Protocol):
         """Begin."""
         super().connection_made(transport)
         made = self.connection
-        self.connection = Connection(made._connection, made._transport, config=self.config)  # noqa: SLF001  # grpclib makes its own
+        self.connection = Connection(made._connection, made._transport, config=self.config)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # grpclib makes its own
         self.connection.max_message_size = self.handler.codec.max_size
         self.processor = EventsProcessor(self.handler, self.connection)
         known = cast("Mapping[type[Event], Callable[[Event], None]]", self.processor.processors)

@@ -53,6 +53,7 @@ class Messages(Protocol):
 
     async def is_at_end(self) -> bool:
         """Whether nothing else comes; returns when that is known."""
+        ...
 
     def stop(self) -> None:
         """Take no message that is not complete: there is none behind those that are."""
@@ -79,6 +80,7 @@ class HttpStream(Protocol):
 
     def read_headers(self) -> Headers:
         """Return the call's metadata, as :func:`srv.grpc._head.read_metadata`."""
+        ...
 
     def reset_nowait(self) -> None:
         """End the call on both sides."""

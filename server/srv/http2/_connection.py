@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 from srv.http2 import _frames as frames
 from srv.http2._bucket import Bucket
@@ -25,7 +25,7 @@ from srv.http2._settings import PeerSettings
 from srv.http2._stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from srv.http2._events import Event
 
@@ -167,7 +167,7 @@ class Connection:
     def take_frame(self, kind: int, flags: int, stream_id: int, payload: memoryview) -> None:
         """Take a frame that is not DATA; one of a type that is not known says nothing (RFC 9113, section 5.5)."""
         self._check_order(kind, stream_id)
-        take = _TAKES.get(kind)
+        take = self._TAKES.get(kind)
         if take is None:
             self._count_control()
             return
@@ -491,15 +491,14 @@ class Connection:
         if stream.peer_ended:
             del self._streams[stream_id]
 
-
-_TAKES: Final = {
-    frames.HEADERS: Connection._take_headers,  # noqa: SLF001  # a table of its own methods
-    frames.PRIORITY: Connection._take_priority,  # noqa: SLF001
-    frames.RST_STREAM: Connection._take_reset,  # noqa: SLF001
-    frames.SETTINGS: Connection._take_settings,  # noqa: SLF001
-    frames.PUSH_PROMISE: Connection._take_push_promise,  # noqa: SLF001
-    frames.PING: Connection._take_ping,  # noqa: SLF001
-    frames.GOAWAY: Connection._take_goaway,  # noqa: SLF001
-    frames.WINDOW_UPDATE: Connection._take_window_update,  # noqa: SLF001
-    frames.CONTINUATION: Connection._take_continuation,  # noqa: SLF001
-}
+    _TAKES: ClassVar[Mapping[int, Callable[[Connection, int, int, memoryview], None]]] = {  # pyright: ignore[reportAssignmentType]  # Self is the class
+        frames.HEADERS: _take_headers,
+        frames.PRIORITY: _take_priority,
+        frames.RST_STREAM: _take_reset,
+        frames.SETTINGS: _take_settings,
+        frames.PUSH_PROMISE: _take_push_promise,
+        frames.PING: _take_ping,
+        frames.GOAWAY: _take_goaway,
+        frames.WINDOW_UPDATE: _take_window_update,
+        frames.CONTINUATION: _take_continuation,
+    }

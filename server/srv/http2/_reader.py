@@ -69,7 +69,7 @@ class FrameReader:
 
     def _take_preface(self, data: memoryview) -> int:
         size = min(len(self._preface), len(data))
-        if data[:size] != self._preface[:size]:
+        if bytes(data[:size]) != self._preface[:size]:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the connection does not begin with the preface of HTTP/2")
         self._preface = self._preface[size:]
         return size

@@ -21,7 +21,7 @@ from srv_protocol.inference import Headers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from grpclib.metadata import _Metadata, _MetadataLike
+    from grpclib.metadata import _Metadata, _MetadataLike  # pyright: ignore[reportPrivateUsage]  # of its interface
 
     from srv.grpc.native._head import Head
     from srv.grpc.native._inbox import Inbox
@@ -52,7 +52,8 @@ class Call(grpclib.server.Stream["Message", "Message"]):
     """
 
     deadline: Deadline | None = None
-    progress = (0, 0.0)
+    progress: tuple[int, float] = (0, 0.0)
+    _streams = False
     _begun = False
     _gone = False
     _expired = False
@@ -75,8 +76,11 @@ class Call(grpclib.server.Stream["Message", "Message"]):
         self.user_agent = head.user_agent
         self._method_name = head.path
         self._cardinality = Cardinality.UNARY_UNARY
-        if head.handler is not None:
-            _, self._cardinality, self._recv_type, self._send_type = head.handler
+        method = head.method
+        if method is not None:
+            self._cardinality = method.cardinality
+            self._recv_type, self._send_type = method.request_type, method.reply_type
+            self._streams = method.server_streams
         if head.timeout is not None:
             self.deadline = Deadline.from_timeout(head.timeout)
             self._timer = protocol.loop.call_later(head.timeout, self._expire)
@@ -113,7 +117,8 @@ class Call(grpclib.server.Stream["Message", "Message"]):
     @property
     def waits_for_client(self) -> bool:
         """Whether a message is under way that its client does not complete; between those of a stream it need not."""
-        begun = bool(self.buffer.received) or not self._cardinality.client_streaming
+        method = self._head.method
+        begun = bool(self.buffer.received) or (method is not None and not method.client_streams)
         return begun and self.buffer.waits_for_client
 
     def start(self) -> None:
@@ -158,7 +163,7 @@ class Call(grpclib.server.Stream["Message", "Message"]):
         try:
             if not self._expired:
                 await self._handle()
-            if not (self._send_message_done or self._expired or self._cardinality.server_streaming):
+            if not (self._send_message_done or self._expired or self._streams):
                 _logger.error("%s: the handler has sent no message", self._method_name)
                 status, message = Status.UNKNOWN, _FAULT
         except GRPCError as error:
@@ -178,8 +183,8 @@ class Call(grpclib.server.Stream["Message", "Message"]):
 
     async def _handle(self) -> None:
         head = self._head
-        assert head.handler is not None  # noqa: S101  # there is no refusal
-        function = head.handler.func
+        assert head.method is not None  # noqa: S101  # there is no refusal
+        function = head.method.function
         if "recv_request" in self._listened:
             _, function = await self._dispatch.recv_request(
                 self.metadata,
@@ -224,7 +229,7 @@ class Call(grpclib.server.Stream["Message", "Message"]):
             WireError: a value does not fit its field.
             StreamTerminatedError: nobody waits for it any more.
         """
-        if self._send_message_done and not self._cardinality.server_streaming:
+        if self._send_message_done and not self._streams:
             raise ProtocolError("Message was already sent")
         if "send_message" in self._listened:
             (message,) = await self._dispatch.send_message(message)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from grpclib.const import Handler
-    from grpclib.events import _DispatchServerEvents
+    from grpclib.events import _DispatchServerEvents  # pyright: ignore[reportPrivateUsage]  # grpclib has no public name
 
     from srv._settings import Settings
     from srv.grpc._codec import MessageCodec

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from grpclib.const import Handler, Status
+from grpclib.const import Cardinality, Status
 from grpclib.metadata import decode_timeout, encode_grpc_message
 
 from srv.grpc._head import ACCEPTED_ENCODINGS, find_problem, read_metadata
@@ -13,10 +13,14 @@ from srv_codecs.compression import IDENTITY
 from srv_protocol.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+
+    import grpclib.server
+    from grpclib.const import Handler
 
     from srv.http2._headers import Headers
     from srv_protocol.inference import Headers as Metadata
+    from srv_protocol.message import Message
 
 _CONTENT_TYPES: Final = frozenset({"application/grpc", "application/grpc+proto"})
 # Heads that are remembered, and characters of the longest.
@@ -24,12 +28,31 @@ _MOST: Final = 256
 _LONGEST: Final = 4096
 
 
+class Method(NamedTuple):
+    """A method of a service, as grpclib's ``Handler`` has it."""
+
+    function: Callable[[grpclib.server.Stream[Message, Message]], Awaitable[None]]
+    cardinality: Cardinality
+    request_type: type[Message]
+    reply_type: type[Message]
+
+    @property
+    def client_streams(self) -> bool:
+        """Whether clients send any number of messages."""
+        return self.cardinality in {Cardinality.STREAM_UNARY, Cardinality.STREAM_STREAM}
+
+    @property
+    def server_streams(self) -> bool:
+        """Whether any number of messages is sent."""
+        return self.cardinality in {Cardinality.UNARY_STREAM, Cardinality.STREAM_STREAM}
+
+
 class Head(NamedTuple):
     """What a call begins with.
 
     Attributes:
         path: of the method.
-        handler: ``None`` where the call is refused.
+        method: ``None`` where the call is refused.
         headers: as they came.
         metadata: what runtimes see of them; ``None`` where :func:`srv.grpc._head.read_metadata` fails.
         encoding: of its messages, and of their answers.
@@ -38,7 +61,7 @@ class Head(NamedTuple):
     """
 
     path: str
-    handler: Handler | None
+    method: Method | None
     headers: Headers
     metadata: Metadata | None
     user_agent: str | None
@@ -52,7 +75,8 @@ class Heads:
     """Reads headers; equal ones once."""
 
     def __init__(self, mapping: Mapping[str, Handler]) -> None:
-        self._mapping = mapping
+        # grpclib's Handler has the same fields, without types.
+        self._methods = {path: Method(*cast("Method", handler)) for path, handler in mapping.items()}
         self._known: dict[Headers, Head] = {}
 
     def read(self, headers: Headers) -> Head:
@@ -69,12 +93,12 @@ class Heads:
     def _read(self, headers: Headers) -> Head:
         fields = dict(headers)
         path = fields[":path"]
-        handler = self._mapping.get(path)
+        method = self._methods.get(path)
         timeout: float | None = None
         refusal = _refuse_http(fields)
         if refusal is None:
             problem = find_problem(headers)
-            if problem is None and handler is None:
+            if problem is None and method is None:
                 problem = Status.UNIMPLEMENTED, "Method not found"
             if problem is None and "grpc-timeout" in fields:
                 try:
@@ -84,7 +108,7 @@ class Heads:
             refusal = None if problem is None else _refuse(*problem)
         return Head(
             path,
-            handler if refusal is None else None,
+            method if refusal is None else None,
             headers,
             None if refusal is not None else _read_metadata(headers),
             fields.get("user-agent"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from srv.grpc.native._budget import Budget
 from srv.grpc.native._call import Call
@@ -24,9 +24,9 @@ from srv.http2._events import (
 from srv_protocol.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from grpclib.events import _DispatchServerEvents
+    from grpclib.events import _DispatchServerEvents  # pyright: ignore[reportPrivateUsage]  # grpclib has no public name
 
     from srv.grpc._codec import MessageCodec
     from srv.grpc.native._endpoint import Endpoint
@@ -101,7 +101,7 @@ class NativeProtocol(asyncio.BufferedProtocol):
         """Take what has been received."""
         self._heard = self._endpoint.now
         for event in self.http2.receive_data(self._endpoint.received[:nbytes]):
-            _TAKES[type(event)](self, event)
+            self._TAKES[type(event)](self, event)
         self._flush()
 
     def pause_writing(self) -> None:
@@ -222,8 +222,10 @@ class NativeProtocol(asyncio.BufferedProtocol):
         endpoint = self._endpoint
         patience = endpoint.progress_timeout
         written = self.transport.get_write_buffer_size() if self.paused or self.closing else 0
-        if not written or written != self._unwritten:
-            self._unwritten, self._stuck = written, now
+        # More than before is no progress: it is what a client that does not read makes us say.
+        if not written or written < self._unwritten:
+            self._stuck = now
+        self._unwritten = written
         if now - self._stuck > patience or (not self.http2.settled and now - self._made > patience):
             self._abort()
             return
@@ -284,14 +286,14 @@ class NativeProtocol(asyncio.BufferedProtocol):
             self._deaf = True
             self.transport.pause_reading()
 
-
-_TAKES: Final[dict[type, Callable[[NativeProtocol, Any], None]]] = {  # each takes the event of its class
-    RequestReceived: NativeProtocol._take_request,  # noqa: SLF001  # a table of its own methods
-    DataReceived: NativeProtocol._take_data,  # noqa: SLF001
-    TrailersReceived: NativeProtocol._take_trailers,  # noqa: SLF001
-    StreamReset: NativeProtocol._take_reset,  # noqa: SLF001
-    WindowUpdated: NativeProtocol._take_window,  # noqa: SLF001
-    PingAcknowledged: NativeProtocol._take_pong,  # noqa: SLF001
-    GoingAway: NativeProtocol._take_goaway,  # noqa: SLF001
-    ConnectionFailed: NativeProtocol._take_failure,  # noqa: SLF001
-}
+    # Each takes the event of its class.
+    _TAKES: ClassVar[Mapping[type, Callable[[NativeProtocol, Any], None]]] = {  # pyright: ignore[reportAssignmentType]  # Self is the class
+        RequestReceived: _take_request,
+        DataReceived: _take_data,
+        TrailersReceived: _take_trailers,
+        StreamReset: _take_reset,
+        WindowUpdated: _take_window,
+        PingAcknowledged: _take_pong,
+        GoingAway: _take_goaway,
+        ConnectionFailed: _take_failure,
+    }
