@@ -217,10 +217,7 @@ _INTS: Final = {int}
 
 
 def _fit_bytes(value: Any) -> bool:
-    if type(value) is not list:
-        return False
-    items: list[Any] = value
-    return set(map(type, items)) == _INTS and 0 <= min(items) <= max(items) < _ONE_BYTE
+    return value.__class__ is list and set(map(type, value)) == _INTS and 0 <= min(value) <= max(value) < _ONE_BYTE
 
 
 def packed_encoder(place: str, number: int, kind: str) -> Encoder:
