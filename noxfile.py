@@ -20,6 +20,11 @@ nox.options.reuse_venv = "yes"
 PYPROJECT: Final = nox.project.load_toml("pyproject.toml")
 SUPPORTED: Final = ("3.11", "3.12", "3.13")
 RUNNING: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
+# The tests that say something of a gRPC transport, which are run with grpclib's too.
+GRPC_TESTS: Final = (
+    *("tests/unit/server/test_grpc_front.py", "tests/wire", "tests/e2e", "tests/conformance"),
+    *("-k", "(grpc or stream or cancel or stop or http2 or metadata or unix or tls) and not abuse"),
+)
 
 
 def _offer_pyenv() -> None:
@@ -58,6 +63,8 @@ def tests(session: nox.Session) -> None:
     # MLServer is; it is plain Python.
     session.install("--no-deps", "--ignore-requires-python", "mlserver-sklearn==1.7.1")
     session.run("pytest", *session.posargs)
+    if not session.posargs:
+        session.run("pytest", *GRPC_TESTS, env={"TESTS_GRPC_TRANSPORT": "grpclib"})
 
 
 @nox.session(python=SUPPORTED[0], default=False)

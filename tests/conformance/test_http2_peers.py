@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from grpc_client import UNLIMITED
 from http2 import INFER, Http2, message
-from serving import PATIENCE
+from serving import GRPC_TRANSPORT, PATIENCE
 from tensors import grpc_outputs, grpc_request, pb
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ def size_of_answer(server: Server, request: bytes) -> int:
 def test_nghttp(
     server: Server, call_file: Callable[[bytes], Path], request_bytes: bytes, options: tuple[str, ...]
 ) -> None:
+    if "--header-table-size=65536" in options and GRPC_TRANSPORT == "grpclib":
+        pytest.skip("h2 hears of the last of two sizes of the header table alone")
     path = call_file(message(request_bytes))
     found = run("nghttp", "-vn", *HEADERS, *options, "-d", path, f"http://{server.grpc_address}{INFER}")
     calls = 20 if "--multiply=20" in options else 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from serving import GRPC_TRANSPORT
 
 from srv import MLModel, ModelSettings, Settings
 from srv._server import Server
@@ -58,7 +59,7 @@ _MODELS = {"echo": _Echo, "refusing": _Refusing, "broken": _Broken, "breaking": 
 @contextlib.asynccontextmanager
 async def in_memory(settings: Settings | None = None) -> AsyncGenerator[Server]:
     """Run a server of the models ``echo``, ``refusing``, ``broken`` and ``breaking``, which has not started yet."""
-    server = Server(settings or Settings(), FolderRepository(Path(), {}))
+    server = Server(settings or Settings(grpc_transport=GRPC_TRANSPORT), FolderRepository(Path(), {}))
     for name, runtime in _MODELS.items():
         await server.registry.load(ModelSettings(name=name, implementation=runtime))
     try:

@@ -15,7 +15,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Protocol, Self
+from typing import IO, TYPE_CHECKING, Final, Literal, Protocol, Self
 
 import pytest
 
@@ -27,6 +27,11 @@ MODELS: Final = Path(__file__).parents[1] / "models"
 
 PATIENCE: Final = 60.0
 """Seconds after which something that should have happened counts as never happening."""
+
+GRPC_TRANSPORT: Final[Literal["native", "grpclib"]] = (
+    "grpclib" if os.environ.get("TESTS_GRPC_TRANSPORT") == "grpclib" else "native"
+)
+"""The ``grpc_transport`` of servers whose test asks for none."""
 
 _SRV: Final = Path(sys.executable).with_name("srv")
 _ADDRESS: Final = re.compile(r"^(REST|gRPC|metrics)\s+(.*:(\d+)|unix:/.*)$")
@@ -40,7 +45,8 @@ class Server:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("SRV_", "MLSERVER_"))}
         ports = dict.fromkeys(("HTTP_PORT", "GRPC_PORT", "METRICS_PORT"), 0)
         given = {name.upper(): value for name, value in settings.items()}
-        environ |= {f"SRV_{name}": str(value) for name, value in {**ports, **given}.items()}
+        usual = {**ports, "GRPC_TRANSPORT": GRPC_TRANSPORT}
+        environ |= {f"SRV_{name}": str(value) for name, value in {**usual, **given}.items()}
         environ |= {"COLUMNS": "300", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         self.urls: dict[str, str] = {}
         self.ports: dict[str, int] = {}

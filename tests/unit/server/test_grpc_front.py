@@ -16,7 +16,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpclib.client import Channel
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
-from serving import PATIENCE
+from serving import GRPC_TRANSPORT, PATIENCE
 
 from srv import MLModel, ModelSettings, Settings
 from srv.grpc._server import GrpcServer
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @contextlib.asynccontextmanager
 async def channel(settings: Settings | None = None) -> AsyncGenerator[tuple[Channel, Server, GrpcServer]]:
-    settings = settings or Settings()
+    settings = settings or Settings(grpc_transport=GRPC_TRANSPORT)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with in_memory(settings) as server:
             front = GrpcServer(server.backend, listener)
@@ -116,7 +116,7 @@ def test_the_answer_has_the_form_of_the_request() -> None:
 )
 def test_errors_have_their_status(request_: ModelInferRequest, status: Status, text: str) -> None:
     async def run() -> None:
-        async with channel(Settings(max_request_size=1000)) as (opened, _, _):
+        async with channel(Settings(max_request_size=1000, grpc_transport=GRPC_TRANSPORT)) as (opened, _, _):
             with pytest.raises(GRPCError) as caught:
                 await GRPCInferenceServiceStub(opened).ModelInfer(request_)
 
