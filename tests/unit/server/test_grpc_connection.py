@@ -88,7 +88,7 @@ def test_messages_come_out_as_they_went_in(sizes: list[int], cuts: list[int], be
     buffer = Buffer(lambda _: None, 1000)
 
     async def read_all() -> list[bytes]:
-        found = []
+        found: list[bytes] = []
         while (packed := await buffer.next_message()) is not None:
             assert not packed.compressed
             found.append(bytes(packed.data))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -15,8 +16,6 @@ from srv.grpc.native._inbox import Inbox
 
 if TYPE_CHECKING:
     from random import Random
-
-    from srv.http2._connection import Connection
 
 LIMIT = 1000
 WINDOW = 60
@@ -30,7 +29,7 @@ class Windows:
     def __init__(self) -> None:
         self.left: dict[int, int] = {}
 
-    def grow_window(self, stream_id: int, size: int) -> None:
+    def grow(self, stream_id: int, size: int) -> None:
         assert size > 0  # a WINDOW_UPDATE of 0 is an error
         self.left[stream_id] += size
 
@@ -42,7 +41,7 @@ class Sender:
         self.id = stream_id
         self.windows = windows
         windows.left[stream_id] = WINDOW
-        self.inbox = Inbox(cast("Connection", windows), stream_id, WINDOW, LIMIT, budget)
+        self.inbox = Inbox(partial(windows.grow, stream_id), WINDOW, LIMIT, budget)
         self.messages = [bytes((stream_id + size + each) % 251 for each in range(size)) for size in sizes]
         self.body = b"".join(bytes(1) + len(each).to_bytes(4) + each for each in self.messages)
         self.sent = self.taken = 0
@@ -171,9 +170,7 @@ def test_what_is_closed_gives_its_memory_back(sizes: list[list[int]], memory: in
 
 def one(body: bytes, *, ended: bool, budget: Budget | None = None) -> Inbox:
     """Return an inbox that has received `body`."""
-    windows = Windows()
-    windows.left[1] = 1 << 16
-    inbox = Inbox(cast("Connection", windows), 1, 1 << 16, LIMIT, budget or Budget(LIMIT))
+    inbox = Inbox(lambda _: None, 1 << 16, LIMIT, budget or Budget(LIMIT))
     inbox.add(memoryview(body), len(body), ended=ended)
     return inbox
 
