@@ -274,6 +274,25 @@ def test_an_answer_keeps_within_the_windows_of_its_client(window: int) -> None:
     asyncio.run(run())
 
 
+def test_room_on_a_connection_wakes_those_who_wait_for_it() -> None:
+    """And asks nothing of other calls."""
+
+    async def run() -> None:
+        async with connected(20_000) as (client, _):
+            values = np.arange(10_000, dtype="f4")
+            for stream_id in (1, 3):
+                client.send(stream_id, infer(values))
+                while len(client.native.window_waiters) <= stream_id // 2:
+                    await client.receive()
+            client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 1 << 20})
+            client.h2.increment_flow_control_window(1 << 20)
+            client.push()
+            assert not client.native.window_waiters
+            assert [await client.status(each) for each in (1, 3)] == ["0", "0"]
+
+    asyncio.run(run())
+
+
 def test_a_large_answer_is_written_from_where_it_lies() -> None:
     """In frames as large as the client takes, each of them a view of the model's array."""
 

@@ -314,10 +314,12 @@ class Call(grpclib.server.Stream["Message", "Message"]):
     async def _wait_for_window(self) -> None:
         while self._http2.window(self.id) <= 0:
             self._window_waiter = self._protocol.loop.create_future()
+            self._protocol.window_waiters.add(self)
             try:
                 await self._window_waiter
             finally:
                 self._window_waiter = None
+                self._protocol.window_waiters.discard(self)
 
     def open_window(self) -> None:
         """Take note that more may be sent."""

@@ -47,6 +47,7 @@ class NativeProtocol(asyncio.BufferedProtocol):
     Attributes:
         paused: the client does not read what is sent.
         closing: it is closed, or about to be.
+        window_waiters: calls that may not send more.
     """
 
     transport: asyncio.Transport
@@ -62,6 +63,7 @@ class NativeProtocol(asyncio.BufferedProtocol):
         self.closing = False
         self._writable = asyncio.Event()
         self._calls: dict[int, Call] = {}
+        self.window_waiters: set[Call] = set()
         self._budget = Budget(endpoint.message_memory)
         self._flushing: asyncio.Handle | None = None
         self._gathered = 0
@@ -160,7 +162,9 @@ class NativeProtocol(asyncio.BufferedProtocol):
             if call is not None:
                 call.open_window()
             return
-        for each in self._calls.values():
+        # Not all calls: a client may have many, and say this often.
+        waiting, self.window_waiters = self.window_waiters, set()
+        for each in waiting:
             each.open_window()
 
     def _take_pong(self, _: PingAcknowledged) -> None:
