@@ -63,7 +63,7 @@ def tests(session: nox.Session) -> None:
     # MLServer is; it is plain Python.
     session.install("--no-deps", "--ignore-requires-python", "mlserver-sklearn==1.7.1")
     session.run("pytest", *session.posargs)
-    if not session.posargs:
+    if not session.posargs and session.python == RUNNING:
         session.run("pytest", *GRPC_TESTS, env={"TESTS_GRPC_TRANSPORT": "grpclib"})
 
 

@@ -1,4 +1,4 @@
-"""The memory that large messages of one connection may take before they are complete."""
+"""The memory that large messages of one connection may take until their handlers have them."""
 
 from __future__ import annotations
 

@@ -113,9 +113,7 @@ class Inbox:
     def close(self) -> None:
         """Forget what is not complete."""
         self._budget.withdraw(self)
-        granted, self._granted = self._granted, 0
-        if granted:
-            self._budget.give_back(granted)
+        self._give_back()
         self._message = None
         self._size = -1
         self._pieces = bytearray()
@@ -143,6 +141,7 @@ class Inbox:
                 raise truncated()
             return None
         found, self._ready = self._ready, None
+        self._give_back()
         if self._rest:
             with memoryview(self._rest) as rest, rest[self._pos :] as view:
                 self._pos += self._take(view)
@@ -179,6 +178,11 @@ class Inbox:
         self._pieces = bytearray()
         self._refill()
 
+    def _give_back(self) -> None:
+        if self._granted:
+            granted, self._granted = self._granted, 0
+            self._budget.give_back(granted)
+
     def _wake(self) -> None:
         waiter = self._waiter
         if waiter is None or waiter.done():
@@ -189,7 +193,7 @@ class Inbox:
     def _refill(self) -> None:
         """Grow the window where the client has too little of it to go on."""
         missing = self._size - self._filled if self._size >= 0 else _PREFIX_SIZE
-        if self._granted:
+        if self._granted and self._size >= 0:
             if self._window < missing:
                 self._grow(missing - self._window)
             return
@@ -257,11 +261,7 @@ class Inbox:
         self._message = None
         self._pieces = bytearray()
         self._size, self._filled = -1, 0
-        if self._granted:
-            granted, self._granted = self._granted, 0
-            self._budget.give_back(granted)
-        else:
-            self._budget.withdraw(self)
+        self._budget.withdraw(self)
 
 
 def _new_buffer(size: int) -> memoryview:
