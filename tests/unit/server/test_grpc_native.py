@@ -342,6 +342,29 @@ def test_a_large_request_is_received_into_the_memory_of_the_connection() -> None
     asyncio.run(run())
 
 
+def test_a_client_of_grpclib_has_its_answers_before_it_hears_of_the_end() -> None:
+    """It takes GOAWAY for the end of its running calls. What it begins meanwhile is refused."""
+
+    async def run() -> None:
+        async with connected((1 << 31) - 1) as (client, front):
+            client.h2.increment_flow_control_window(1 << 30)
+            client.send(1, infer(ONES, "slow"), ("user-agent", "grpc-python-grpclib/0.4.9 (linux; cpython/3.11.7)"))
+            await Slow.started.wait()
+            front._endpoint.drain()
+            client.send(3, infer(ONES))
+            assert not client.wire.closed
+            while not client.has(StreamReset, 3):
+                await client.receive()
+            assert not client.goodbyes
+            Slow.released.set()
+            assert await client.status(1) == "0"
+            assert client.wire.closed
+            assert client.goodbyes
+            client.check_idle()
+
+    asyncio.run(run())
+
+
 def test_a_connection_that_ends_says_why() -> None:
     """A frame that is not allowed is answered with GOAWAY and the reason; running calls end."""
 

@@ -39,6 +39,7 @@ _SMALL: Final = 1 << 14
 _BURST: Final = 1 << 20
 _BEGIN: Final = ((":status", "200"), ("content-type", "application/grpc+proto"))
 _OK: Final = (("grpc-status", "0"),)
+_FEARS_GOAWAY: Final = "grpc-python-grpclib/"
 _FAULT: Final = "Internal Server Error"
 
 
@@ -113,6 +114,11 @@ class Call(grpclib.server.Stream["Message", "Message"]):
     def closable(self) -> bool:
         """Whether the client may still send."""
         return not self._gone and self._http2.is_open(self.id)
+
+    @property
+    def fears_goaway(self) -> bool:
+        """Whether the client takes a GOAWAY for the end of its running calls, too, as grpclib's does."""
+        return self.user_agent is not None and self.user_agent.startswith(_FEARS_GOAWAY)
 
     @property
     def waits_for_client(self) -> bool:

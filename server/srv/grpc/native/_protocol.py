@@ -67,7 +67,7 @@ class NativeProtocol(asyncio.BufferedProtocol):
         self._budget = Budget(endpoint.message_memory)
         self._flushing: asyncio.Handle | None = None
         self._gathered = 0
-        self._draining = False
+        self._draining = self._refusing = self._goodbye = False
         self._deaf = False
         # For what the clock has a say in.
         self._heard = self._made = self._stuck = endpoint.now
@@ -130,7 +130,7 @@ class NativeProtocol(asyncio.BufferedProtocol):
         stream_id = event.stream_id
         endpoint = self._endpoint
         # Those that the client has given up may still be running.
-        if len(self._calls) >= 2 * endpoint.limits.max_concurrent_streams:
+        if self._refusing or len(self._calls) >= 2 * endpoint.limits.max_concurrent_streams:
             self.http2.reset_stream(stream_id, ErrorCode.REFUSED_STREAM)
             return
         head = endpoint.heads.read(event.headers)
@@ -194,16 +194,22 @@ class NativeProtocol(asyncio.BufferedProtocol):
             self._close_if_idle()
 
     def _close_if_idle(self) -> None:
-        if self._draining and not self._calls and not self.closing:
-            self._close()
+        if self._draining and not self._calls:
+            self.close()
 
     def drain(self) -> None:
         """Take no other call, and close the connection behind those that are running."""
         if not self.closing:
-            self.http2.go_away()
-            self._draining = True
-            self._flush()
+            self._draining = self._refusing = True
+            if not any(call.fears_goaway for call in self._calls.values()):
+                self._say_goodbye()
+                self._flush()
             self._close_if_idle()
+
+    def _say_goodbye(self) -> None:
+        if not self._goodbye:
+            self._goodbye = True
+            self.http2.go_away()
 
     def cancel_calls(self) -> None:
         """Stop all calls, which are answered with that."""
@@ -213,7 +219,7 @@ class NativeProtocol(asyncio.BufferedProtocol):
     def close(self) -> None:
         """Say goodbye and close the connection, whatever is running."""
         if not self.closing:
-            self.http2.go_away()
+            self._say_goodbye()
             self._close()
 
     def _close(self) -> None:
