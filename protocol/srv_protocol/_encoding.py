@@ -232,12 +232,10 @@ def packed_encoder(place: str, number: int, kind: str) -> Encoder:
         if bytewise and _fit_bytes(value):
             # Most shapes. Each varint is its own number.
             data = bytes(value)
-            prefix = head + write_varint(len(data))
-            parts += (prefix, data)
-            return len(prefix) + len(data)
-        bits = _bits(value, VARINTS[kind]) if kind in VARINTS and len(value) >= MANY else None
-        # The loop also says which value is wrong.
-        data = b"".join([to_bytes(item) for item in value]) if bits is None else write_varints(bits)
+        else:
+            bits = _bits(value, VARINTS[kind]) if kind in VARINTS and len(value) >= MANY else None
+            # The loop also says which value is wrong.
+            data = b"".join([to_bytes(item) for item in value]) if bits is None else write_varints(bits)
         prefix = head + write_varint(len(data))
         parts += (prefix, data)
         return len(prefix) + len(data)

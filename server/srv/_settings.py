@@ -112,8 +112,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         grpc_transport: what carries gRPC: the server's own HTTP/2, or grpclib's, which has none of the next six limits.
         grpc_max_concurrent_streams: calls of one connection at the same time.
         grpc_max_header_list_size: bytes of a call's metadata, counted as in RFC 9113, section 10.5.1.
-        grpc_message_memory: bytes that the large messages of one connection may take before they are complete; one
-            that is larger comes alone.
+        grpc_message_memory: bytes that the large messages of one connection may take until their handlers have them;
+            one that is larger comes alone.
         grpc_keepalive_time: seconds of silence after which a client is asked whether it is there.
         grpc_keepalive_timeout: seconds that it has to answer.
         grpc_progress_timeout: seconds without progress after which a client is given up: one that has begun a message,

@@ -6,19 +6,18 @@ The transport of our own is :mod:`srv.grpc.native`; this one is the other choice
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections import deque
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 import grpclib.protocol
-import numpy as np
 from grpclib.protocol import EventsProcessor, H2Protocol
 from h2.events import DataReceived, Event
 
+from srv._buffers import new_buffer
 from srv.grpc._head import read_metadata
-from srv.grpc._messages import Packed, too_large, truncated
+from srv.grpc._messages import PREFIX, Packed, too_large, truncated
 from srv_codecs.compression import IDENTITY
 
 if TYPE_CHECKING:
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 
     from srv.grpc._handler import ConnectionHandler
     from srv_protocol.inference import Headers
-
-# Compressed or not, and the size.
-_PREFIX: Final = struct.Struct(">?I")
 
 
 class Buffer:
@@ -90,19 +86,18 @@ class Buffer:
 
         A large one is received into one buffer, which its frames are copied to as they come.
         """
-        prefix = self.take(_PREFIX.size) or await self.read(_PREFIX.size)
+        prefix = self.take(PREFIX.size) or await self.read(PREFIX.size)
         if not prefix:
             return None
-        if len(prefix) < _PREFIX.size:
+        if len(prefix) < PREFIX.size:
             self._check_cut()
             return None
-        compressed, size = _PREFIX.unpack(prefix)
+        compressed, size = PREFIX.unpack(prefix)
         if size > self._limit:
             raise too_large(size, self._limit)
         data = self.take(size)
         if data is None:
-            # Not a bytearray: that would write zeros over memory that is about to be written anyway.
-            buffer = np.empty(size, np.uint8).data
+            buffer = new_buffer(size)
             if await self.read_into(buffer) < size:
                 self._check_cut()
                 return None

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 import grpclib.server
 from grpclib.const import Status
-from grpclib.metadata import encode_grpc_message
 from h2.exceptions import StreamClosedError
 
-from srv.grpc._head import ACCEPTED_ENCODINGS, find_problem, split_binary
+from srv.grpc._head import find_problem, refuse, split_binary
 from srv_codecs.compression import IDENTITY
 
 if TYPE_CHECKING:
@@ -61,16 +60,9 @@ def _find_missing(headers: _Headers) -> tuple[Status, str] | None:
 
 
 async def _refuse(stream: Stream, status: Status, message: str, release: Callable[[], object]) -> None:
-    headers = [
-        (":status", "200"),
-        ("content-type", "application/grpc+proto"),
-        ("grpc-status", str(status.value)),
-        ("grpc-message", encode_grpc_message(message)),
-        ("grpc-accept-encoding", ACCEPTED_ENCODINGS),
-    ]
     try:
         with contextlib.suppress(StreamClosedError):
-            await stream.send_headers(headers, end_stream=True)
+            await stream.send_headers(list(refuse(status, message)), end_stream=True)
             if stream.closable:
                 stream.reset_nowait()
     finally:

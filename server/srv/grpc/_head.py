@@ -7,7 +7,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Final
 
 from grpclib.const import Status
-from grpclib.metadata import decode_timeout
+from grpclib.metadata import decode_timeout, encode_grpc_message
 
 from srv._headers import BINARY, decode_binary, received_headers
 from srv_codecs.compression import ENCODINGS, IDENTITY
@@ -40,6 +40,17 @@ def find_problem(headers: Iterable[tuple[str, str]]) -> tuple[Status, str] | Non
                 if decode_timeout(value) < _SHORTEST_TIMEOUT:
                     return Status.DEADLINE_EXCEEDED, f"the deadline has passed: grpc-timeout is {value}"
     return None
+
+
+def refuse(status: Status, message: str, http_status: str = "200") -> tuple[tuple[str, str], ...]:
+    """Return the headers that are all of the answer to a call which does not come to its handler."""
+    return (
+        (":status", http_status),
+        ("content-type", "application/grpc+proto"),
+        ("grpc-status", str(status.value)),
+        ("grpc-message", encode_grpc_message(message)),
+        ("grpc-accept-encoding", ACCEPTED_ENCODINGS),
+    )
 
 
 def read_metadata(headers: Iterable[tuple[str, str]]) -> Headers:

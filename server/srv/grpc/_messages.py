@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from srv_protocol.inference import Headers
     from srv_protocol.message import Message
 
-# Compressed or not, and the size.
-_PREFIX: Final = struct.Struct(">?I")
+PREFIX: Final = struct.Struct(">?I")
+"""What stands before a message: whether it is compressed, and its size."""
 _Req = TypeVar("_Req")
 _Res = TypeVar("_Res")
 _M = TypeVar("_M", bound="Message")
@@ -184,5 +184,5 @@ async def send(stream: Stream[_Req, _M], message: _M) -> None:
     parts = message.wire_parts()
     packed = await off_loop(sum(map(len, parts)), compress, parts, http.encoding)
     size = sum(map(len, packed))
-    await http.send_data(b"".join((_PREFIX.pack(True, size), *packed)))  # noqa: FBT003  # the flag of the prefix
+    await http.send_data(b"".join((PREFIX.pack(True, size), *packed)))  # noqa: FBT003  # the flag of the prefix
     stream._send_message_done = True  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above

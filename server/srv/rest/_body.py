@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-import numpy as np
 from litestar.response.base import ASGIResponse
 
+from srv._buffers import new_buffer
 from srv_protocol.errors import InvalidInput, RequestTooLarge
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ async def read_body(request: Request[object, object, State], limit: int, declare
     if len(chunk) == size and not more:
         # A small body comes in one piece, which is a buffer already.
         return memoryview(chunk)
-    # Not a bytearray: that would write zeros over memory that is about to be written anyway.
-    buffer = np.empty(size, np.uint8).data
+    buffer = new_buffer(size)
     pos = 0
     while True:
         end = pos + len(chunk)

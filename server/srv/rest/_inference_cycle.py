@@ -11,9 +11,9 @@ import functools
 import re
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from srv._buffers import new_buffer
 from srv._headers import find_header
 from srv._status import describe_error
 from srv.dataplane._timeline import HTTP, Timeline, now
@@ -91,15 +91,10 @@ class InferenceEndpoint:
         if (self._cors and "origin" in headers) or (protocol.access_log and "x-forwarded-for" in headers):
             return None
         try:
-            body = _new_buffer(size) if size > _ONE_PIECE else None
+            body = new_buffer(size) if size > _ONE_PIECE else None
         except MemoryError:
             return None
         return InferenceCycle(self, protocol, *model, headers, size, body)
-
-
-def _new_buffer(size: int) -> memoryview:
-    # Not a bytearray: that would write zeros over memory, and so take all of it, before anything has come.
-    return np.empty(size, np.uint8).data
 
 
 # Nobody waits for it, and uvicorn sets it all the same.
@@ -143,7 +138,7 @@ class InferenceCycle(RequestResponseCycle):
     def missing(self) -> memoryview:
         """The part of the body's buffer that is still to be received."""
         if self._body is None:
-            self._body = _new_buffer(self._size)
+            self._body = new_buffer(self._size)
         return self._body[self._pos :]
 
     def add(self, data: bytes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import struct
 from typing import TYPE_CHECKING, Final
 
 import grpclib.server
@@ -13,8 +12,9 @@ from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 from grpclib.metadata import Deadline, decode_metadata
 from grpclib.protocol import Peer
 
+from srv._buffers import join_small
 from srv.grpc._head import read_metadata, split_binary
-from srv.grpc._messages import receive
+from srv.grpc._messages import PREFIX, receive
 from srv.http2._errors import ErrorCode, StreamClosed
 from srv_protocol.inference import Headers
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 _logger: Final = logging.getLogger("srv")
 
-# Not compressed, and the size (gRPC over HTTP/2, "Length-Prefixed-Message").
-_PREFIX: Final = struct.Struct(">?I")
 # Parts that are shorter are joined with their neighbours: a copy costs less than another frame.
 _SMALL: Final = 1 << 14
 # Bytes that are written at once: what others have to say waits meanwhile, and a socket that is full is noticed behind.
@@ -346,18 +344,4 @@ class Call(grpclib.server.Stream["Message", "Message"]):
 def _gather(parts: Sequence[Buffer]) -> list[Buffer]:
     """Return a message, prefix included, in few pieces; large ones are not copied."""
     size = sum(map(len, parts))
-    gathered: list[Buffer] = [_PREFIX.pack(False, size)]  # noqa: FBT003  # the flag of the prefix
-    if size < _SMALL:
-        return [b"".join((*gathered, *parts))]
-    pieces: list[Buffer] = []
-    for part in parts:
-        if len(part) < _SMALL:
-            gathered.append(part)
-            continue
-        if gathered:
-            pieces.append(b"".join(gathered))
-            gathered = []
-        pieces.append(part)
-    if gathered:
-        pieces.append(b"".join(gathered))
-    return pieces
+    return join_small((PREFIX.pack(False, size), *parts), _SMALL)  # noqa: FBT003  # the flag of the prefix

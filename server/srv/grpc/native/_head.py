@@ -6,9 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from grpclib.const import Cardinality, Status
-from grpclib.metadata import decode_timeout, encode_grpc_message
+from grpclib.metadata import decode_timeout
 
-from srv.grpc._head import ACCEPTED_ENCODINGS, find_problem, read_metadata
+from srv.grpc._head import find_problem, read_metadata, refuse
 from srv_codecs.compression import IDENTITY
 from srv_protocol.errors import InvalidInput
 
@@ -105,7 +105,7 @@ class Heads:
                     timeout = decode_timeout(fields["grpc-timeout"])
                 except ValueError:
                     problem = Status.UNKNOWN, "Invalid grpc-timeout header"
-            refusal = None if problem is None else _refuse(*problem)
+            refusal = None if problem is None else refuse(*problem)
         return Head(
             path,
             method if refusal is None else None,
@@ -130,17 +130,7 @@ def _refuse_http(fields: Mapping[str, str]) -> Headers | None:
     if fields[":method"] != "POST":
         return ((":status", "405"),)
     if fields.get("content-type") not in _CONTENT_TYPES:
-        return _refuse(Status.UNKNOWN, "content-type: expected application/grpc or application/grpc+proto", "415")
+        return refuse(Status.UNKNOWN, "content-type: expected application/grpc or application/grpc+proto", "415")
     if fields.get("te") != "trailers":
-        return _refuse(Status.UNKNOWN, 'Required "te: trailers" header is missing', "400")
+        return refuse(Status.UNKNOWN, 'Required "te: trailers" header is missing', "400")
     return None
-
-
-def _refuse(status: Status, message: str, http_status: str = "200") -> Headers:
-    return (
-        (":status", http_status),
-        ("content-type", "application/grpc+proto"),
-        ("grpc-status", str(status.value)),
-        ("grpc-message", encode_grpc_message(message)),
-        ("grpc-accept-encoding", ACCEPTED_ENCODINGS),
-    )

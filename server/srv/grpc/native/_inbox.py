@@ -7,12 +7,10 @@ to its end, as far as the connection's budget goes. Nothing is taken apart befor
 from __future__ import annotations
 
 import asyncio
-import struct
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from srv.grpc._messages import Packed, too_large, truncated
+from srv._buffers import new_buffer
+from srv.grpc._messages import PREFIX, Packed, too_large, truncated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,9 +18,7 @@ if TYPE_CHECKING:
     from srv.grpc.native._budget import Budget
     from srv_protocol.errors import SrvError
 
-# Compressed or not, and the size.
-_PREFIX: Final = struct.Struct(">?I")
-_PREFIX_SIZE: Final = _PREFIX.size
+_PREFIX_SIZE: Final = PREFIX.size
 # Bytes that have been taken out of those that wait, and are not worth moving the others for.
 _WORTH_MOVING: Final = 1 << 16
 
@@ -173,7 +169,7 @@ class Inbox:
     def begin_large(self) -> None:
         """Take note that the message under way has been granted its size: all of it may come now."""
         self._granted = self._size
-        self._message = _new_buffer(self._size)
+        self._message = new_buffer(self._size)
         self._message[: self._filled] = self._pieces
         self._pieces = bytearray()
         self._refill()
@@ -242,7 +238,7 @@ class Inbox:
         piece = data[pos : pos + _PREFIX_SIZE - len(self._pieces)]
         self._pieces += piece
         if len(self._pieces) == _PREFIX_SIZE:
-            self._packed, size = _PREFIX.unpack(self._pieces)
+            self._packed, size = PREFIX.unpack(self._pieces)
             self._pieces = bytearray()
             if size > self._limit:
                 self.fail(too_large(size, self._limit))
@@ -252,7 +248,7 @@ class Inbox:
 
     def _begin(self) -> None:
         if self._size + _PREFIX_SIZE <= self._window_size:
-            self._message = _new_buffer(self._size)
+            self._message = new_buffer(self._size)
         elif self._budget.ask(self, self._size):
             self.begin_large()
 
@@ -262,8 +258,3 @@ class Inbox:
         self._pieces = bytearray()
         self._size, self._filled = -1, 0
         self._budget.withdraw(self)
-
-
-def _new_buffer(size: int) -> memoryview:
-    # Not a bytearray: that would write zeros over memory that is about to be written anyway.
-    return np.empty(size, np.uint8).data

@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
+from srv._buffers import join_small
 from srv.grpc.native._budget import Budget
 from srv.grpc.native._call import Call
 from srv.grpc.native._inbox import Inbox
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from srv.grpc._codec import MessageCodec
     from srv.grpc.native._endpoint import Endpoint
-    from srv.http2._connection import Buffer
 
 # Bytes that wait for their companions at most: a handler that sends and sends is held up by the socket alone.
 _GATHERED: Final = 1 << 16
@@ -279,18 +279,8 @@ class NativeProtocol(asyncio.BufferedProtocol):
         out = self.http2.data_to_send()
         if not out or self.transport.is_closing():
             return
-        small: list[Buffer] = []
-        write = self.transport.write
-        for each in out:
-            if len(each) < _SMALL:
-                small.append(each)
-                continue
-            if small:
-                write(b"".join(small))
-                small.clear()
-            write(each)
-        if small:
-            write(b"".join(small))
+        for piece in join_small(out, _SMALL):
+            self.transport.write(piece)
         if self.paused and not self._deaf and self.transport.get_write_buffer_size() > _TOO_MUCH:
             # It asks for answers that it does not read.
             self._deaf = True
