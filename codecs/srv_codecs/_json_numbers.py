@@ -171,6 +171,11 @@ class TextData(TensorData):
         return type(self), (self.array, bytes(self._text), self._form)
 
     @property
+    def text(self) -> tuple[memoryview | bytes, JsonForm]:
+        """The text, and the form that its elements have."""
+        return self._text, self._form
+
+    @property
     def values(self) -> Sequence[object] | None:
         """The Python values as they came, new when first asked for."""
         if self._values is None:

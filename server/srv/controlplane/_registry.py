@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from srv._custom_metrics import ModelMetrics
 from srv._state import SHUTTING_DOWN
 from srv._status import error_text
 from srv.controlplane._entry import ModelEntry, ModelState, is_number, version_key
 from srv.controlplane._hiding import hide_folder
 from srv.controlplane._model_config import check_config
-from srv.runtimes._calls import Caller
-from srv.runtimes._checks import check_content_types, load_runtime
-from srv.runtimes._importer import ModelCode
-from srv.runtimes._loaded import LoadedModel, ModelScope, release, uncacheable
-from srv.runtimes._model import MLModel
-from srv_protocol.datatypes import DATATYPES
+from srv.runtimes._loaded import LoadedModel, uncacheable
+from srv.runtimes._loading import Loading
 from srv_protocol.errors import LoadError, ModelNotFound, ModelNotReady, SrvError
-from srv_protocol.inference import TensorMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+    from pathlib import Path
 
     from srv._model_settings import ModelSettings
     from srv._state import Changes
@@ -212,36 +206,20 @@ class ModelRegistry:
 
     async def _start(self, settings: ModelSettings, files: ModelFiles | None) -> LoadedModel:
         settings.log_warnings()
-        label = "-".join(filter(None, (settings.name, settings.version)))
         limit = settings.parameters.max_queue_size
-        caller = Caller(label, self._max_queue_size if limit is None else limit)
-        metrics = ModelMetrics(settings.name, settings.version)
-        code: ModelCode | None = None
+        loading = Loading(
+            self._root, self._max_queue_size if limit is None else limit, self._changes.notify, self._retire
+        )
+        # Its parameters are the runtime's own, to set as it likes.
+        own = msgspec.structs.replace(settings, parameters=settings.parameters.copy())
+        loaded = LoadedModel(await loading.start(own, files))
         try:
-            if isinstance(settings.implementation, str):
-                code = ModelCode(label, _code_folder(settings), self._root, files)
-            with ModelScope(settings.name, settings.version, code):
-                if code is not None and isinstance(settings.implementation, str):
-                    # Importing may take seconds: frameworks are large.
-                    runtime_class = await caller.call(code.load, settings.implementation, MLModel)
-                elif isinstance(settings.implementation, type) and issubclass(settings.implementation, MLModel):
-                    runtime_class = settings.implementation
-                else:
-                    raise LoadError(f"{settings.implementation_} is no subclass of srv.MLModel")  # noqa: TRY301
-                # Its parameters are the runtime's own, to set as it likes.
-                own = msgspec.structs.replace(settings, parameters=settings.parameters.copy())
-                runtime = await caller.call(_constructor(runtime_class), own)
-                await load_runtime(runtime, caller, self._changes.notify)
-                _check_runtime(runtime)
-                check_content_types(runtime)
-                loaded = LoadedModel(runtime, caller, code, metrics)
-                loaded.cache = self._cache_for(loaded)
-                check_config(loaded)
-                return loaded
+            loaded.cache = self._cache_for(loaded)
+            check_config(loaded)
         except BaseException:
-            # A start that was cancelled may still run on its thread: close() waits for it.
-            self._retire(release(caller, code, metrics))
+            self._retire(loaded.unload())
             raise
+        return loaded
 
     def _cache_for(self, model: LoadedModel) -> ModelCache | None:
         settings = model.runtime.settings
@@ -313,15 +291,6 @@ class ModelRegistry:
         return self._locks.setdefault(name, asyncio.Lock())
 
 
-def _code_folder(settings: ModelSettings) -> Path | None:
-    """Return where a model's code may be; that of settings which were made in Python is where its artefacts are."""
-    uri = settings.parameters.uri
-    if settings.source is not None or not uri or "://" in uri:
-        return settings.folder
-    path = Path(uri).absolute()
-    return path if path.is_dir() else path.parent
-
-
 def _no_version(name: str, version: str) -> ModelNotFound:
     """Return the error for a version that a model does not have."""
     if is_number(version):
@@ -329,23 +298,3 @@ def _no_version(name: str, version: str) -> ModelNotFound:
     # Triton's versions are numbers alone, and these are its words, which its example programs look for.
     detail = f"is not found: failed to get model version from specified version string '{version}'"
     return ModelNotFound(name, version, detail=detail)
-
-
-def _constructor(runtime_class: type[MLModel]) -> Callable[[ModelSettings], MLModel]:
-    return runtime_class
-
-
-def _check_runtime(runtime: MLModel) -> None:
-    """Refuse what would fail at each request, or where the server lists its models."""
-    name = type(runtime).__name__
-    if not hasattr(runtime, "_settings"):
-        raise LoadError(f"{name}.__init__ does not call super().__init__(settings)")
-    if not callable(runtime.predict):
-        raise LoadError(f"{name}.predict: expected a method, got {type(runtime.predict).__name__}")
-    for member in ("inputs", "outputs"):
-        tensors: object = getattr(runtime, member)
-        if not isinstance(tensors, list) or not all(isinstance(each, TensorMetadata) for each in tensors):  # pyright: ignore[reportUnknownVariableType]  # whatever the model has put there
-            raise LoadError(f"{name}.{member}: expected a list of MetadataTensor, got {tensors!r:.80}")
-        unknown = [each.datatype for each in cast("list[TensorMetadata]", tensors) if each.datatype not in DATATYPES]
-        if unknown:
-            raise LoadError(f"{name}.{member}: expected one of {', '.join(DATATYPES)}, got {unknown[0]!r:.80}")

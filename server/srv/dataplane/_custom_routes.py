@@ -133,7 +133,7 @@ class CustomRoutes:
         arguments = route.handler.arguments.bind(call)
         times.mark_queued()
         ticket = Ticket(bounded=True, begin=times.mark_started)
-        answering = route.model.caller.serve(route.handler.invoke, arguments, ticket)
+        answering = route.model.runner.handle(route.handler, arguments, ticket)
         return await Deadline(None, self._settings.request_timeout, times).hold(answering)
 
     def _warn(self, model: LoadedModel) -> None:

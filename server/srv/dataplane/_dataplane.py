@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from srv._offload import off_loop
 from srv.controlplane._entry import ModelState
@@ -135,7 +135,7 @@ class DataPlane:
         """
         model = self._registry.find(name, version)
         with model.use():
-            found = cast("object", await model.caller.call(model.runtime.metadata))
+            found = await model.runner.metadata()
         if not isinstance(found, ModelMetadataResponse):
             raise InferenceError(f"model '{name}': metadata() returned {type(found).__name__}")
         if not found.versions:

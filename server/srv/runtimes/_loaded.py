@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING
 
 from srv._logging import model_name, model_version
 from srv.dataplane._statistics import Statistics
-from srv.runtimes._handlers import find_handlers
 from srv.runtimes._model import MLModel
 from srv.runtimes._sequences import Sequences
 from srv_codecs.content_types import codec_package
 from srv_codecs.hints import signature_of, takes_headers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-    from typing import Self, TypeAlias
+    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+    from typing import Self
 
-    from srv._custom_metrics import ModelMetrics
     from srv.dataplane._cache import ModelCache
     from srv.dataplane._options import RequestOptions
-    from srv.runtimes._calls import Caller, Ticket
-    from srv.runtimes._importer import ModelCode
+    from srv.runtimes._calls import Ticket
+    from srv.runtimes._runner import Runner
     from srv_protocol.inference import ModelInferRequest
-
-    _Predict: TypeAlias = Callable[[ModelInferRequest], object]
-
-_logger: Final = logging.getLogger("srv")
 
 
 class LoadedModel:
-    """A runtime that has been loaded, with the code and the thread that belong to it.
+    """A runtime that has been loaded, and what runs its code.
 
     Attributes:
+        runtime: says what the model is.
+        runner: runs its code.
         name: that of the runtime.
         version: that of the runtime, ``""`` if it has none.
         max_batch_size: that of its settings.
@@ -47,14 +42,11 @@ class LoadedModel:
         package: that of its own code, ``""`` if there is none.
         running: how many requests use it now.
         idle: set when none does any more; ``None`` unless somebody waits for that.
-
-    Raises:
-        LoadError: a custom handler cannot be served.
     """
 
-    def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None, metrics: ModelMetrics) -> None:
-        self.runtime = runtime
-        self.caller = caller
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.runtime = runtime = runner.runtime
         self.name = runtime.name
         self.version = runtime.version or ""
         self.max_batch_size = runtime.settings.max_batch_size
@@ -64,11 +56,9 @@ class LoadedModel:
         self.decoupled = self.streams and type(runtime).predict is MLModel.predict
         self.signature = signature_of(type(runtime).predict)
         self.stream_signature = signature_of(type(runtime).predict_stream)
-        self.handlers = find_handlers(runtime)
-        self._code = code
-        self._metrics = metrics
-        self._sequences = Sequences(runtime.name, caller.limit) if type(runtime).stateful else None
-        self.package = "" if code is None else code.package
+        self.handlers = runner.handlers
+        self._sequences = Sequences(runtime.name, runner.limit) if type(runtime).stateful else None
+        self.package = runner.package
         self.running = 0
         # Who unloads the model waits for it; nobody, for as long as it is served.
         self.idle: asyncio.Event | None = None
@@ -76,7 +66,7 @@ class LoadedModel:
     @property
     def has_files(self) -> bool:
         """Whether a load request has brought the model's files."""
-        return self._code is not None and self._code.files is not None
+        return self.runner.has_files
 
     def use(self) -> ModelUse:
         """Keep the model loaded, and its name in the logs, while a request runs."""
@@ -94,13 +84,13 @@ class LoadedModel:
         """
         if self._sequences is not None:
             return self._answer_in_turn(self._sequences, request, options, ticket)
-        return self.caller.serve(cast("_Predict", self.runtime.predict), request, ticket)
+        return self.runner.predict(request, ticket)
 
     async def _answer_in_turn(
         self, sequences: Sequences, request: ModelInferRequest, options: RequestOptions, ticket: Ticket
     ) -> object:
         async with sequences.turn(options):
-            return await self.caller.serve(cast("_Predict", self.runtime.predict), request, ticket)
+            return await self.runner.predict(request, ticket, options.sequence)
 
     def answer_stream(
         self,
@@ -114,25 +104,20 @@ class LoadedModel:
         Raises:
             As :meth:`answer`.
         """
-        predict_stream = cast("Callable[[_Requests], object]", self.runtime.predict_stream)
-        answers = self.caller.iterate(predict_stream, _Requests(request, more), ticket)
-        return answers if self._sequences is None else _in_turn(self._sequences, options, answers)
+        requests = RequestStream(request, more)
+        if self._sequences is None:
+            return self.runner.predict_stream(requests, ticket)
+        return _in_turn(self._sequences, options, self.runner.predict_stream(requests, ticket, options.sequence))
 
     async def unload(self) -> None:
         """Wait for the running requests, then let the runtime release what it took. Its errors are logged."""
         if self.running:
             self.idle = asyncio.Event()
             await self.idle.wait()
-        await self.caller.drain()
+        await self.runner.drain()
         if self.cache is not None:
             self.cache.close()
-        self.runtime.ready = False
-        with ModelScope(self.name, self.version, self._code):
-            try:
-                await self.caller.call(self.runtime.unload)
-            except Exception:
-                _logger.exception("model '%s': unload failed", self.runtime.name)
-        await release(self.caller, self._code, self._metrics)
+        await self.runner.unload()
 
 
 async def _in_turn(
@@ -152,46 +137,6 @@ def uncacheable(model: LoadedModel) -> str:
     if model.signature is not None and takes_headers(model.signature):
         return "predict takes Headers, which are no part of what requests are compared by"
     return ""
-
-
-async def release(caller: Caller, code: ModelCode | None, metrics: ModelMetrics) -> None:
-    """Forget a model's code, and its metrics, once none of it runs any more."""
-    await caller.drain()
-    caller.close()
-    metrics.release()
-    if code is not None:
-        code.release()
-        if code.files is not None:
-            await code.files.release()
-
-
-class ModelScope:
-    """Runs a model's code inside: its name is in the logs, and its own codecs are found.
-
-    What :class:`srv._logging.model_context` and :class:`srv_codecs.content_types.codec_scope` do, in one step.
-    """
-
-    __slots__ = ("_name", "_package", "_tokens", "_version")
-
-    def __init__(self, name: str, version: str | None, code: ModelCode | None) -> None:
-        self._name = name
-        self._version = version or ""
-        self._package = "" if code is None else code.package
-
-    def __enter__(self) -> None:
-        """Begin."""
-        self._tokens = (
-            model_name.set(self._name),
-            model_version.set(self._version),
-            codec_package.set(self._package),
-        )
-
-    def __exit__(self, *_: object) -> None:
-        """End."""
-        name, version, package = self._tokens
-        codec_package.reset(package)
-        model_version.reset(version)
-        model_name.reset(name)
 
 
 class ModelUse:
@@ -227,7 +172,7 @@ class ModelUse:
                 model.idle.set()
 
 
-class _Requests:
+class RequestStream:
     """A stream of requests, for ``predict_stream`` of either kind.
 
     It is an iterator of the first one, and an asynchronous one of all.

@@ -90,7 +90,7 @@ def test_the_tensors_of_a_request_that_fails_go_at_once(runtime: type[MLModel], 
         try:
             data = await ask()
             # The model's thread and the loop let go of what they have run a moment later.
-            await server.registry.find("m").caller.drain()
+            await server.registry.find("m").runner.drain()
             assert data() is None
         finally:
             gc.enable()

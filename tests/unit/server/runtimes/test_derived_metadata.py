@@ -14,6 +14,7 @@ from srv._custom_metrics import ModelMetrics
 from srv.controlplane._model_config import model_config
 from srv.runtimes._calls import Caller
 from srv.runtimes._loaded import LoadedModel
+from srv.runtimes._runner import LocalRunner
 from srv.types import InferenceRequest, InferenceResponse, MetadataTensor
 from srv_protocol.model_config import DataType
 
@@ -148,7 +149,9 @@ def test_the_configuration_has_the_same_tensors() -> None:
     def config(**settings: Any) -> Any:
         caller = Caller("m")
         try:
-            return model_config(LoadedModel(make(Typed, **settings), caller, None, ModelMetrics("m", None)))
+            return model_config(
+                LoadedModel(LocalRunner(make(Typed, **settings), caller, None, ModelMetrics("m", None)))
+            )
         finally:
             caller.close()
 

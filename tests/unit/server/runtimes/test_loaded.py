@@ -10,6 +10,7 @@ from srv._custom_metrics import ModelMetrics
 from srv._logging import model_name
 from srv.runtimes._calls import Caller
 from srv.runtimes._loaded import LoadedModel
+from srv.runtimes._runner import LocalRunner
 from srv.types import InferenceRequest, InferenceResponse
 
 
@@ -24,7 +25,7 @@ def test_a_use_that_ends_in_another_context_is_over_all_the_same() -> None:
 
     async def use_and_unload() -> None:
         runtime = Model(ModelSettings(name="m", implementation=Model))
-        model = LoadedModel(runtime, Caller("m"), None, ModelMetrics("m", None))
+        model = LoadedModel(LocalRunner(runtime, Caller("m"), None, ModelMetrics("m", None)))
         use = model.use()
         contextvars.copy_context().run(use.__enter__)
         with pytest.raises(ValueError, match="Context"):

@@ -1,0 +1,178 @@
+"""Requests, responses and errors on their way between the server and a worker: a header for JSON, and tensors."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from srv_codecs.arrays import input_place, output_place
+from srv_codecs.handover import Bundle, pack_data, unpack_data
+from srv_protocol import errors
+from srv_protocol.errors import ErrorKind, SrvError
+from srv_protocol.inference import (
+    Headers,
+    InferInputTensor,
+    InferOutputTensor,
+    InferRequestedOutputTensor,
+    ModelInferRequest,
+    ModelInferResponse,
+    Parameters,
+    TensorMetadata,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def pack_request(request: ModelInferRequest) -> tuple[object, Bundle]:
+    """Return a request's header and its tensors.
+
+    Raises:
+        SrvError: an input's data has no form.
+    """
+    bundle = Bundle()
+    inputs: list[object] = []
+    for index, each in enumerate(request.inputs):
+        data = pack_data(each, input_place(index, each.name, request.model_name), bundle)
+        inputs.append((each.name, each.datatype, each.shape, _plain(each.parameters), data))
+    parameters = request.parameters
+    header = (
+        request.id,
+        request.model_version,
+        _plain(parameters),
+        parameters.headers,
+        inputs,
+        [(each.name, _plain(each.parameters)) for each in request.outputs],
+    )
+    return header, bundle
+
+
+def unpack_request(model: str, header: object, body: memoryview) -> ModelInferRequest:
+    """Return the request; its tensors' data are read-only views of `body`."""
+    identifier, version, parameters, headers, inputs, outputs = cast("list[Any]", header)
+    request = ModelInferRequest(model, version, identifier)
+    request.parameters = _parameters(parameters, headers)
+    for name, datatype, shape, own, data in inputs:
+        tensor = InferInputTensor(name, datatype, shape)
+        if own:
+            tensor.parameters = _parameters(own)
+        found = unpack_data(data, datatype, shape, body)
+        if found is not None:
+            tensor.data = found
+        request.inputs.append(tensor)
+    for name, own in outputs:
+        request.outputs.append(InferRequestedOutputTensor(name, _parameters(own)))
+    return request
+
+
+def pack_response(response: ModelInferResponse) -> tuple[object, Bundle]:
+    """Return a response's header and its tensors.
+
+    Raises:
+        SrvError: an output's data has no form.
+    """
+    bundle = Bundle()
+    outputs: list[object] = []
+    for index, each in enumerate(response.outputs):
+        data = pack_data(each, output_place(index, each.name), bundle)
+        outputs.append((each.name, each.datatype, each.shape, _plain(each.parameters), data))
+    parameters = response.parameters
+    return (response.model_version, _plain(parameters), parameters.headers, outputs), bundle
+
+
+def unpack_response(model: str, header: object, body: memoryview) -> ModelInferResponse:
+    """Return the response; its tensors' data are read-only views of `body`."""
+    version, parameters, headers, outputs = cast("list[Any]", header)
+    response = ModelInferResponse(model, version)
+    response.parameters = _parameters(parameters, headers)
+    for name, datatype, shape, own, data in outputs:
+        tensor = InferOutputTensor(name, datatype, shape)
+        if own:
+            tensor.parameters = _parameters(own)
+        found = unpack_data(data, datatype, shape, body)
+        if found is not None:
+            tensor.data = found
+        response.outputs.append(tensor)
+    return response
+
+
+def _plain(parameters: Parameters) -> Mapping[str, object] | int:
+    if not len(parameters):
+        # As most: shorter than an empty object.
+        return 0
+    if bytes in map(type, parameters.values()):
+        return {name: [*value] if isinstance(value, bytes) else value for name, value in parameters.items()}
+    return parameters
+
+
+def _parameters(values: Mapping[str, object] | int, headers: dict[str, str] | None = None) -> Parameters:
+    if not isinstance(values, dict):
+        made = Parameters()
+    else:
+        made = Parameters({name: bytes(each) if isinstance(each, list) else each for name, each in values.items()})
+    if headers is not None:
+        made.headers = Headers.of_lower(headers)
+    return made
+
+
+def pack_tensors(tensors: Sequence[TensorMetadata]) -> list[object]:
+    """Return what JSON holds of a model's metadata."""
+    return [(each.name, each.datatype, each.shape, _plain(each.parameters)) for each in tensors]
+
+
+def unpack_tensors(packed: object) -> list[TensorMetadata]:
+    """Return the metadata."""
+    return [
+        TensorMetadata(name, datatype, shape, _parameters(own))
+        for name, datatype, shape, own in cast("list[Any]", packed)
+    ]
+
+
+class WorkerCodeError(Exception):
+    """What a model's code has raised in a worker; the text is its traceback there."""
+
+
+_OWN: Final[Mapping[str, type[SrvError]]] = {
+    name: found for name, found in vars(errors).items() if isinstance(found, type) and issubclass(found, SrvError)
+}
+
+
+def pack_error(error: BaseException) -> dict[str, object]:
+    """Return the header of an error: of the project's own what clients see of it, of any other its traceback."""
+    if not isinstance(error, SrvError):
+        return {"traceback": _traceback(error)}
+    # A subclass of the model's own is one of ours to the server.
+    known = next(each for each in type(error).__mro__ if _OWN.get(each.__name__) is each)
+    packed: dict[str, object] = {"class": known.__name__, "message": _text(error), "kind": error.kind.name}
+    if error.status_code is not None:
+        packed["status"] = int(error.status_code)
+    if error.__cause__ is not None:
+        packed["traceback"] = _traceback(error.__cause__)
+    return packed
+
+
+def unpack_error(packed: object) -> Exception:
+    """Return the error that :func:`pack_error` has described."""
+    found = cast("dict[str, Any]", packed)
+    trace = found.get("traceback")
+    cause = None if trace is None else WorkerCodeError(trace)
+    if "class" not in found:
+        return cause or WorkerCodeError("")
+    kind = _OWN[found["class"]]
+    error = kind.__new__(kind)
+    SrvError.__init__(error, found["message"], found.get("status"))
+    if error.kind.name != found["kind"]:
+        vars(error)["kind"] = ErrorKind[found["kind"]]
+    error.__cause__ = cause
+    return error
+
+
+def _text(error: SrvError) -> str:
+    try:
+        return str(getattr(error, "message", error))
+    except Exception:  # noqa: BLE001  # a model's exception whose __str__ fails
+        return f"{type(error).__name__} (its text cannot be had)"
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
