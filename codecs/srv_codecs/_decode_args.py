@@ -30,7 +30,7 @@ from typing import (
     overload,
 )
 
-from srv_codecs._signature import Signature, compile_signature
+from srv_codecs._signature import Signature, SignatureSummary, compile_signature
 from srv_codecs._type_hints import place_of, resolve_hints, show, take_apart
 from srv_protocol.errors import CodecError
 from srv_protocol.inference import ModelInferRequest
@@ -134,9 +134,9 @@ def decode_args(predict: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def signature_of(predict: Callable[..., object]) -> Signature | None:
-    """Return the plan of a method under ``decode_args``, ``None`` for any other."""
-    found: Signature | None = getattr(predict, "__srv_signature__", None)
+def signature_of(predict: Callable[..., object]) -> SignatureSummary | None:
+    """Return what the plan of a method under ``decode_args`` says, ``None`` for any other method."""
+    found: SignatureSummary | None = getattr(predict, "__srv_signature__", None)
     return found
 
 

@@ -106,6 +106,7 @@ class CodecRegistry(Generic[C]):
         self._base = base
         self._codecs: dict[str, C] = {codec.ContentType: codec for codec in codecs}
         self._of_models: dict[str, dict[str, C]] = {}
+        self._declared: dict[str, frozenset[str]] = {}
         self._lazy = {codec.content_type: codec for codec in lazy}
         self._group = group
         # Why, by content type: what cannot be imported is not tried again.
@@ -144,9 +145,14 @@ class CodecRegistry(Generic[C]):
         own[content_type] = codec
         return codec
 
+    def declare(self, package: str, content_types: Iterable[str]) -> None:
+        """Take note of the content types that a model has codecs for in another process; :meth:`check` knows them."""
+        self._declared[package] = frozenset(content_types)
+
     def release(self, package: str) -> None:
         """Forget the codecs of a model."""
         self._of_models.pop(package, None)
+        self._declared.pop(package, None)
 
     def find(self, content_type: str, where: str = "") -> C:
         """Return the codec for a content type.
@@ -268,7 +274,10 @@ class CodecRegistry(Generic[C]):
 
     def _knows(self, content_type: str) -> bool:
         return (
-            self._find_loaded(content_type) is not None or content_type in self._lazy or content_type in self._offered
+            self._find_loaded(content_type) is not None
+            or content_type in self._lazy
+            or content_type in self._declared.get(codec_package.get(), ())
+            or content_type in self._offered
         )
 
     def _search(self, payload: object) -> C | None:

@@ -45,8 +45,32 @@ class Argument(Generic[H]):
     default: object = Default.REQUIRED
 
 
-@dataclass(frozen=True)
-class Signature:
+@dataclass(frozen=True, kw_only=True)
+class SignatureSummary:
+    """What a signature says to clients, and to who checks their requests.
+
+    Attributes:
+        input_names: the names of the inputs that have an argument of their own.
+        implied_inputs: what the signature says of these.
+        implied_outputs: what it says of the outputs, as far as their names are known.
+        takes_rest: whether inputs of any other name are welcome: a table takes them, or the function reads the request.
+        takes_headers: whether an argument is the request's headers.
+    """
+
+    input_names: tuple[str, ...]
+    implied_inputs: tuple[ImpliedTensor, ...]
+    implied_outputs: tuple[ImpliedTensor, ...]
+    takes_rest: bool
+    takes_headers: bool
+
+    @functools.cached_property
+    def implied_by_name(self) -> Mapping[str, ImpliedTensor]:
+        """`implied_inputs` by name."""
+        return {each.name: each for each in self.implied_inputs}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature(SignatureSummary):
     """How requests become the arguments of a function, and its results responses; made once, at decoration.
 
     Attributes:
@@ -54,33 +78,17 @@ class Signature:
         parts: arguments that are a part of the request itself.
         rest: the argument that takes every other input.
         result: what becomes of the function's result.
-        implied_inputs: what the signature says of the inputs that have an argument of their own.
-        implied_outputs: what it says of the outputs, as far as their names are known.
-        takes_rest: whether inputs of any other name are welcome: a table takes them, or the function reads the request.
     """
 
     inputs: tuple[Argument[TensorHint], ...]
     parts: tuple[Argument[PartHint], ...]
     rest: Argument[RestHint] | None
     result: Result
-    implied_inputs: tuple[ImpliedTensor, ...]
-    implied_outputs: tuple[ImpliedTensor, ...]
-    takes_rest: bool
-
-    @functools.cached_property
-    def implied_by_name(self) -> Mapping[str, ImpliedTensor]:
-        """`implied_inputs` by name."""
-        return {each.name: each for each in self.implied_inputs}
 
     @functools.cached_property
     def _sole(self) -> Argument[TensorHint] | None:
         """The one argument, where there is no other."""
         return self.inputs[0] if len(self.inputs) == 1 and not self.parts and self.rest is None else None
-
-    @property
-    def input_names(self) -> tuple[str, ...]:
-        """The names of the inputs that have an argument of their own."""
-        return tuple(argument.name for argument in self.inputs)
 
     def bind(self, request: ModelInferRequest) -> dict[str, object]:
         """Return the arguments for a request, by name.
@@ -127,11 +135,6 @@ class Signature:
             twice = next(name for index, name in enumerate(names) if name in names[:index])
             raise InferenceError(f"output '{twice}': expected outputs of different names, got two of this name")
         return ModelInferResponse(model_name, model_version, outputs=outputs)
-
-
-def takes_headers(signature: Signature) -> bool:
-    """Whether an argument is the request's headers."""
-    return any(part.hint is PARTS[Headers] for part in signature.parts)
 
 
 _KINDS: Final = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
@@ -183,8 +186,17 @@ def compile_signature(function: Callable[..., object], hints: Mapping[str, objec
     implied = tuple(
         each.hint.implied_input(each.name, optional=each.default is not Default.REQUIRED) for each in inputs
     )
-    takes_rest = rest is not None or any(part.hint is PARTS[ModelInferRequest] for part in parts)
-    return Signature(tuple(inputs), tuple(parts), rest, result, implied, result.implied, takes_rest)
+    return Signature(
+        input_names=tuple(each.name for each in inputs),
+        implied_inputs=implied,
+        implied_outputs=result.implied,
+        takes_rest=rest is not None or any(part.hint is PARTS[ModelInferRequest] for part in parts),
+        takes_headers=any(part.hint is PARTS[Headers] for part in parts),
+        inputs=tuple(inputs),
+        parts=tuple(parts),
+        rest=rest,
+        result=result,
+    )
 
 
 def _bind_rest(rest: Argument[RestHint], tensors: list[InferInputTensor], request: ModelInferRequest) -> object:

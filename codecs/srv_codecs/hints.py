@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from srv_codecs._decode_args import decode_args, signature_of
 from srv_codecs._output import Output
-from srv_codecs._signature import Argument, Signature, takes_headers
+from srv_codecs._signature import Argument, Signature, SignatureSummary
 from srv_codecs._tensor_form import ImpliedTensor
 from srv_codecs._type_hints import resolve_hints, show
 
@@ -13,9 +13,9 @@ __all__ = [
     "ImpliedTensor",
     "Output",
     "Signature",
+    "SignatureSummary",
     "decode_args",
     "resolve_hints",
     "show",
     "signature_of",
-    "takes_headers",
 ]

@@ -18,6 +18,7 @@
     ├── LoadError                 a model could not be loaded
     │   └── InvalidModelURI       its artefacts are not where its settings say
     ├── InferenceError            the runtime answered something that is no valid response
+    ├── WorkerFailed              the process that ran the model's code has ended before it answered
     ├── MetricError               a model's code registers a metric wrongly, or counts with it so
     │   └── InvalidModelContext   it counts where no model's code runs
     ├── Unsupported               a call that this server does not serve
@@ -159,6 +160,12 @@ class InvalidModelURI(LoadError):
 
 class InferenceError(SrvError):
     """A runtime returned something that is not a valid inference response: a fault of the model, not the client."""
+
+    kind = ErrorKind.INTERNAL
+
+
+class WorkerFailed(SrvError):
+    """The process that a model's code ran in has ended before the request was answered; it may have been begun."""
 
     kind = ErrorKind.INTERNAL
 

@@ -27,6 +27,7 @@ from srv_protocol._errors import (
     Unsupported,
     UnsupportedEncoding,
     WireError,
+    WorkerFailed,
 )
 
 __all__ = [
@@ -54,4 +55,5 @@ __all__ = [
     "Unsupported",
     "UnsupportedEncoding",
     "WireError",
+    "WorkerFailed",
 ]

@@ -36,6 +36,8 @@ class ModelParameters(msgspec.Struct, kw_only=True, metaclass=_OpenStruct):
         version: the model's version; ``""`` is none.
         content_type: the default content type of requests.
         max_queue_size: requests that may wait for the model; ``None`` leaves the server's setting.
+        workers: processes that the model has for itself; ``None`` leaves the server's ``parallel_workers``.
+        worker_env: further environment variables of these processes; of a list each process has one value, in turn.
         extra: whatever the runtime wants.
 
     Raises:
@@ -51,6 +53,8 @@ class ModelParameters(msgspec.Struct, kw_only=True, metaclass=_OpenStruct):
     format: str | None = None
     content_type: str | None = None
     max_queue_size: Count | None = None
+    workers: Count | None = None
+    worker_env: dict[str, str | list[str]] | None = None
     extra: dict[str, object] = {}
     model_extra: dict[str, object] = {}
 

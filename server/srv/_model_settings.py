@@ -41,13 +41,9 @@ MODEL_SETTINGS_FILE: Final = "model-settings.json"
 UNSUPPORTED_MODEL_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType(
     {
         "max_batch_time": (0.0,),
-        "parallel_workers": (None, 0),
         "warm_workers": (False,),
         "parameters.environment_path": (None,),
         "parameters.environment_tarball": (None,),
-        "parameters.inference_pool_gid": (None,),
-        "parameters.autogenerate_inference_pool_gid": (False,),
-        "parameters.workers": (None,),
     }
 )
 """Known settings that have no effect yet -> the values that change nothing, which need no warning."""

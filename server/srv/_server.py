@@ -26,6 +26,7 @@ from srv.rest._app import metrics_app, rest_app
 from srv.rest._http import HttpServer
 from srv.rest._inference_cycle import InferenceEndpoint
 from srv.tracing._trace import Tracer
+from srv.workers._plans import WorkerPlans
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ class Server:
             else None
         )
         self.root = root_of(repository, settings.model_repository_root)
-        self.registry = ModelRegistry(self.state.changes, self.root, settings.max_queue_size, cache)
+        self.registry = ModelRegistry(
+            self.state.changes, self.root, settings.max_queue_size, cache, WorkerPlans(settings)
+        )
         self.metrics = Metrics(settings.metrics_rest_server_prefix)
         tracer = Tracer(Path(settings.trace_file) if settings.trace_file is not None else None)
         dataplane = DataPlane(settings, self.registry, self.metrics, self.state, tracer)

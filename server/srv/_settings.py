@@ -41,8 +41,6 @@ SocketPath = Annotated[str, Meta(pattern=r"^[^\x00]+$")]
 
 UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType(
     {
-        "parallel_workers": (0,),
-        "parallel_workers_timeout": (5,),
         "environments_dir": (),
         "metrics_dir": (),
         "kafka_enabled": (False,),
@@ -119,6 +117,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         grpc_progress_timeout: seconds without progress after which a client is given up: one that has begun a message,
             or does not read what it is sent.
         grpc_stream_dialect: the messages that ModelStreamInfer answers with: Triton's, or MLServer's bare responses.
+        parallel_workers: processes that each model has for itself; 0 runs the models in the server's own process.
+        parallel_workers_timeout: seconds that such a process has to end when its model is unloaded.
+        worker_timeout: seconds after which one is given up that does not respond, or is still busy with what nobody
+            waits for any more; ``None`` is no bound.
         max_queue_size: requests that may wait for a model; ``None`` is no bound. A model's own ranks above it.
         request_timeout: seconds that a request may take, waiting included; ``None`` is no bound.
         allow_client_shm: whether clients may register shared memory of this machine.
@@ -173,6 +175,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_keepalive_timeout: Seconds = 20.0
     grpc_progress_timeout: Seconds = 60.0
     grpc_stream_dialect: Literal["triton", "mlserver"] = "triton"
+    parallel_workers: Count = 0
+    parallel_workers_timeout: Seconds = 5.0
+    worker_timeout: Annotated[float, Meta(gt=0, le=86_400)] | None = 60.0
     max_queue_size: Count | None = None
     request_timeout: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     allow_client_shm: bool = False

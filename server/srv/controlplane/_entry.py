@@ -49,7 +49,9 @@ class ModelEntry:
     @property
     def shown(self) -> tuple[ModelState, str]:
         """The state and the reason that the repository index shows."""
-        return (self.state, self.reason) if self.says_ready else (ModelState.UNAVAILABLE, "its runtime is not ready")
+        if self.loaded is None or self.says_ready:
+            return self.state, self.reason
+        return ModelState.UNAVAILABLE, self.loaded.runner.failure or "its runtime is not ready"
 
     @property
     def of_version(self) -> str:

@@ -14,7 +14,8 @@ from srv.controlplane._entry import ModelEntry, ModelState, is_number, version_k
 from srv.controlplane._hiding import hide_folder
 from srv.controlplane._model_config import check_config
 from srv.runtimes._loaded import LoadedModel, uncacheable
-from srv.runtimes._loading import Loading
+from srv.runtimes._loading import Loading, code_folder
+from srv.workers._pool import CodePlace, WorkerPool
 from srv_protocol.errors import LoadError, ModelNotFound, ModelNotReady, SrvError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from srv.controlplane._file_override import ModelFiles
     from srv.controlplane._repository import BrokenModel
     from srv.dataplane._cache import ModelCache, ResponseCache
+    from srv.workers._plans import WorkerPlans
 
 _logger: Final = logging.getLogger("srv")
 
@@ -43,11 +45,13 @@ class ModelRegistry:
         root: Path | None = None,
         max_queue_size: int | None = None,
         cache: ResponseCache | None = None,
+        workers: WorkerPlans | None = None,
     ) -> None:
         self._changes = changes
         self._root = root
         self._max_queue_size = max_queue_size
         self._cache = cache
+        self._workers = workers
         self._entries: dict[str, dict[str, ModelEntry]] = {}
         self._broken: dict[BrokenModel, ModelEntry] = {}
         self._closed = False
@@ -212,7 +216,13 @@ class ModelRegistry:
         )
         # Its parameters are the runtime's own, to set as it likes.
         own = msgspec.structs.replace(settings, parameters=settings.parameters.copy())
-        loaded = LoadedModel(await loading.start(own, files))
+        plan = None if self._workers is None else self._workers.plan(settings)
+        if plan is None:
+            loaded = LoadedModel(await loading.start(own, files))
+        else:
+            pool = WorkerPool(own, plan, self._code_place(settings, files), loading.limit, self._changes.notify)
+            await pool.start()
+            loaded = LoadedModel(pool)
         try:
             loaded.cache = self._cache_for(loaded)
             check_config(loaded)
@@ -220,6 +230,12 @@ class ModelRegistry:
             self._retire(loaded.unload())
             raise
         return loaded
+
+    def _code_place(self, settings: ModelSettings, files: ModelFiles | None) -> CodePlace:
+        folder = code_folder(settings)
+        return CodePlace(
+            None if self._root is None else str(self._root), None if folder is None else str(folder), files
+        )
 
     def _cache_for(self, model: LoadedModel) -> ModelCache | None:
         settings = model.runtime.settings

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from srv.runtimes._loaded import LoadedModel
     from srv.tracing._trace import Tracer
     from srv_codecs.generate import ExpectedInput
-    from srv_codecs.hints import Signature
+    from srv_codecs.hints import SignatureSummary
     from srv_protocol.inference import ModelInferRequest, ModelStatistics, TensorMetadata
     from srv_protocol.model_config import ModelConfig
 
@@ -384,7 +384,8 @@ class DataPlane:
             raise ModelNotFound("", request.model_version)
         model = self._registry.find(request.model_name, request.model_version)
         if not model.runtime.ready:
-            raise ModelNotReady(f"model '{request.model_name}' is not ready: its runtime says so")
+            why = model.runner.failure or "its runtime says so"
+            raise ModelNotReady(f"model '{request.model_name}' is not ready: {why}")
         return model
 
     def _record(self, model: LoadedModel, request: ModelInferRequest, times: Timeline) -> Recording:
@@ -399,7 +400,7 @@ class DataPlane:
         model: LoadedModel,
         request: ModelInferRequest,
         headers: Headers,
-        signature: Signature | None,
+        signature: SignatureSummary | None,
     ) -> Wanted:
         request.parameters.headers = headers
         check_inputs(request, model.runtime, signature)

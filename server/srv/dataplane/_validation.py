@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from srv.runtimes._model import MLModel
     from srv_codecs.content_types import CodecRegistry
-    from srv_codecs.hints import Signature
+    from srv_codecs.hints import SignatureSummary
     from srv_protocol.inference import (
         InferInputTensor,
         InferRequestedOutputTensor,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
 
 
-def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: Signature | None) -> None:
+def check_inputs(request: ModelInferRequest, runtime: MLModel, signature: SignatureSummary | None) -> None:
     """Check a request's inputs against those of the model: what it declares, else what `signature` implies.
 
     That is the one of the method that answers, if it is under ``decode_args``. No name comes twice; a model that says
@@ -88,7 +88,7 @@ def _check_tensor(tensor: InferInputTensor, expected: TensorMetadata | ImpliedTe
 
 
 def _check_missing(
-    request: ModelInferRequest, runtime: MLModel, signature: Signature | None, known: Collection[str]
+    request: ModelInferRequest, runtime: MLModel, signature: SignatureSummary | None, known: Collection[str]
 ) -> None:
     optional = optional_inputs(runtime.inputs, signature or main_signature(runtime))
     given = [tensor.name for tensor in request.inputs]
@@ -104,7 +104,7 @@ def _check_missing(
         )
 
 
-def optional_inputs(inputs: Sequence[TensorMetadata], signature: Signature | None) -> frozenset[str]:
+def optional_inputs(inputs: Sequence[TensorMetadata], signature: SignatureSummary | None) -> frozenset[str]:
     """Return the inputs that requests may leave out.
 
     They have a default in a signature under decode_args, or the parameter ``optional`` in the model's metadata.

@@ -60,7 +60,7 @@ class Caller:
 
     def __init__(self, label: str, limit: int | None = None) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"srv-{label}")
-        self._turns = Turns(limit)
+        self._turns = Turns((None,), limit)
         self._closing: set[asyncio.Task[object]] = set()
         self.limit = limit
 
@@ -79,7 +79,7 @@ class Caller:
             QueueFull: too many wait already.
         """
         # What `_call` comes to for a coroutine function: this is the way of most requests.
-        if _is_coroutine_function(function):
+        if is_coroutine_function(function):
             ticket.begin()
             try:
                 return await function(argument)
@@ -95,7 +95,7 @@ class Caller:
         ticket: Ticket,
         context: contextvars.Context | None = None,
     ) -> object:
-        if _is_coroutine_function(function):
+        if is_coroutine_function(function):
             ticket.begin()
             result = bound()
         else:
@@ -160,7 +160,7 @@ class Caller:
         try:
             running = self._executor.submit(context.run, contain, function)
         except BaseException:
-            self._turns.give_back()
+            self._turns.give_back(None)
             raise
         running.add_done_callback(partial(_call_on_loop, loop, partial(self._finish, answer)))
         try:
@@ -170,7 +170,7 @@ class Caller:
             del answer, running
 
     def _finish(self, answer: asyncio.Future[_R], done: concurrent.futures.Future[_R]) -> None:
-        self._turns.give_back()
+        self._turns.give_back(None)
         if answer.done():
             return  # the call was cancelled; nobody waits for what came of it
         error = done.exception()
@@ -201,7 +201,7 @@ class Caller:
         self._executor.shutdown(wait=False)
 
 
-def _is_coroutine_function(function: Callable[..., object]) -> TypeGuard[Callable[..., Awaitable[object]]]:
+def is_coroutine_function(function: Callable[..., object]) -> TypeGuard[Callable[..., Awaitable[object]]]:
     """Whether calling a function gives a coroutine, as `inspect` says, which takes ten times as long to say so."""
     code: CodeType | None = getattr(getattr(function, "__func__", function), "__code__", None)
     return (code is not None and bool(code.co_flags & inspect.CO_COROUTINE)) or inspect.iscoroutinefunction(function)

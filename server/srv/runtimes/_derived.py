@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from srv.runtimes._model import MLModel
-    from srv_codecs.hints import ImpliedTensor, Signature
+    from srv_codecs.hints import ImpliedTensor, SignatureSummary
 
 OPTIONAL: Final = "optional"
 """The parameter of an input's metadata that says that requests may leave it out."""
 
 
-def main_signature(runtime: MLModel) -> Signature | None:
+def main_signature(runtime: MLModel) -> SignatureSummary | None:
     """Return the signature of ``predict``, else that of ``predict_stream``; ``None`` without ``decode_args``."""
     return signature_of(type(runtime).predict) or signature_of(type(runtime).predict_stream)
 

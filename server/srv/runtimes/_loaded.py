@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from srv._logging import model_name, model_version
 from srv.dataplane._statistics import Statistics
 from srv.runtimes._model import MLModel
+from srv.runtimes._requests import RequestStream
 from srv.runtimes._sequences import Sequences
 from srv_codecs.content_types import codec_package
-from srv_codecs.hints import signature_of, takes_headers
+from srv_codecs.hints import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-    from typing import Self
 
     from srv.dataplane._cache import ModelCache
     from srv.dataplane._options import RequestOptions
@@ -134,7 +134,7 @@ def uncacheable(model: LoadedModel) -> str:
         return "the runtime is stateful"
     if model.decoupled:
         return "the runtime has only predict_stream"
-    if model.signature is not None and takes_headers(model.signature):
+    if model.signature is not None and model.signature.takes_headers:
         return "predict takes Headers, which are no part of what requests are compared by"
     return ""
 
@@ -170,32 +170,3 @@ class ModelUse:
             model.running -= 1
             if model.idle is not None and not model.running:
                 model.idle.set()
-
-
-class RequestStream:
-    """A stream of requests, for ``predict_stream`` of either kind.
-
-    It is an iterator of the first one, and an asynchronous one of all.
-    """
-
-    def __init__(self, first: ModelInferRequest, more: AsyncIterator[ModelInferRequest] | None) -> None:
-        self._first = [first]
-        self._more = more
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> ModelInferRequest:
-        if not self._first:
-            raise StopIteration
-        return self._first.pop()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> ModelInferRequest:
-        if self._first:
-            return self._first.pop()
-        if self._more is None:
-            raise StopAsyncIteration
-        return await anext(self._more)

@@ -39,11 +39,11 @@ class Loading:
     changed: Callable[[], None]
     retire: Callable[[Coroutine[object, object, None]], None]
 
-    async def start(self, settings: ModelSettings, files: ModelFiles | None) -> LocalRunner:
+    async def start(self, settings: ModelSettings, files: ModelFiles | None, folder: Path | None = None) -> LocalRunner:
         """Import a model's code, make its runtime and call ``load``.
 
         The settings become the runtime's own, whose parameters it may set. `files` are kept for as long as the model's
-        code.
+        code, which is in `folder`, or where the settings say.
 
         Raises:
             LoadError: there is no such runtime, or it cannot be served.
@@ -55,7 +55,7 @@ class Loading:
         code: ModelCode | None = None
         try:
             if isinstance(settings.implementation, str):
-                code = ModelCode(label, code_folder(settings), self.root, files)
+                code = ModelCode(label, folder or code_folder(settings), self.root, files)
             with ModelScope(settings.name, settings.version, code):
                 if code is not None and isinstance(settings.implementation, str):
                     # Importing may take seconds: frameworks are large.

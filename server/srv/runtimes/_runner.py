@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from srv.runtimes._calls import Caller, Ticket
     from srv.runtimes._handlers import Handler
     from srv.runtimes._importer import ModelCode
-    from srv.runtimes._model import MLModel, Requests
+    from srv.runtimes._model import MLModel
+    from srv.runtimes._requests import RequestStream
     from srv_protocol.inference import ModelInferRequest
 
     _Predict: TypeAlias = Callable[[ModelInferRequest], object]
@@ -70,7 +71,7 @@ class Runner(Protocol):
         ...
 
     def predict_stream(
-        self, requests: Requests, ticket: Ticket, sequence: int | str | None = None
+        self, requests: RequestStream, ticket: Ticket, sequence: int | str | None = None
     ) -> AsyncGenerator[object]:
         """Yield what ``predict_stream`` makes of requests.
 
@@ -136,12 +137,14 @@ class LocalRunner:
 
     def predict_stream(
         self,
-        requests: Requests,
+        requests: RequestStream,
         ticket: Ticket,
         sequence: int | str | None = None,  # noqa: ARG002  # as above
     ) -> AsyncGenerator[object]:
         """See :class:`Runner`."""
-        return self.caller.iterate(cast("Callable[[Requests], object]", self.runtime.predict_stream), requests, ticket)
+        return self.caller.iterate(
+            cast("Callable[[RequestStream], object]", self.runtime.predict_stream), requests, ticket
+        )
 
     async def metadata(self) -> object:
         """See :class:`Runner`."""

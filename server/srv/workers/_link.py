@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import asyncio
 import collections
 import contextlib
 import json
@@ -14,14 +15,16 @@ from srv.workers._frames import PREFIX, Kind
 from srv.workers._segments import ReadSegments, WrittenSegments
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterable, Sequence
 
+    from srv.workers._segments import Segment
     from srv_codecs.handover import Bundle
 
 _RECEIVED: Final = 1 << 18
 # Bytes of tensors that go through the socket: copying them twice costs less than what a segment asks for.
 _INLINE: Final = 1 << 15
+# Bytes whose copying would hold up everybody else.
+_LARGE: Final = 1 << 22
 # Of one message, at most; the system refuses more than 253.
 _MOST_DESCRIPTORS: Final = 64
 _ITEM: Final = array.array("i").itemsize
@@ -63,6 +66,7 @@ class Link:
         self._unsent: collections.deque[tuple[memoryview, Sequence[int]]] = collections.deque()
         self._to_release: collections.deque[int] = collections.deque()
         self._releasing = False
+        self._flushed: asyncio.Future[None] | None = None
         self.is_closed = False
         self.written = WrittenSegments(self._announce, self._forget)
         self.read = ReadSegments(self._let_go)
@@ -73,8 +77,33 @@ class Link:
 
     # ---- Sending
 
-    def send(self, kind: Kind, call: int = 0, header: object = None, bundle: Bundle | None = None) -> None:
-        """Send a frame, with the tensors of `bundle`.
+    async def place(self, bundle: Bundle) -> Segment | None:
+        """Write large tensors, off the event loop, to where :meth:`send` takes them from; ``None`` for others.
+
+        Raises:
+            OSError: there is no shared memory left.
+        """
+        if bundle.size < _LARGE:
+            return None
+        segment = self.written.take(bundle.size)
+        writing = self._loop.run_in_executor(None, bundle.write, segment.memory)
+        try:
+            await asyncio.shield(writing)
+        except BaseException:
+            # It goes on writing, whoever waits.
+            writing.add_done_callback(lambda _: self.written.release(segment.number))
+            raise
+        return segment
+
+    def send(
+        self,
+        kind: Kind,
+        call: int = 0,
+        header: object = None,
+        bundle: Bundle | None = None,
+        placed: Segment | None = None,
+    ) -> None:
+        """Send a frame, with the tensors of `bundle`, which :meth:`place` may have written already.
 
         Raises:
             LinkClosed: the other process is gone.
@@ -87,17 +116,21 @@ class Link:
         if bundle is None or not size:
             self._write(PREFIX.pack(kind, call, len(text), 0, 0, 0) + text)
         elif size > _INLINE:
-            segment = self.written.take(size)
-            try:
-                bundle.write(segment.memory)
-            except BaseException:
-                self.written.release(segment.number)
-                raise
+            segment = self._place_now(bundle) if placed is None else placed
             self._write(PREFIX.pack(kind, call, len(text), 0, segment.number, size) + text)
         else:
             body = bytearray(size)
             bundle.write(body)
             self._write(b"".join((PREFIX.pack(kind, call, len(text), size, 0, 0), text, body)))
+
+    def _place_now(self, bundle: Bundle) -> Segment:
+        segment = self.written.take(bundle.size)
+        try:
+            bundle.write(segment.memory)
+        except BaseException:
+            self.written.release(segment.number)
+            raise
+        return segment
 
     def _announce(self, number: int, size: int, descriptor: int) -> None:
         text = _encode([number, size]).encode("ascii")
@@ -143,6 +176,17 @@ class Link:
                 return
             self._unsent.popleft()
         self._loop.remove_writer(self._socket.fileno())
+        self._tell_flushed()
+
+    def _tell_flushed(self) -> None:
+        if self._flushed is not None and not self._flushed.done():
+            self._flushed.set_result(None)
+
+    async def flush(self) -> None:
+        """Return when all that was sent has left the process, or the other one is gone."""
+        while self._unsent and not self.is_closed:
+            self._flushed = self._loop.create_future()
+            await self._flushed
 
     # ---- Receiving
 
@@ -252,6 +296,7 @@ class Link:
         self._socket.close()
         self.written.close()
         self.read.close()
+        self._tell_flushed()
         self._closed()
 
 

@@ -16,6 +16,7 @@ from srv_protocol.inference import (
     InferRequestedOutputTensor,
     ModelInferRequest,
     ModelInferResponse,
+    ModelMetadataResponse,
     Parameters,
     TensorMetadata,
 )
@@ -126,6 +127,13 @@ def unpack_tensors(packed: object) -> list[TensorMetadata]:
         TensorMetadata(name, datatype, shape, _parameters(own))
         for name, datatype, shape, own in cast("list[Any]", packed)
     ]
+
+
+def pack_metadata(metadata: ModelMetadataResponse) -> Bundle:
+    """Return a model's metadata, in its form on the wire."""
+    bundle = Bundle()
+    bundle.add_bytes(bytes(metadata))
+    return bundle
 
 
 class WorkerCodeError(Exception):

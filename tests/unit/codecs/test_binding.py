@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from strategies import arrays, same, tensors
 
-from srv_codecs.hints import decode_args, signature_of
+from srv_codecs.hints import Signature, decode_args, signature_of
 from srv_protocol.datatypes import DATATYPES
 from srv_protocol.errors import InferenceError, SrvError
 from srv_protocol.inference import Headers, InferInputTensor, ModelInferRequest
@@ -22,7 +22,6 @@ from srv_protocol.inference import Headers, InferInputTensor, ModelInferRequest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from srv_codecs.hints import Signature
 
 HINTS: tuple[Any, ...] = (
     np.ndarray,
@@ -50,7 +49,7 @@ def plan(*, result: Any = inspect.Signature.empty, **hints: Any) -> Signature:
     predict.__signature__ = inspect.Signature(names)  # type: ignore[attr-defined]  # functions have one
     predict.__annotations__ = hints if result is inspect.Signature.empty else {**hints, "return": result}
     found = signature_of(decode_args(predict))
-    assert found is not None
+    assert isinstance(found, Signature)
     return found
 
 

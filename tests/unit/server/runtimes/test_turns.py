@@ -15,14 +15,14 @@ from srv.runtimes._turns import LOWEST, Turns
 
 def test_the_first_has_its_turn_at_once_and_the_others_wait() -> None:
     async def run() -> None:
-        turns = Turns()
+        turns = Turns((None,))
         await turns.take()
         second = asyncio.ensure_future(turns.take())
         await asyncio.sleep(0)
 
         assert not second.done()
         assert turns.waiting == 1
-        turns.give_back()
+        turns.give_back(None)
         await second
         assert turns.waiting == 0
 
@@ -31,7 +31,7 @@ def test_the_first_has_its_turn_at_once_and_the_others_wait() -> None:
 
 def test_more_than_may_wait_are_refused_unless_they_are_unbounded() -> None:
     async def run() -> None:
-        turns = Turns(1)
+        turns = Turns((None,), 1)
         await turns.take(bounded=True)
         waiting = asyncio.ensure_future(turns.take(bounded=True))
         await asyncio.sleep(0)
@@ -41,9 +41,9 @@ def test_more_than_may_wait_are_refused_unless_they_are_unbounded() -> None:
         await asyncio.sleep(0)
 
         assert turns.waiting == 2
-        turns.give_back()
+        turns.give_back(None)
         await waiting
-        turns.give_back()
+        turns.give_back(None)
         await unbounded
 
     asyncio.run(run())
@@ -51,11 +51,11 @@ def test_more_than_may_wait_are_refused_unless_they_are_unbounded() -> None:
 
 def test_none_may_wait_where_the_limit_is_0() -> None:
     async def run() -> None:
-        turns = Turns(0)
+        turns = Turns((None,), 0)
         await turns.take(bounded=True)
         with pytest.raises(QueueFull):
             await turns.take(bounded=True)
-        turns.give_back()
+        turns.give_back(None)
         await turns.take(bounded=True)
 
     asyncio.run(run())
@@ -63,16 +63,16 @@ def test_none_may_wait_where_the_limit_is_0() -> None:
 
 def test_a_turn_that_comes_in_the_moment_of_the_cancellation_goes_to_the_next() -> None:
     async def run() -> None:
-        turns = Turns()
+        turns = Turns((None,))
         await turns.take()
         gone, heir = asyncio.ensure_future(turns.take()), asyncio.ensure_future(turns.take())
         await asyncio.sleep(0)
-        turns.give_back()
+        turns.give_back(None)
         gone.cancel()
 
         await heir
         assert gone.cancelled()
-        turns.give_back()
+        turns.give_back(None)
         await turns.take()
 
     asyncio.run(run())
@@ -80,7 +80,7 @@ def test_a_turn_that_comes_in_the_moment_of_the_cancellation_goes_to_the_next() 
 
 def test_those_who_leave_all_at_once_are_counted_once_each() -> None:
     async def run() -> None:
-        turns = Turns(100)
+        turns = Turns((None,), 100)
         await turns.take()
         tasks = [asyncio.ensure_future(turns.take(bounded=True)) for _ in range(100)]
         await asyncio.sleep(0)
@@ -90,7 +90,7 @@ def test_those_who_leave_all_at_once_are_counted_once_each() -> None:
 
         assert turns.waiting == 40
         for task in tasks[60:]:
-            turns.give_back()
+            turns.give_back(None)
             await task
         assert turns.waiting == 0
 
@@ -112,7 +112,7 @@ def test_the_lowest_number_comes_first_and_of_equal_ones_who_came_first(steps: l
     """As in a list that is sorted anew at each turn; those who left never get one."""
 
     async def run() -> None:
-        turns, tasks, served = Turns(), list[asyncio.Task[Any]](), list[int]()
+        turns, tasks, served = Turns((None,)), list[asyncio.Task[Any]](), list[int]()
         waiting: list[tuple[int, int]] = []
         expected: list[int] = []
         running = 0
@@ -133,7 +133,7 @@ def test_the_lowest_number_comes_first_and_of_equal_ones_who_came_first(steps: l
                 tasks[value].cancel()
                 waiting = [each for each in waiting if each[1] != value]
             elif kind == "give back" and running:
-                turns.give_back()
+                turns.give_back(None)
                 running = 0
                 if waiting:
                     waiting.sort()

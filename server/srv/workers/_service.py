@@ -1,0 +1,240 @@
+"""The worker's side: loads one model, and answers what the server asks of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+from contextlib import aclosing
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from srv._logging import model_name, model_version
+from srv.dataplane._validation import Wanted, finish_response
+from srv.runtimes._calls import Ticket
+from srv.runtimes._loading import Loading
+from srv.runtimes._requests import RequestStream
+from srv.workers._facts import pack_facts, pack_state
+from srv.workers._frames import Kind
+from srv.workers._link import Link, LinkClosed
+from srv.workers._messages import pack_error, pack_metadata, pack_response, unpack_error, unpack_request
+from srv.workers._settings import unpack_settings
+from srv_codecs.content_types import codec_package
+from srv_protocol.errors import InferenceError
+from srv_protocol.inference import ModelMetadataResponse
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from srv.runtimes._runner import LocalRunner
+    from srv_protocol.inference import ModelInferRequest
+
+_TICKET: Final = Ticket()
+_ANYTHING: Final = Wanted()
+
+
+class Service:
+    """Answers the server on one socket, until that closes or UNLOAD comes.
+
+    Attributes:
+        is_lost: whether the server has gone.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+        self._loop = loop
+        self._link = Link(loop, sock, self._received, self._lost)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._others: set[asyncio.Task[None]] = set()
+        self._streams: dict[int, _Stream] = {}
+        self._runner: LocalRunner | None = None
+        # Of the model, once it is loaded: every call runs in a copy of it.
+        self._context = contextvars.copy_context()
+        self._shown: tuple[object, ...] = ()
+        self._ended = asyncio.Event()
+        self.is_lost = False
+
+    async def run(self) -> None:
+        """Serve until the end."""
+        self._link.open()
+        await self._ended.wait()
+        await self._link.flush()
+
+    # ---- What comes in
+
+    def _received(self, kind: Kind, call: int, header: object, body: memoryview) -> None:
+        if kind is Kind.PREDICT:
+            self._start(call, self._predict(call, header, body))
+        elif kind is Kind.CANCEL:
+            task = self._tasks.get(call)
+            if task is not None:
+                task.cancel()
+        elif kind is Kind.PING:
+            self._send(Kind.PONG, call)
+        elif kind is Kind.STREAM:
+            stream = self._streams[call] = _Stream(self._link, call)
+            self._start(call, self._answer_stream(call, stream, header, body))
+        elif kind in _OF_STREAMS:
+            # The stream may have ended just now.
+            found = self._streams.get(call)
+            if found is not None:
+                found.take(kind, header, body)
+        else:
+            self._start(call, _CALLS[kind](self, call, header))
+
+    def _lost(self) -> None:
+        # There is nobody left whom an answer could reach.
+        self.is_lost = True
+        self._ended.set()
+
+    def _send(self, kind: Kind, call: int = 0, header: object = None) -> None:
+        with contextlib.suppress(LinkClosed):
+            self._link.send(kind, call, header)
+
+    # ---- Calls
+
+    def _start(self, call: int, work: Coroutine[Any, Any, None]) -> None:
+        task = self._tasks[call] = self._context.run(self._loop.create_task, work)
+        task.add_done_callback(lambda done: self._finish(call, done))
+
+    def _also(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._others.add(task)
+        task.add_done_callback(self._others.discard)
+
+    def _finish(self, call: int, done: asyncio.Task[None]) -> None:
+        del self._tasks[call]
+        self._streams.pop(call, None)
+        if done.cancelled():
+            self._also(self._end_cancelled(call))
+            return
+        error = done.exception()
+        if error is not None and not isinstance(error, LinkClosed):
+            self._send(Kind.ERROR, call, pack_error(error))
+
+    async def _end_cancelled(self, call: int) -> None:
+        # A plain function goes on after its call is cancelled, and the model's thread is taken until it ends.
+        if self._runner is not None:
+            await self._runner.drain()
+        self._send(Kind.ERROR, call, {})
+
+    def _loaded(self) -> LocalRunner:
+        assert self._runner is not None  # noqa: S101  # the server waits for LOADED
+        return self._runner
+
+    async def _predict(self, call: int, header: object, body: memoryview) -> None:
+        runner = self._loaded()
+        request = unpack_request(runner.runtime.name, header, body)
+        del header, body
+        await self._respond(Kind.RESPONSE, call, await runner.predict(request, _TICKET))
+
+    async def _respond(self, kind: Kind, call: int, response: object) -> None:
+        header, bundle = pack_response(finish_response(self._loaded().runtime, _ANYTHING, response))
+        self._tell_state()
+        self._link.send(kind, call, header, bundle, await self._link.place(bundle))
+
+    async def _answer_stream(self, call: int, stream: _Stream, header: object, body: memoryview) -> None:
+        runner = self._loaded()
+        requests = stream.requests(unpack_request(runner.runtime.name, header, body), runner.runtime.name)
+        del header, body
+        await stream.wait_wanted()
+        async with aclosing(runner.predict_stream(requests, _TICKET)) as responses:
+            async for each in responses:
+                await self._respond(Kind.ITEM, call, each)
+                await stream.wait_wanted()
+        self._link.send(Kind.END, call)
+
+    async def _metadata(self, call: int, _header: object) -> None:
+        runner = self._loaded()
+        found = await runner.metadata()
+        if not isinstance(found, ModelMetadataResponse):
+            raise InferenceError(f"model '{runner.runtime.name}': metadata() returned {type(found).__name__}")
+        self._link.send(Kind.RESULT, call, None, pack_metadata(found))
+
+    async def _load(self, call: int, header: object) -> None:
+        given = cast("dict[str, Any]", header)
+        settings = unpack_settings(given["settings"])
+        root = None if given["root"] is None else Path(given["root"])
+        folder = None if given["folder"] is None else Path(given["folder"])
+        loading = Loading(root, None, self._tell_state, self._also)
+        runner = await loading.start(settings, None, folder)
+        self._context.run(model_name.set, settings.name)
+        self._context.run(model_version.set, settings.version or "")
+        self._context.run(codec_package.set, runner.package)
+        self._shown = _shown(runner)
+        facts = self._context.copy().run(pack_facts, runner)
+        self._runner = runner
+        self._link.send(Kind.LOADED, call, facts)
+
+    def _tell_state(self) -> None:
+        """Tell the server what the runtime has changed of itself."""
+        if self._runner is None:
+            return
+        shown = _shown(self._runner)
+        # By identity: a runtime that sets its inputs gives a new list.
+        if any(before is not after for before, after in zip(self._shown, shown, strict=True)):
+            self._shown = shown
+            self._send(Kind.FACTS, 0, pack_state(self._runner.runtime))
+
+    async def _unload(self, call: int, _header: object) -> None:
+        if self._runner is not None:
+            await self._runner.drain()
+            await self._runner.unload()
+        self._link.send(Kind.RESULT, call)
+        self._ended.set()
+
+
+def _shown(runner: LocalRunner) -> tuple[object, ...]:
+    runtime = runner.runtime
+    return runtime.ready, runtime.inputs, runtime.outputs
+
+
+class _Stream:
+    """What the server says of a stream that is under way."""
+
+    def __init__(self, link: Link, call: int) -> None:
+        self._link = link
+        self._call = call
+        self._wanted: asyncio.Queue[None] = asyncio.Queue()
+        self._more: asyncio.Queue[tuple[object, memoryview | None]] = asyncio.Queue()
+        self._has_more = True
+        self._model = ""
+
+    def take(self, kind: Kind, header: object, body: memoryview) -> None:
+        if kind is Kind.NEXT:
+            self._wanted.put_nowait(None)
+        else:
+            self._more.put_nowait((header, body if kind is Kind.MORE else None))
+
+    async def wait_wanted(self) -> None:
+        """Return when the server wants a further response."""
+        await self._wanted.get()
+
+    def requests(self, first: ModelInferRequest, model: str) -> RequestStream:
+        self._model = model
+        return RequestStream(first, self)
+
+    def __aiter__(self) -> _Stream:
+        return self
+
+    async def __anext__(self) -> ModelInferRequest:
+        if self._has_more:
+            self._link.send(Kind.WANT_MORE, self._call)
+            header, body = await self._more.get()
+            if body is not None:
+                return unpack_request(self._model, header, body)
+            self._has_more = False
+            if header is not None:
+                raise unpack_error(header)
+        raise StopAsyncIteration
+
+
+_OF_STREAMS: Final = frozenset((Kind.NEXT, Kind.MORE, Kind.END_MORE))
+_CALLS: Final[Mapping[Kind, Callable[[Service, int, object], Coroutine[Any, Any, None]]]] = MappingProxyType(
+    {
+        Kind.LOAD: Service._load,  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # one module
+        Kind.METADATA: Service._metadata,  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as before
+        Kind.UNLOAD: Service._unload,  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as before
+    }
+)
