@@ -44,6 +44,8 @@ UNSUPPORTED_MODEL_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingPro
         "warm_workers": (False,),
         "parameters.environment_path": (None,),
         "parameters.environment_tarball": (None,),
+        "parameters.inference_pool_gid": (None,),
+        "parameters.autogenerate_inference_pool_gid": (False,),
     }
 )
 """Known settings that have no effect yet -> the values that change nothing, which need no warning."""

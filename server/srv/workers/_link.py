@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import socket
+import threading
 from typing import TYPE_CHECKING, Final
 
 from srv.workers._frames import PREFIX, Kind
@@ -25,13 +26,16 @@ _RECEIVED: Final = 1 << 18
 _INLINE: Final = 1 << 15
 # Bytes whose copying would hold up everybody else.
 _LARGE: Final = 1 << 22
+# Seconds that released segments wait for a frame to go with.
+_PATIENCE: Final = 0.005
 # Of one message, at most; the system refuses more than 253.
 _MOST_DESCRIPTORS: Final = 64
 _ITEM: Final = array.array("i").itemsize
 _ANCILLARY: Final = socket.CMSG_SPACE(_MOST_DESCRIPTORS * _ITEM)
 
 _EMPTY: Final = memoryview(b"")
-_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+_encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_scan: Final = json.JSONDecoder().scan_once
 
 
 class LinkClosed(Exception):
@@ -66,6 +70,7 @@ class Link:
         self._unsent: collections.deque[tuple[memoryview, Sequence[int]]] = collections.deque()
         self._to_release: collections.deque[int] = collections.deque()
         self._releasing = False
+        self._thread = threading.get_ident()
         self._flushed: asyncio.Future[None] | None = None
         self.is_closed = False
         self.written = WrittenSegments(self._announce, self._forget)
@@ -112,16 +117,17 @@ class Link:
         if self.is_closed:
             raise LinkClosed
         text = b"" if header is None else _encode(header).encode("ascii")
+        before = self._releases() if self._to_release else b""
         size = 0 if bundle is None else bundle.size
         if bundle is None or not size:
-            self._write(PREFIX.pack(kind, call, len(text), 0, 0, 0) + text)
+            self._write(before + PREFIX.pack(kind, call, len(text), 0, 0, 0) + text)
         elif size > _INLINE:
             segment = self._place_now(bundle) if placed is None else placed
-            self._write(PREFIX.pack(kind, call, len(text), 0, segment.number, size) + text)
+            self._write(before + PREFIX.pack(kind, call, len(text), 0, segment.number, size) + text)
         else:
             body = bytearray(size)
             bundle.write(body)
-            self._write(b"".join((PREFIX.pack(kind, call, len(text), size, 0, 0), text, body)))
+            self._write(b"".join((before, PREFIX.pack(kind, call, len(text), size, 0, 0), text, body)))
 
     def _place_now(self, bundle: Bundle) -> Segment:
         segment = self.written.take(bundle.size)
@@ -217,7 +223,7 @@ class Link:
             end = begin + text + inline
             if end > self._filled:
                 break
-            header: object = json.loads(str(view[begin : begin + text], "ascii")) if text else None
+            header: object = _scan(str(view[begin : begin + text], "ascii"), 0)[0] if text else None
             # A copy, as the buffer is used again; of bytes, which nobody writes into.
             body = memoryview(bytes(view[begin + text : end])) if inline else _EMPTY
             start = end
@@ -263,8 +269,13 @@ class Link:
     def _let_go(self, number: int) -> None:
         """Take note that nobody looks at a segment any more; whoever drops the last view may be any thread."""
         self._to_release.append(number)
-        if not self._releasing:
-            self._releasing = True
+        if self._releasing:
+            return
+        self._releasing = True
+        if threading.get_ident() == self._thread:
+            # Most often another frame goes before, and takes it along.
+            self._loop.call_later(_PATIENCE, self._release)
+        else:
             # A thread of the model's may outlive the loop.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._release)
@@ -272,11 +283,16 @@ class Link:
     def _release(self) -> None:
         # In this order: what comes after is told of anew.
         self._releasing = False
+        if self._to_release and not self.is_closed:
+            self._write(self._releases())
+
+    def _releases(self) -> bytes:
+        """Return the frame that says what has been let go of."""
         numbers: list[int] = []
         while self._to_release:
             numbers.append(self._to_release.popleft())
-        if numbers and not self.is_closed:
-            self.send(Kind.RELEASE, 0, numbers)
+        text = _encode(numbers).encode("ascii")
+        return PREFIX.pack(Kind.RELEASE, 0, len(text), 0, 0, 0) + text
 
     # ---- The end
 

@@ -127,7 +127,10 @@ class Service:
         runner = self._loaded()
         request = unpack_request(runner.runtime.name, header, body)
         del header, body
-        await self._respond(Kind.RESPONSE, call, await runner.predict(request, _TICKET))
+        response = await runner.predict(request, _TICKET)
+        # Before the answer goes, which tells of the shared memory that is free again.
+        del request
+        await self._respond(Kind.RESPONSE, call, response)
 
     async def _respond(self, kind: Kind, call: int, response: object) -> None:
         header, bundle = pack_response(finish_response(self._loaded().runtime, _ANYTHING, response))

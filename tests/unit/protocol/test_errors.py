@@ -77,6 +77,7 @@ def test_kinds() -> None:
         "ModelNotFound": ErrorKind.NOT_FOUND,
         "ModelNotReady": ErrorKind.UNAVAILABLE,
         "InferenceError": ErrorKind.INTERNAL,
+        "WorkerFailed": ErrorKind.INTERNAL,
         "InvalidModelContext": ErrorKind.INTERNAL,
         "MetricError": ErrorKind.INTERNAL,
         "Unsupported": ErrorKind.UNSUPPORTED,
