@@ -33,6 +33,9 @@ GRPC_TRANSPORT: Final[Literal["native", "grpclib"]] = (
 )
 """The ``grpc_transport`` of servers whose test asks for none."""
 
+PARALLEL_WORKERS: Final = os.environ.get("TESTS_PARALLEL_WORKERS", "0")
+"""The ``parallel_workers`` of servers whose test asks for none."""
+
 _SRV: Final = Path(sys.executable).with_name("srv")
 _ADDRESS: Final = re.compile(r"^(REST|gRPC|metrics)\s+(.*:(\d+)|unix:/.*)$")
 _FAULTS: Final = re.compile(r"Traceback|was never (?:retrieved|awaited)|Task was destroyed|Exception ignored")
@@ -45,7 +48,7 @@ class Server:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("SRV_", "MLSERVER_"))}
         ports = dict.fromkeys(("HTTP_PORT", "GRPC_PORT", "METRICS_PORT"), 0)
         given = {name.upper(): value for name, value in settings.items()}
-        usual = {**ports, "GRPC_TRANSPORT": GRPC_TRANSPORT}
+        usual = {**ports, "GRPC_TRANSPORT": GRPC_TRANSPORT, "PARALLEL_WORKERS": PARALLEL_WORKERS}
         environ |= {f"SRV_{name}": str(value) for name, value in {**usual, **given}.items()}
         environ |= {"COLUMNS": "300", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         self.urls: dict[str, str] = {}
