@@ -16,11 +16,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TextIO
 
-import msgspec
-
 from srv._environment import read_object
 from srv.runtimes._importer import PACKAGE
 from srv_protocol.errors import SettingsError
+from srv_protocol.json_text import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -185,32 +184,19 @@ class _TextFormatter(logging.Formatter):
         return _encodable("\n".join(lines))
 
 
-class _Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line of structured logging."""
-
-    time: datetime
-    level: str
-    logger: str
-    message: str
-    model: str = ""
-    version: str = ""
-    exception: str = ""
-
-
 class _JsonFormatter(logging.Formatter):
     """One JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = _Line(
-            time=datetime.fromtimestamp(record.created, tz=UTC),
-            level=record.levelname,
-            logger=_encodable(record.name),
-            message=_encodable(record.getMessage()),
-            model=_encodable(model_name.get()),
-            version=_encodable(model_version.get()),
-            exception=_encodable("\n".join(_details(record))),
-        )
-        return msgspec.json.encode(line).decode()
+        line = {
+            "time": datetime.fromtimestamp(record.created, tz=UTC),
+            "level": record.levelname,
+            "logger": _encodable(record.name),
+            "message": _encodable(record.getMessage()),
+        }
+        more = {"model": model_name.get(), "version": model_version.get(), "exception": "\n".join(_details(record))}
+        line |= {name: _encodable(text) for name, text in more.items() if text}
+        return write_json(line).decode()
 
 
 _plain: Final = logging.Formatter()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-import msgspec
-
 from srv._custom_metrics import ModelMetrics
+from srv._error_text import error_text
 from srv._state import SHUTTING_DOWN
-from srv._status import error_text
 from srv.controlplane._entry import ModelEntry, ModelState, is_number, version_key
 from srv.controlplane._hiding import hide_folder
 from srv.controlplane._model_config import check_config
@@ -229,7 +228,7 @@ class ModelRegistry:
                 else:
                     raise LoadError(f"{settings.implementation_} is no subclass of srv.MLModel")  # noqa: TRY301
                 # Its parameters are the runtime's own, to set as it likes.
-                own = msgspec.structs.replace(settings, parameters=settings.parameters.copy())
+                own = dataclasses.replace(settings, parameters=settings.parameters.copy())
                 runtime = await caller.call(_constructor(runtime_class), own)
                 await load_runtime(runtime, caller, self._changes.notify)
                 _check_runtime(runtime)
