@@ -11,7 +11,7 @@ import logging
 import logging.config
 import sys
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TextIO
@@ -37,6 +37,7 @@ LEVELS: Final[frozenset[int]] = frozenset((logging.ERROR, logging.WARNING, loggi
 """The levels that can be on and off each for itself; a record belongs to the highest that is not above its own."""
 
 _OURS: Final = ("srv", PACKAGE)
+_UTC: Final = timezone.utc  # noqa: UP017  # datetime.UTC, which Python 3.10 does not have
 
 
 class model_context:  # noqa: N801  # read as the function that it would be, were every request not to enter one
@@ -172,7 +173,7 @@ class _TextFormatter(logging.Formatter):
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # the base's name
         if not self.iso_times:
             return super().formatTime(record, datefmt)
-        return f"{datetime.fromtimestamp(record.created, tz=UTC).replace(tzinfo=None).isoformat('T', 'milliseconds')}Z"
+        return f"{datetime.fromtimestamp(record.created, tz=_UTC).replace(tzinfo=None).isoformat('T', 'milliseconds')}Z"
 
     def format(self, record: logging.LogRecord) -> str:
         name, version = model_name.get(), model_version.get()
@@ -189,7 +190,7 @@ class _JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": datetime.fromtimestamp(record.created, tz=UTC),
+            "time": datetime.fromtimestamp(record.created, tz=_UTC),
             "level": record.levelname,
             "logger": _encodable(record.name),
             "message": _encodable(record.getMessage()),
