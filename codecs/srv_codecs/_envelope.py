@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
 from srv_protocol.errors import InvalidInput
+from srv_protocol.json_text import JsonError, read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,23 +49,9 @@ def parse_python(
         InvalidInput: malformed in any other way, nested too deeply, or not UTF-8.
     """
     try:
-        text = str(body, "utf-8")
-        found: object = json.loads(text, parse_float=_finite, object_pairs_hook=make_object)
-        if "\\u" in text:
-            # Python's parser takes escaped lone surrogates, which no UTF-8 can carry.
-            json.dumps(found, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
+        return read_plain(body, make_object, constants=True)
+    except JsonError as error:
         raise InvalidInput(f"the request body is no valid JSON: {error}") from None
-    return found
-
-
-def _finite(text: str) -> float:
-    """Return a JSON number; one beyond the range of a float is an error, as it is in JSON that is parsed strictly."""
-    value = float(text)
-    if math.isinf(value):
-        message = f"number out of range: {text:.40}"
-        raise ValueError(message)
-    return value
 
 
 def explain(error: msgspec.ValidationError, prefix: str = "") -> str:

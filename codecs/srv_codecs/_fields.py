@@ -7,9 +7,7 @@ import enum
 import sys
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, Required, cast, get_args, get_origin
-
-import msgspec
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast, get_args, get_origin
 
 from srv_codecs._type_hints import resolve_fields, show
 from srv_codecs._value_hints import kind_of
@@ -106,11 +104,12 @@ def _typed_dict(owner: type[object], hints: dict[str, object]) -> Fields:
 def _without_marks(hint: object) -> tuple[object, bool | None]:
     """Return a hint without ``ReadOnly``, ``Required`` and ``NotRequired`` around it, which of the latter it was."""
     origin = get_origin(hint)
-    if _is_read_only(origin):
+    if _is_named(origin, "ReadOnly"):
         return _without_marks(get_args(hint)[0])
-    if origin in {Required, NotRequired}:
+    required = _is_named(origin, "Required")
+    if required or _is_named(origin, "NotRequired"):
         inner, _ = _without_marks(get_args(hint)[0])
-        return inner, origin is Required
+        return inner, required
     if origin is Annotated:
         inner, *notes = get_args(hint)
         bare, required = _without_marks(inner)
@@ -119,9 +118,9 @@ def _without_marks(hint: object) -> tuple[object, bool | None]:
     return hint, None
 
 
-def _is_read_only(origin: object) -> bool:
-    # In typing from Python 3.13 on, and before in typing_extensions, which need not be installed.
-    return any(origin is not None and origin is getattr(sys.modules.get(name), "ReadOnly", None) for name in _TYPING)
+def _is_named(origin: object, mark: str) -> bool:
+    # In typing from some Python on, and before in typing_extensions, which need not be installed.
+    return origin is not None and any(origin is getattr(sys.modules.get(name), mark, None) for name in _TYPING)
 
 
 def _required_keys(owner: type[object]) -> frozenset[str]:
@@ -138,7 +137,8 @@ def _is_named_tuple(hint: type[object]) -> bool:
 
 
 def _is_struct(hint: type[object]) -> bool:
-    return issubclass(hint, msgspec.Struct)
+    # Known by its name: a model's environment need not have msgspec.
+    return any(base.__module__ == "msgspec" and base.__name__ == "Struct" for base in hint.__mro__)
 
 
 _KINDS: Final[tuple[tuple[Callable[[type[object]], bool], Callable[[Any], Iterable[str]]], ...]] = (

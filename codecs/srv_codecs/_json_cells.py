@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-import msgspec
 import numpy as np
 
 from srv_codecs._byte_strings import as_text
 from srv_codecs._list_codec import ListCodec
+from srv_protocol.json_text import JsonError, read_json
 
 if TYPE_CHECKING:
     from srv_codecs._place import Place
@@ -39,8 +39,8 @@ class JsonCellsCodec(ListCodec[object]):
         """Return the value that JSON text stands for."""
         text = as_text(item, index, place)
         try:
-            return msgspec.json.decode(text)
-        except msgspec.DecodeError as error:
+            return read_json(text)
+        except JsonError as error:
             raise place.fail(f"data[{index}]", f"expected JSON text, got {text[:64]!r} ({error})") from None
 
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast, overload
@@ -10,12 +9,13 @@ from typing import TYPE_CHECKING, Any, cast, overload
 from srv_protocol._errors import InvalidInput
 from srv_protocol._gen.inference import ModelIndex
 from srv_protocol._pydantic import Dumpable, take_items
+from srv_protocol._text_enum import TextEnum
 
 if TYPE_CHECKING:
     from typing import Self
 
 
-class State(enum.StrEnum):
+class State(TextEnum):
     """The states of a model in the repository's index."""
 
     UNKNOWN = "UNKNOWN"

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from srv_protocol._text_enum import TextEnum
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
 
-class Datatype(enum.StrEnum):
+class Datatype(TextEnum):
     """The names of the datatypes as they stand in requests, responses and metadata."""
 
     BOOL = "BOOL"

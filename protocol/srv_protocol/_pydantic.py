@@ -12,10 +12,10 @@ from copy import copy, deepcopy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypeVar, cast, get_args, get_origin
 
-import msgspec
 import numpy as np
 
 from srv_protocol._errors import InvalidInput, WireError
+from srv_protocol._json_text import JsonError, indent_json, read_json, write_json
 from srv_protocol._message import Message
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ class Dumpable:
         Raises:
             As :meth:`model_dump`.
         """
-        text = msgspec.json.encode(self.model_dump(mode="json", **options))
-        return (text if indent is None else msgspec.json.format(text, indent=indent)).decode()
+        text = write_json(self.model_dump(mode="json", **options))
+        return (text if indent is None else indent_json(text, indent)).decode()
 
     def dict(self, *, exclude_unset: bool = False, exclude_none: bool = False, **options: Any) -> Any:
         """Return :meth:`model_dump`, with members that nobody set: of MLServer's types only that leaves them out."""
@@ -120,8 +120,8 @@ class Dumpable:
             InvalidInput: the text is no JSON, or as :meth:`model_validate`.
         """
         try:
-            document: object = msgspec.json.decode(json_data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            document = read_json(json_data)
+        except JsonError as error:
             raise InvalidInput(f"{cls.__name__}: expected JSON: {error}") from None
         return cls._from_document(document, cls.__name__)
 

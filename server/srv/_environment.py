@@ -10,23 +10,23 @@ JSON for lists and objects.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import re
 from collections import ChainMap
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
-import msgspec
-from msgspec import inspect
-
+from srv._conversion import Misfit, compile_hint
 from srv_protocol.errors import SettingsError
+from srv_protocol.json_text import JsonError, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_S = TypeVar("_S", bound=msgspec.Struct)
+_S = TypeVar("_S")
 
 PREFIXES: Final = ("SRV_", "MLSERVER_")
 """The prefixes of environment variables, highest rank first."""
@@ -160,9 +160,11 @@ def _read_text(path: Path) -> str:
 
 
 @functools.cache
-def field_types(struct: type[msgspec.Struct]) -> Mapping[str, object]:
-    """Return the fields of a struct with their evaluated type hints."""
-    return MappingProxyType({field.name: field.type for field in msgspec.structs.fields(struct)})
+def field_types(kind: type[object]) -> Mapping[str, object]:
+    """Return the fields of a dataclass with their evaluated type hints."""
+    hints = get_type_hints(kind, include_extras=True)
+    # Any: that it is a dataclass is known to its own module.
+    return MappingProxyType({field.name: hints[field.name] for field in dataclasses.fields(cast("Any", kind))})
 
 
 def resolve(types: Mapping[str, object], *layers: Mapping[str, Given]) -> dict[str, object]:
@@ -192,61 +194,58 @@ def convert(given: Given, hint: object) -> object:
     value = given.value
     try:
         if given.variable:
-            value = _parse(str(value), inspect.type_info(hint))
-        return msgspec.convert(value, hint)
-    except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at ")
-        inner = path.strip("`").removeprefix("$")
-        separator = "" if "$" in given.place or not inner else ": $"
-        message = f"{given.place}{separator}{inner}: {_explain(reason, value, inner, hint)}"
-    except msgspec.DecodeError as error:
+            value = _parse(str(value), hint)
+        return compile_hint(hint).read(value)
+    except Misfit as error:
+        separator = "" if "$" in given.place or not error.path else ": $"
+        message = f"{given.place}{separator}{error.path}: {_explain(error.reason, value, error.path, hint)}"
+    except JsonError as error:
         message = f"{given.place}: expected JSON: {error}"
     raise SettingsError(message) from None
 
 
-def build(struct: type[_S], values: Mapping[str, object]) -> _S:
-    """Return a struct made of converted values, whose types :func:`resolve` has checked."""
-    return struct(**values)
+def build(kind: type[_S], values: Mapping[str, object]) -> _S:
+    """Return a dataclass made of converted values, whose types :func:`resolve` has checked."""
+    return kind(**values)
 
 
-def check_fields(struct: msgspec.Struct, *, skip: frozenset[str] = frozenset()) -> None:
-    """Check every field of a struct that was built in Python against its type hint.
+def check_fields(settings: object, *, skip: frozenset[str] = frozenset()) -> None:
+    """Check every field of a dataclass that was built in Python against its type hint.
 
     Raises:
         SettingsError: a value does not have the type of its field.
     """
-    for name in field_types(type(struct)):
+    for name in field_types(type(settings)):
         if name not in skip:
-            check_field(struct, name, getattr(struct, name))
+            check_field(settings, name, getattr(settings, name))
 
 
-def check_field(struct: msgspec.Struct, name: str, value: object) -> object:
-    """Check a value for a field of a struct against the field's type hint, and return it.
+def check_field(settings: object, name: str, value: object) -> object:
+    """Check a value for a field of a dataclass against the field's type hint, and return it.
 
     Raises:
         SettingsError: it does not have that type.
     """
-    place = f"{type(struct).__name__}.{name}"
-    wanted = convert(Given(place, value), field_types(type(struct))[name])
-    # msgspec makes structs of dictionaries, but here the field would go on holding the dictionary.
-    if isinstance(wanted, msgspec.Struct) and wanted is not value:
+    place = f"{type(settings).__name__}.{name}"
+    wanted = convert(Given(place, value), field_types(type(settings))[name])
+    # A dataclass is made of a dictionary, but here the field would go on holding the dictionary.
+    if dataclasses.is_dataclass(wanted) and wanted is not value:
         message = f"{place}: expected `{type(wanted).__name__}`, got {value!r}"
         raise SettingsError(message)
     return value
 
 
 def _explain(reason: str, value: object, inner: str, hint: object) -> str:
-    """Return msgspec's reason as "expected ..., got ..."."""
-    kind = inspect.type_info(hint)
-    if isinstance(kind, inspect.LiteralType) and reason.startswith("Invalid enum value"):
-        reason = f"expected one of {', '.join(map(repr, kind.values))}"
+    """Return the reason of a misfit as "expected ..., got ..."."""
+    if get_origin(hint) is Literal and reason.startswith("Invalid enum value"):
+        reason = f"expected one of {', '.join(map(repr, sorted(get_args(hint))))}"
     if ", got " in reason or "field" in reason:
         return reason[0].lower() + reason[1:]
     return f"{reason[0].lower()}{reason[1:]}, got {_at(value, inner)!r}"
 
 
 def _at(value: object, path: str) -> object:
-    """Return what stands at a path as msgspec writes it, as far as the path can be followed."""
+    """Return what stands at a misfit's path, as far as it can be followed."""
     found: Any = value
     for key, index in re.findall(r"\.(\w+)|\[(\d+)\]", path):
         try:
@@ -263,14 +262,14 @@ def _parse_boolean(text: str) -> object:
     value = BOOLEANS.get(text.lower())
     if value is None:
         message = f"expected one of {', '.join(BOOLEANS)}, got {text!r}"
-        raise msgspec.ValidationError(message)
+        raise Misfit(message)
     return value
 
 
 def _parse_integer(text: str) -> object:
     if re.fullmatch(r"[+-]?[0-9]+", text) is None:
         message = f"expected an integer, got {text!r}"
-        raise msgspec.ValidationError(message)
+        raise Misfit(message)
     return int(text)
 
 
@@ -279,11 +278,11 @@ def _parse_number(text: str) -> object:
         return float(text)
     except ValueError:
         message = f"expected a number, got {text!r}"
-        raise msgspec.ValidationError(message) from None
+        raise Misfit(message) from None
 
 
 def _parse_json(text: str) -> object:
-    return msgspec.json.decode(text, type=object)
+    return read_json(text)
 
 
 def _parse_text_or_json(text: str) -> object:
@@ -291,18 +290,16 @@ def _parse_text_or_json(text: str) -> object:
 
 
 # In this order: a type that allows text takes every variable as it stands.
-_PARSERS: Final[tuple[tuple[frozenset[type[inspect.Type]], Callable[[str], object]], ...]] = (
-    (frozenset({inspect.StrType, inspect.DictType}), _parse_text_or_json),
-    (frozenset({inspect.StrType}), str),
-    (frozenset({inspect.LiteralType}), str),
-    (frozenset({inspect.BoolType}), _parse_boolean),
-    (frozenset({inspect.IntType}), _parse_integer),
-    (frozenset({inspect.FloatType}), _parse_number),
+_PARSERS: Final[tuple[tuple[frozenset[str], Callable[[str], object]], ...]] = (
+    (frozenset({"str", "object"}), _parse_text_or_json),
+    (frozenset({"str"}), str),
+    (frozenset({"bool"}), _parse_boolean),
+    (frozenset({"int"}), _parse_integer),
+    (frozenset({"float"}), _parse_number),
 )
 
 
-def _parse(text: str, kind: inspect.Type) -> object:
-    members = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
-    kinds = {type(member) for member in members}
-    parser = next((parser for needed, parser in _PARSERS if needed <= kinds), _parse_json)
+def _parse(text: str, hint: object) -> object:
+    names = compile_hint(hint).names
+    parser = next((parser for needed, parser in _PARSERS if needed <= names), _parse_json)
     return parser(text)

@@ -11,16 +11,15 @@ import logging
 import logging.config
 import sys
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TextIO
 
-import msgspec
-
 from srv._environment import read_object
 from srv.runtimes._importer import PACKAGE
 from srv_protocol.errors import SettingsError
+from srv_protocol.json_text import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,6 +37,7 @@ LEVELS: Final[frozenset[int]] = frozenset((logging.ERROR, logging.WARNING, loggi
 """The levels that can be on and off each for itself; a record belongs to the highest that is not above its own."""
 
 _OURS: Final = ("srv", PACKAGE)
+_UTC: Final = timezone.utc  # noqa: UP017  # datetime.UTC, which Python 3.10 does not have
 
 
 class model_context:  # noqa: N801  # read as the function that it would be, were every request not to enter one
@@ -173,7 +173,7 @@ class _TextFormatter(logging.Formatter):
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # the base's name
         if not self.iso_times:
             return super().formatTime(record, datefmt)
-        return f"{datetime.fromtimestamp(record.created, tz=UTC).replace(tzinfo=None).isoformat('T', 'milliseconds')}Z"
+        return f"{datetime.fromtimestamp(record.created, tz=_UTC).replace(tzinfo=None).isoformat('T', 'milliseconds')}Z"
 
     def format(self, record: logging.LogRecord) -> str:
         name, version = model_name.get(), model_version.get()
@@ -185,32 +185,19 @@ class _TextFormatter(logging.Formatter):
         return _encodable("\n".join(lines))
 
 
-class _Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line of structured logging."""
-
-    time: datetime
-    level: str
-    logger: str
-    message: str
-    model: str = ""
-    version: str = ""
-    exception: str = ""
-
-
 class _JsonFormatter(logging.Formatter):
     """One JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = _Line(
-            time=datetime.fromtimestamp(record.created, tz=UTC),
-            level=record.levelname,
-            logger=_encodable(record.name),
-            message=_encodable(record.getMessage()),
-            model=_encodable(model_name.get()),
-            version=_encodable(model_version.get()),
-            exception=_encodable("\n".join(_details(record))),
-        )
-        return msgspec.json.encode(line).decode()
+        line = {
+            "time": datetime.fromtimestamp(record.created, tz=_UTC),
+            "level": record.levelname,
+            "logger": _encodable(record.name),
+            "message": _encodable(record.getMessage()),
+        }
+        more = {"model": model_name.get(), "version": model_version.get(), "exception": "\n".join(_details(record))}
+        line |= {name: _encodable(text) for name, text in more.items() if text}
+        return write_json(line).decode()
 
 
 _plain: Final = logging.Formatter()

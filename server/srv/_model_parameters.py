@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Self, cast
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from srv._environment import check_field, check_fields
-from srv._settings import Count  # noqa: TC001  # msgspec evaluates the fields' annotations
+from srv._environment import check_field, check_fields, field_types
+from srv._settings import Count  # noqa: TC001  # the fields' annotations are evaluated
 from srv_protocol.errors import SettingsError
 
-
-class _OpenStruct(msgspec.StructMeta):
-    """Metaclass of a struct that collects unknown keyword arguments in ``model_extra``.
-
-    msgspec calls neither ``__new__`` nor ``__init__``, so this is the place to take them. Type checkers look past it,
-    at the struct's fields: unknown arguments are for code that is not checked.
-    """
-
-    def __call__(self, **values: object) -> ModelParameters:
-        extra = dict(cast("dict[str, object]", values.pop("model_extra", {})))
-        known = {name: values.pop(name) for name in ModelParameters.__struct_fields__ if name in values}
-        made: ModelParameters = super().__call__(**known, model_extra=extra | values)
-        return made
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Self
 
 
-class ModelParameters(msgspec.Struct, kw_only=True, metaclass=_OpenStruct):
+@dataclass(kw_only=True)
+class ModelParameters:
     """The ``parameters`` of a model's settings.
 
     Unknown keys, in the file or as keyword arguments, are kept: as attributes, and together in `model_extra`.
@@ -55,19 +46,28 @@ class ModelParameters(msgspec.Struct, kw_only=True, metaclass=_OpenStruct):
     max_queue_size: Count | None = None
     workers: Count | None = None
     worker_env: dict[str, str | list[str]] | None = None
-    extra: dict[str, object] = {}
-    model_extra: dict[str, object] = {}
+    extra: dict[str, object] = field(default_factory=dict[str, object])
+    model_extra: dict[str, object] = field(default_factory=dict[str, object])
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-        if self.version:
-            check_name(self.version, "ModelParameters.version")
-        elif self.version is not None:
-            msgspec.structs.force_setattr(self, "version", None)
+    if not TYPE_CHECKING:
+        # To type checkers it has the fields alone: unknown arguments are for code that is not checked.
+
+        def __init__(self, **values: object) -> None:
+            known = {each.name: each for each in dataclasses.fields(self)}
+            unknown = {name: value for name, value in values.items() if name not in known}
+            for name, each in known.items():
+                made = each.default_factory() if each.default is dataclasses.MISSING else each.default
+                object.__setattr__(self, name, values.get(name, made))
+            object.__setattr__(self, "model_extra", {**self.model_extra, **unknown})
+            check_fields(self)
+            if self.version:
+                check_name(self.version, "ModelParameters.version")
+            elif self.version is not None:
+                object.__setattr__(self, "version", None)
 
     def __getattr__(self, name: str) -> object:
-        # Without the first test, a struct whose fields are not set yet would look for model_extra for ever.
-        if name in self.__struct_fields__ or name not in self.model_extra:
+        # Without the first test, one whose fields are not set yet would look for model_extra for ever.
+        if name in _names() or name not in self.model_extra:
             message = f"{type(self).__name__!r} object has no attribute {name!r}"
             raise AttributeError(message, name=name, obj=self)
         return self.model_extra[name]
@@ -82,14 +82,18 @@ class ModelParameters(msgspec.Struct, kw_only=True, metaclass=_OpenStruct):
         if name == "version":
             message = f"{type(self).__name__}.version cannot be set: the model is registered under it"
             raise AttributeError(message, name=name, obj=self)
-        if name in self.__struct_fields__:
-            msgspec.structs.force_setattr(self, name, check_field(self, name, value))
+        if name in _names():
+            object.__setattr__(self, name, check_field(self, name, value))
         else:
             self.model_extra[name] = value
 
     def copy(self) -> Self:
         """Return a copy whose dicts are its own."""
-        return msgspec.structs.replace(self, extra=dict(self.extra), model_extra=dict(self.model_extra))
+        return dataclasses.replace(self, extra=dict(self.extra), model_extra=dict(self.model_extra))
+
+
+def _names() -> Mapping[str, object]:
+    return field_types(ModelParameters)
 
 
 def check_name(name: str, place: str) -> None:

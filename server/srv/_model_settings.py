@@ -8,13 +8,12 @@ have variables of their own (``SRV_MODEL_URI``), which rank above the same keys 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Final, Self, cast
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
-import msgspec
-from msgspec import Meta
-
+from srv._conversion import Limits
 from srv._environment import (
     Given,
     build,
@@ -31,10 +30,11 @@ from srv._settings import Count, NonEmpty, Seconds, no_effect, unknown_keys
 from srv_protocol.datatypes import DATATYPES
 from srv_protocol.errors import SettingsError
 from srv_protocol.inference import TensorMetadata
-from srv_protocol.model_config import ModelConfig  # noqa: TC001  # msgspec evaluates the fields' annotations
+from srv_protocol.model_config import ModelConfig  # noqa: TC001  # the fields' annotations are evaluated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Self
 
 MODEL_SETTINGS_FILE: Final = "model-settings.json"
 
@@ -55,12 +55,13 @@ IDENTITY: Final = frozenset({"name", "implementation", "uri", "version"})
 
 _ALIASES: Final[Mapping[str, str]] = MappingProxyType({"model": "name", "implementation_": "implementation"})
 
-Dimension = Annotated[int, Meta(ge=-1)]
+Dimension = Annotated[int, Limits(ge=-1)]
 
 _logger: Final = logging.getLogger("srv")
 
 
-class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
     """Settings of one model.
 
     Attributes:
@@ -81,15 +82,15 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     implementation: str | type[object]
     platform: str = ""
-    versions: list[str] = []
-    inputs: list[TensorMetadata] = []
-    outputs: list[TensorMetadata] = []
+    versions: list[str] = field(default_factory=list[str])
+    inputs: list[TensorMetadata] = field(default_factory=list[TensorMetadata])
+    outputs: list[TensorMetadata] = field(default_factory=list[TensorMetadata])
     max_batch_size: Count = 0
     max_batch_time: Seconds = 0.0
     cache_enabled: bool = False
     parallel_workers: int | None = None
     warm_workers: bool = False
-    parameters: ModelParameters = msgspec.field(default_factory=ModelParameters)
+    parameters: ModelParameters = field(default_factory=ModelParameters)
     source: Path | None = None
     config: ModelConfig | None = None
     warnings: tuple[str, ...] = ()
@@ -97,16 +98,16 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         # MLServer's users write None for "no parameters".
         if cast("object", self.parameters) is None:
-            msgspec.structs.force_setattr(self, "parameters", ModelParameters())
+            object.__setattr__(self, "parameters", ModelParameters())
         check_fields(self, skip=_CHECKED_APART)
         check_name(self.name, "ModelSettings.name")
         implementation = cast("object", self.implementation)
         if not implementation or not isinstance(implementation, str | type):
             message = f"ModelSettings.implementation: expected `module.Class` or a class, got {implementation!r}"
             raise SettingsError(message)
-        for field in ("inputs", "outputs"):
-            for index, tensor in enumerate(cast("Iterable[object]", getattr(self, field))):
-                _check_tensor(tensor, f"ModelSettings.{field}[{index}]")
+        for side in ("inputs", "outputs"):
+            for index, tensor in enumerate(cast("Iterable[object]", getattr(self, side))):
+                _check_tensor(tensor, f"ModelSettings.{side}[{index}]")
 
     @property
     def implementation_(self) -> str:
@@ -232,13 +233,14 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
         return build(cls, {**values, "parameters": build(ModelParameters, _parameters(given, given_parameters))})
 
 
-class _Tensor(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class _Tensor:
     """A tensor's metadata as it stands in the file."""
 
     name: NonEmpty
     datatype: str
     shape: list[Dimension]
-    parameters: dict[str, bool | int | float | str] = {}
+    parameters: dict[str, bool | int | float | str] = field(default_factory=dict[str, "bool | int | float | str"])
 
 
 # Of these the hint of the struct is not what stands in a file.
@@ -292,11 +294,11 @@ def _fields(*layers: Mapping[str, Given]) -> dict[str, object]:
     values = resolve({name: hint for name, hint in hints.items() if name not in _LOADER_ONLY}, *layers)
     if "name" in values:
         check_name(cast("str", values["name"]), _place("name", layers))
-    for field in ("inputs", "outputs"):
-        if field in values:
-            values[field] = [
-                _make_tensor(tensor, f"{_place(field, layers)}[{index}]")
-                for index, tensor in enumerate(cast("list[_Tensor]", values[field]))
+    for side in ("inputs", "outputs"):
+        if side in values:
+            values[side] = [
+                _make_tensor(tensor, f"{_place(side, layers)}[{index}]")
+                for index, tensor in enumerate(cast("list[_Tensor]", values[side]))
             ]
     return values
 

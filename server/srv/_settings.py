@@ -13,12 +13,11 @@ from __future__ import annotations
 import difflib
 import logging
 import re
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
-import msgspec
-from msgspec import Meta
-
+from srv._conversion import Limits
 from srv._environment import BOOLEANS, Given, build, check_fields, field_types, layer, read_object, resolve, variables
 from srv._version import __version__
 from srv_protocol.errors import SettingsError
@@ -29,15 +28,15 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE: Final = "settings.json"
 
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Size = Annotated[int, Meta(gt=0)]
-Count = Annotated[int, Meta(ge=0)]
+Port = Annotated[int, Limits(ge=0, le=65535)]
+Size = Annotated[int, Limits(gt=0)]
+Count = Annotated[int, Limits(ge=0)]
 # A day: a longer time is a mistake of unit.
-Seconds = Annotated[float, Meta(ge=0, le=86_400)]
-UrlPath = Annotated[str, Meta(pattern="^(/[A-Za-z0-9._~/-]*)?$")]
-NonEmpty = Annotated[str, Meta(min_length=1)]
+Seconds = Annotated[float, Limits(ge=0, le=86_400)]
+UrlPath = Annotated[str, Limits(pattern="^(/[A-Za-z0-9._~/-]*)?$")]
+NonEmpty = Annotated[str, Limits(min_length=1)]
 # The system takes what stands before a NUL for all of a socket's path, or for a name that is no path.
-SocketPath = Annotated[str, Meta(pattern=r"^[^\x00]+$")]
+SocketPath = Annotated[str, Limits(pattern=r"^[^\x00]+$")]
 
 UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType(
     {
@@ -56,19 +55,22 @@ UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType
 _logger: Final = logging.getLogger("srv")
 
 
-class CORSSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class CORSSettings:
     """Which pages of other origins may call the REST front.
 
     Raises:
         SettingsError: a value does not have the type of its field.
     """
 
-    allow_origins: list[str] = []
+    __closed__: ClassVar[bool] = True  # a misspelt key is an error
+
+    allow_origins: list[str] = field(default_factory=list[str])
     allow_origin_regex: str | None = None
     allow_credentials: bool = False
-    allow_methods: list[str] = msgspec.field(default_factory=lambda: ["GET"])
-    allow_headers: list[str] = []
-    expose_headers: list[str] = []
+    allow_methods: list[str] = field(default_factory=lambda: ["GET"])
+    allow_headers: list[str] = field(default_factory=list[str])
+    expose_headers: list[str] = field(default_factory=list[str])
     max_age: Count = 600
 
     def __post_init__(self) -> None:
@@ -82,7 +84,8 @@ class CORSSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise SettingsError(f"{message}: {error}") from None
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Settings:
     """Settings of the server.
 
     Attributes:
@@ -148,15 +151,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     root_path: UrlPath = ""
     server_name: NonEmpty = "srv"
     server_version: str = __version__
-    extensions: list[str] = []
+    extensions: list[str] = field(default_factory=list[str])
     model_repository_root: str = "."
     model_repository_implementation: NonEmpty | None = None
-    model_repository_implementation_args: dict[str, object] = {}
+    model_repository_implementation_args: dict[str, object] = field(default_factory=dict[str, object])
     load_models_at_startup: bool = True
     cache_enabled: bool = False
     cache_size: Count = 100
     cache_max_bytes: Count = 64 << 20
-    cache_ttl: Annotated[float, Meta(gt=0)] | None = None
+    cache_ttl: Annotated[float, Limits(gt=0)] | None = None
     metrics_endpoint: UrlPath | None = "/metrics"
     metrics_rest_server_prefix: str = "rest_server"
     use_structured_logging: bool = False
@@ -168,7 +171,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_output: Literal["mirror", "raw"] = "mirror"
     json_nonfinite: Literal["error", "null"] = "error"
     grpc_transport: Literal["native", "grpclib"] = "native"
-    grpc_max_concurrent_streams: Annotated[int, Meta(ge=1, le=2**31 - 1)] = 1000
+    grpc_max_concurrent_streams: Annotated[int, Limits(ge=1, le=2**31 - 1)] = 1000
     grpc_max_header_list_size: Size = 1 << 16
     grpc_message_memory: Size = 64 << 20
     grpc_keepalive_time: Seconds = 60.0
@@ -177,9 +180,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_stream_dialect: Literal["triton", "mlserver"] = "triton"
     parallel_workers: Count = 0
     parallel_workers_timeout: Seconds = 5.0
-    worker_timeout: Annotated[float, Meta(gt=0, le=86_400)] | None = 60.0
+    worker_timeout: Annotated[float, Limits(gt=0, le=86_400)] | None = 60.0
     max_queue_size: Count | None = None
-    request_timeout: Annotated[float, Meta(gt=0, le=86_400)] | None = None
+    request_timeout: Annotated[float, Limits(gt=0, le=86_400)] | None = None
     allow_client_shm: bool = False
     allow_file_override: bool = False
     trace_file: NonEmpty | None = None
@@ -192,7 +195,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         check_fields(self)
         # One spelling of "off", so that readers compare with None only.
         if not self.metrics_endpoint:
-            msgspec.structs.force_setattr(self, "metrics_endpoint", None)
+            object.__setattr__(self, "metrics_endpoint", None)
         if self.ssl_certfile is None:
             for name, shown in (
                 ("ssl_keyfile", repr(self.ssl_keyfile)),

@@ -12,6 +12,7 @@ from typing import Final
 
 from grpclib.const import Status
 
+from srv._error_text import error_text
 from srv_protocol.errors import ErrorKind, SrvError
 
 _logger: Final = logging.getLogger("srv")
@@ -58,18 +59,6 @@ _CHOSEN: Final = {
 _ERRORS: Final = frozenset(status.value for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
 
 INTERNAL_MESSAGE: Final = "internal server error"
-
-
-def error_text(error: BaseException) -> str:
-    """Return the text of any exception, whatever its class makes of itself.
-
-    Lone surrogates, which no protocol can carry, are escaped: file names and JSON may bring them in.
-    """
-    try:
-        text = str(getattr(error, "message", error))
-    except Exception:  # noqa: BLE001  # a model's exception whose __str__ fails
-        text = f"{type(error).__name__} (its text cannot be had)"
-    return text.encode(errors="backslashreplace").decode()
 
 
 def describe_error(error: Exception, doing: str) -> WireStatus:

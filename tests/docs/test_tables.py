@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import logging
@@ -9,7 +10,6 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -49,12 +49,12 @@ def names(cells: Iterable[str]) -> list[str]:
     return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
 
 
-def fields(struct: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
-    return {field.encode_name: field for field in msgspec.structs.fields(struct) if field.name not in LOADERS_OWN}
+def fields(kind: type[Any]) -> dict[str, dataclasses.Field[Any]]:
+    return {field.name: field for field in dataclasses.fields(kind) if field.name not in LOADERS_OWN}
 
 
-def default(field: msgspec.structs.FieldInfo) -> object:
-    if field.default is not msgspec.NODEFAULT:
+def default(field: dataclasses.Field[Any]) -> object:
+    if field.default is not dataclasses.MISSING:
         return field.default
     assert callable(field.default_factory)
     return field.default_factory()
@@ -96,19 +96,15 @@ def test_the_cors_settings_are_complete_and_have_these_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("heading", "struct", "prefix"),
+    ("heading", "kind", "prefix"),
     [
         ("key of `model-settings.json`", settings.ModelSettings, ""),
         ("key of `parameters`", settings.ModelParameters, "parameters."),
     ],
 )
-def test_the_model_settings_are_complete_and_have_these_defaults(
-    heading: str, struct: type[msgspec.Struct], prefix: str
-) -> None:
+def test_the_model_settings_are_complete_and_have_these_defaults(heading: str, kind: type[Any], prefix: str) -> None:
     rows = read_table("docs/settings.md", heading)
-    known = {
-        name: field for name, field in fields(struct).items() if f"{prefix}{name}" not in UNSUPPORTED_MODEL_SETTINGS
-    }
+    known = {name: field for name, field in fields(kind).items() if f"{prefix}{name}" not in UNSUPPORTED_MODEL_SETTINGS}
 
     assert sorted(known) == sorted(code(row[0]) for row in rows)
     for name, variable, shown, _ in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
@@ -131,7 +132,7 @@ class ConfigOverride:
             # A configuration has text only, so that other values cannot be meant.
             kept = {key: value for key, value in parameters.extra.items() if not isinstance(value, str)}
             given = {key: each.string_value for key, each in config.parameters.items()}
-            parameters = msgspec.structs.replace(parameters, extra=kept | given)
+            parameters = dataclasses.replace(parameters, extra=kept | given)
         batched = (config.max_batch_size if "max_batch_size" in self.given else settings.max_batch_size) > 0
         changes: dict[str, object] = {
             "platform": config.platform,
@@ -143,7 +144,7 @@ class ConfigOverride:
             changes["response_cache"] = config.response_cache.enable
         names = {"response_cache": "cache_enabled", "input": "inputs", "output": "outputs"}
         applied = {names.get(name, name): value for name, value in changes.items() if name in self.given}
-        return msgspec.structs.replace(settings, **applied, parameters=parameters, config=config)
+        return dataclasses.replace(settings, **applied, parameters=parameters, config=config)
 
 
 def _choose(policy: ModelVersionPolicy, found: Sequence[ModelSettings]) -> list[ModelSettings]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import shutil
 import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-import msgspec
 
 from srv._model_settings import MODEL_SETTINGS_FILE
 from srv._state import SHUTTING_DOWN
@@ -135,8 +134,8 @@ def moved(settings: ModelSettings, folder: Path) -> ModelSettings:
         uri = str(folder)
     elif old is not None and Path(uri).is_relative_to(old):
         uri = str(folder / Path(uri).relative_to(old))
-    parameters = msgspec.structs.replace(settings.parameters, uri=uri)
-    return msgspec.structs.replace(settings, source=folder / MODEL_SETTINGS_FILE, parameters=parameters)
+    parameters = dataclasses.replace(settings.parameters, uri=uri)
+    return dataclasses.replace(settings, source=folder / MODEL_SETTINGS_FILE, parameters=parameters)
 
 
 def _remove(folder: Path) -> None:

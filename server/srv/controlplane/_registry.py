@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
+from srv._error_text import error_text
 from srv._state import SHUTTING_DOWN
-from srv._status import error_text
 from srv.controlplane._entry import ModelEntry, ModelState, is_number, version_key
 from srv.controlplane._hiding import hide_folder
 from srv.controlplane._model_config import check_config
@@ -215,7 +214,7 @@ class ModelRegistry:
             self._root, self._max_queue_size if limit is None else limit, self._changes.notify, self._retire
         )
         # Its parameters are the runtime's own, to set as it likes.
-        own = msgspec.structs.replace(settings, parameters=settings.parameters.copy())
+        own = dataclasses.replace(settings, parameters=settings.parameters.copy())
         plan = None if self._workers is None else self._workers.plan(settings)
         if plan is None:
             loaded = LoadedModel(await loading.start(own, files))

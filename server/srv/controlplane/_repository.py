@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from srv._environment import read_environment
+from srv._error_text import error_text
 from srv._model_settings import MODEL_SETTINGS_FILE, ModelSettings
-from srv._status import error_text
 from srv.controlplane._hiding import hide_folder
 from srv_protocol.errors import SettingsError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from srv._status import error_text
+from srv._error_text import error_text
 from srv.dataplane._timeline import now
 from srv_protocol.errors import DeadlineExceeded, InferenceError, QueueTimeout, WireError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 import numpy as np
 
-from srv._status import error_text
+from srv._error_text import error_text
 from srv_protocol.errors import InferenceError
 
 if TYPE_CHECKING:

@@ -8,36 +8,20 @@ from __future__ import annotations
 import enum
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-import msgspec
-from msgspec import inspect as types
-
+from srv.runtimes._argument_hints import find_hints
 from srv.runtimes._markers import REQUIRED, Dependency, Marker, check_dependency, find_marker
 from srv_codecs.hints import resolve_hints, show
-from srv_codecs.json import explain, parse_json
 from srv_protocol.errors import InvalidInput, LoadError
 from srv_protocol.inference import Headers, ModelInferRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from srv.runtimes._argument_hints import ArgumentHint, Hints
+
 _KINDS: Final = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
-_SCALARS: Final = (
-    types.BoolType,
-    types.DateTimeType,
-    types.DateType,
-    types.DecimalType,
-    types.EnumType,
-    types.FloatType,
-    types.IntType,
-    types.LiteralType,
-    types.NoneType,
-    types.StrType,
-    types.TimeType,
-    types.UUIDType,
-)
-_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class HandlerCall(Protocol):
@@ -126,7 +110,7 @@ class _Hinted(NamedTuple):
     parameter: inspect.Parameter
     hint: object
     marker: Marker | None
-    kind: types.Type
+    kind: ArgumentHint
     where: str
 
     @property
@@ -143,7 +127,7 @@ class _Hinted(NamedTuple):
     @property
     def default(self) -> object:
         default = self.parameter.default if self.marker is None else self.marker.default
-        return None if default is REQUIRED and _takes_none(self.kind) else default
+        return None if default is REQUIRED and self.kind.takes_none else default
 
 
 def compile_arguments(
@@ -163,6 +147,7 @@ def compile_arguments(
     name = function.__qualname__
     plain = inspect.unwrap(function)
     hints = resolve_hints(getattr(plain, "__func__", plain))
+    reading = find_hints()
     arguments: list[_Argument] = []
     hinted: list[_Hinted] = []
     parameters = inspect.signature(function).parameters
@@ -184,7 +169,7 @@ def compile_arguments(
             arguments.append(_Argument(parameter.name, part, REQUIRED, ""))
             continue
         hint = Any if hint is object else hint
-        hinted.append(_Hinted(parameter, hint, marker, _kind(hint, where), where))
+        hinted.append(_Hinted(parameter, hint, marker, reading.compile(hint, where), where))
     missing = [each for each in path_names if each not in parameters]
     # One that takes the request may read them there, and a dependency may take them.
     if missing and not dependencies and not any(map(_is_request, hints.values())):
@@ -196,9 +181,9 @@ def compile_arguments(
         if place is _Place.BODY:
             body.append(each)
         else:
-            arguments.append(_of_text(each, place))
+            arguments.append(_of_text(each, place, reading))
     embedded = len(body) > 1 or any(each.marker is not None and each.marker.embed for each in body)
-    arguments += [_of_body(each, embedded=embedded) for each in body]
+    arguments += [_of_body(each, reading, embedded=embedded) for each in body]
     return HandlerArguments(tuple(arguments), tuple(dependencies))
 
 
@@ -225,7 +210,7 @@ def _request(call: HandlerCall) -> object:
 
 
 def _place(each: _Hinted, path_names: Collection[str], *, alone: bool, has_body: bool) -> _Place:
-    scalar = _is_scalar(each.kind)
+    scalar = each.kind.scalar
     if each.parameter.name in path_names:
         if not scalar:
             raise LoadError(f"{each.where}: expected a hint that text fits, as str or int, got {show(each.hint)}")
@@ -235,7 +220,7 @@ def _place(each: _Hinted, path_names: Collection[str], *, alone: bool, has_body:
         raise LoadError(f"{each.where}: expected a path that has {{{each.parameter.name}}}, got none")
     if kind == "Body" or (not kind and has_body and not scalar):
         return _Place.BODY
-    if not scalar and not _is_list(each.kind) and each.hint is not Any:
+    if not scalar and not each.kind.many and each.hint is not Any:
         raise LoadError(
             f"{each.where}: expected a hint that the query's text fits, as str or list[int], got {show(each.hint)}"
         )
@@ -245,15 +230,15 @@ def _place(each: _Hinted, path_names: Collection[str], *, alone: bool, has_body:
     return _Place.EITHER if has_body and alone and not kind else _Place.QUERY
 
 
-def _of_text(each: _Hinted, place: _Place) -> _Argument:
+def _of_text(each: _Hinted, place: _Place, reading: Hints) -> _Argument:
     """Return an argument that is text in the path or in the query."""
     name, hint = each.wire_name, each.hint
-    many = _is_list(each.kind)
+    many = each.kind.many
 
     def convert(value: object, spot: str) -> object:
         try:
-            return msgspec.convert(value, hint, strict=False)
-        except msgspec.ValidationError:
+            return each.kind.from_text(value)
+        except ValueError:
             raise InvalidInput(f"{spot}: expected {show(hint)}, got {_shown(value)}") from None
 
     def read_path(call: HandlerCall) -> object:
@@ -282,7 +267,7 @@ def _of_text(each: _Hinted, place: _Place) -> _Argument:
     if place is _Place.QUERY:
         expected = f"query.{name}: expected {show(hint)}, got none"
         return _Argument(each.parameter.name, read_query, each.default, expected)
-    from_body = _of_body(each, embedded=False)
+    from_body = _of_body(each, reading, embedded=False)
 
     def read_either(call: HandlerCall) -> object:
         value = read_query(call)
@@ -296,95 +281,20 @@ def _of_text(each: _Hinted, place: _Place) -> _Argument:
     return _Argument(each.parameter.name, read_either, each.default, expected)
 
 
-def _of_body(each: _Hinted, *, embedded: bool) -> _Argument:
+def _of_body(each: _Hinted, reading: Hints, *, embedded: bool) -> _Argument:
     """Return an argument that is the body's JSON, or one of its members."""
     name, hint = each.wire_name, each.hint
-    # Any: a type that is known at run time alone.
-    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(cast("Any", hint), dec_hook=_from_model)
-
-    def decode(body: memoryview | bytes, spot: str) -> object:
-        try:
-            return cast("object", decoder.decode(body))
-        except msgspec.ValidationError as error:
-            raise InvalidInput(explain(error, spot)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            # Says what is wrong with the text, in the words of every other body.
-            return parse_json(decoder, body)
 
     def read_body(call: HandlerCall) -> object:
-        return decode(call.body, "body") if call.body else REQUIRED
+        return each.kind.from_json(call.body, "body") if call.body else REQUIRED
 
     def read_member(call: HandlerCall) -> object:
-        members = parse_json(_members, call.body) if call.body else {}
-        return decode(bytes(memoryview(members[name])), f"body.{name}") if name in members else REQUIRED
+        members = reading.members(call.body) if call.body else {}
+        return each.kind.from_member(members[name], f"body.{name}") if name in members else REQUIRED
 
     kind = "JSON" if hint is Any else show(hint)
     expected = f"body.{name}: expected {kind}, got none" if embedded else f"body: expected {kind}, got none"
     return _Argument(each.parameter.name, read_member if embedded else read_body, each.default, expected)
-
-
-def _kind(hint: object, where: str) -> types.Type:
-    """Return what msgspec makes of a hint, all of which JSON can be read into."""
-    try:
-        kind = types.type_info(hint)
-    except (TypeError, NameError) as error:
-        raise LoadError(f"{where}: {error}") from None
-    unfit = _find_unfit(kind, set())
-    if unfit is not None:
-        raise LoadError(
-            f"{where}: expected a hint that JSON can be read into (str, int, float, bool, list, dict, a dataclass, a "
-            "TypedDict, a msgspec.Struct, a pydantic model), InferenceRequest, Headers, bytes or Request, got "
-            f"{show(unfit)}"
-        )
-    return kind
-
-
-def _find_unfit(kind: object, seen: set[int]) -> type | None:
-    """Return a class within a hint that nothing can be read into."""
-    if id(kind) in seen:
-        return None
-    seen.add(id(kind))
-    if isinstance(kind, types.CustomType):
-        return None if hasattr(kind.cls, "model_validate") else kind.cls
-    if isinstance(kind, (tuple, list)):
-        parts: Sequence[object] = cast("Sequence[object]", kind)
-    elif isinstance(kind, (types.Type, types.Field)):
-        parts = [getattr(kind, field) for field in kind.__struct_fields__ if field not in {"default", "cls"}]
-    else:
-        return None
-    return next((unfit for part in parts if (unfit := _find_unfit(part, seen)) is not None), None)
-
-
-def _from_model(cls: type, value: object) -> object:
-    """Return a pydantic model; its ``ValidationError`` is a ``ValueError``, which msgspec gives the place."""
-    return cast("Any", cls).model_validate(value)
-
-
-def _is_scalar(kind: types.Type) -> bool:
-    kind = _bare(kind)
-    if isinstance(kind, types.UnionType):
-        return all(_is_scalar(each) for each in kind.types)
-    return isinstance(kind, _SCALARS)
-
-
-def _is_list(kind: types.Type) -> bool:
-    kind = _bare(kind)
-    if isinstance(kind, types.UnionType):
-        return all(isinstance(each, types.NoneType) or _is_list(each) for each in kind.types)
-    return isinstance(kind, (types.ListType, types.SetType, types.VarTupleType)) and (
-        _is_scalar(kind.item_type) or isinstance(kind.item_type, types.AnyType)
-    )
-
-
-def _takes_none(kind: types.Type) -> bool:
-    kind = _bare(kind)
-    if isinstance(kind, types.UnionType):
-        return any(_takes_none(each) for each in kind.types)
-    return isinstance(kind, types.NoneType)
-
-
-def _bare(kind: types.Type) -> types.Type:
-    return kind.type if isinstance(kind, types.Metadata) else kind
 
 
 def _shown(value: object) -> str:
