@@ -43,7 +43,6 @@ UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType
     {
         "parallel_workers": (0,),
         "parallel_workers_timeout": (5,),
-        "environments_dir": (),
         "metrics_dir": (),
         "kafka_enabled": (False,),
         "kafka_servers": ("localhost:9092",),
@@ -121,6 +120,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         grpc_stream_dialect: the messages that ModelStreamInfer answers with: Triton's, or MLServer's bare responses.
         max_queue_size: requests that may wait for a model; ``None`` is no bound. A model's own ranks above it.
         request_timeout: seconds that a request may take, waiting included; ``None`` is no bound.
+        environments_dir: the folder in which tarballs of environments are unpacked.
+        environment_max_size: bytes of one of them, unpacked.
         allow_client_shm: whether clients may register shared memory of this machine.
         allow_file_override: whether load requests may bring files, model code among them.
         trace_file: where traces are written; clients cannot change it. ``None`` writes none.
@@ -175,6 +176,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_stream_dialect: Literal["triton", "mlserver"] = "triton"
     max_queue_size: Count | None = None
     request_timeout: Annotated[float, Meta(gt=0, le=86_400)] | None = None
+    environments_dir: NonEmpty = ".envs"
+    environment_max_size: Size = 20 << 30
     allow_client_shm: bool = False
     allow_file_override: bool = False
     trace_file: NonEmpty | None = None

@@ -112,12 +112,15 @@ class Environments:
         self._closed = True
         for stop in self._stops:
             stop.set()
-        for lease in list(self._held):
-            lease.release()
-        await asyncio.to_thread(self._pool.shutdown)
-        await asyncio.to_thread(self._store.sweep)
+        await asyncio.to_thread(self._close)
 
     # ---- On threads
+
+    def _close(self) -> None:
+        self._pool.shutdown()
+        for lease in list(self._held):
+            lease.release()
+        self._store.sweep()
 
     def _from_path(self, path: Path, stop: threading.Event) -> Lease:
         place = f"parameters.environment_path: {path}"
@@ -229,9 +232,9 @@ def _run_conda_unpack(layout: Layout, environment: Environment, environ: Mapping
     if not script.is_file():
         return
     try:
-        # Not by its first line, which names a Python on the PATH.
+        # Not by its first line, which names a Python on the PATH; and not isolated, as it imports what lies beside it.
         done = subprocess.run(  # noqa: S603  # whoever gives a model an environment has its code run
-            [*environment.python, str(script)],
+            [environment.python[0], "-E", "-s", str(script)],
             env=environment.environ(environ),
             cwd=layout.folder,
             stdin=subprocess.DEVNULL,
