@@ -10,7 +10,7 @@ import os
 import sys
 import tarfile
 import zlib
-from typing import IO, TYPE_CHECKING, Final, cast
+from typing import IO, TYPE_CHECKING, Final, Protocol, cast
 
 from srv.environments._members import check_symlink, is_interpreter, link_error, member_path
 from srv_protocol.errors import LoadError
@@ -32,6 +32,10 @@ _BLOCK: Final = bytes(tarfile.BLOCKSIZE)
 _FORMATS: Final = "tar, tar.gz, tar.bz2, tar.xz, or tar.zst under Python 3.14"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _KNOWN: Final = {b"PK\x03\x04": "a zip archive", _ZSTD: "a tar.zst", b"hsqs": "a squashfs image"}
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 class Stopped(Exception):  # as the project's errors are named
@@ -71,11 +75,11 @@ def unpack(file: BinaryIO, folder: Path, max_size: int, stop: threading.Event) -
         unpacker.check_links()
 
 
-def _decompressed(file: BinaryIO) -> IO[bytes]:
+def _decompressed(file: BinaryIO) -> contextlib.AbstractContextManager[_Readable]:
     magic = file.read(6)
     file.seek(0)
     if magic.startswith(b"\x1f\x8b"):
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+        return gzip.GzipFile(fileobj=file)
     if magic.startswith(b"BZh"):
         return bz2.BZ2File(file)
     if magic == b"\xfd7zXZ\x00":
@@ -87,13 +91,13 @@ def _decompressed(file: BinaryIO) -> IO[bytes]:
     for start, name in _KNOWN.items():
         if magic.startswith(start):
             raise LoadError(f"expected a tarball ({_FORMATS}), got {name}")
-    return os.fdopen(os.dup(file.fileno()), "rb")
+    return contextlib.nullcontext(file)
 
 
 class _Stream:
     """A tarball's bytes, as tarfile reads them: only forwards, counted, and none too many at once."""
 
-    def __init__(self, source: IO[bytes], max_size: int, stop: threading.Event) -> None:
+    def __init__(self, source: _Readable, max_size: int, stop: threading.Event) -> None:
         self._source = source
         self._max_size = max_size
         self._stop = stop

@@ -174,7 +174,9 @@ def check_version(label: str, version: tuple[int, int]) -> None:
 
 def _recognise(folder: Path) -> Layout | None:
     binaries, library = folder / "bin", folder / "lib"
-    executables = sorted(filter(_PYTHON.fullmatch, _names(binaries)), key=lambda name: (len(name), -_number(name)))
+    executables = sorted(
+        filter(_PYTHON.fullmatch, _names(binaries)), key=lambda name: ("." in name, -_number(name), name)
+    )
     libraries = {
         found[1]: library / name / "site-packages"
         for name in _names(library)
