@@ -25,6 +25,8 @@ class ModelParameters:
     Attributes:
         uri: where the model's artefacts are; from a file, absolute, and the file's folder by default.
         version: the model's version; ``""`` is none.
+        environment_path: the folder of an environment that the model runs in, or `environment_tarball` the file of one;
+            from a file, absolute.
         content_type: the default content type of requests.
         max_queue_size: requests that may wait for the model; ``None`` leaves the server's setting.
         workers: processes that the model has for itself; ``None`` leaves the server's ``parallel_workers``.

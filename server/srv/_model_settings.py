@@ -8,6 +8,7 @@ have variables of their own (``SRV_MODEL_URI``), which rank above the same keys 
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -42,8 +43,6 @@ UNSUPPORTED_MODEL_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingPro
     {
         "max_batch_time": (0.0,),
         "warm_workers": (False,),
-        "parameters.environment_path": (None,),
-        "parameters.environment_tarball": (None,),
         "parameters.inference_pool_gid": (None,),
         "parameters.autogenerate_inference_pool_gid": (False,),
     }
@@ -143,7 +142,8 @@ class ModelSettings:
         """Read a ``model-settings.json``.
 
         The name is the folder's if nothing gives one; ``model`` and ``implementation_`` are accepted for ``name`` and
-        ``implementation``. A relative `uri` is resolved against the folder.
+        ``implementation``. A relative `uri` is resolved against the folder, and so are `environment_path` and
+        `environment_tarball`, unless only the working directory has them.
 
         Args:
             path: the file.
@@ -167,6 +167,9 @@ class ModelSettings:
 
         parameters = _parameters(given, given_parameters, file_parameters)
         parameters["uri"] = _resolve_uri(cast("str | None", parameters.get("uri")), source.parent)
+        for name in ("environment_path", "environment_tarball"):
+            if parameters.get(name):
+                parameters[name] = _resolve_path(cast("str", parameters[name]), source.parent)
         values = _fields(given, {"name": Given(f"{source.parent} (as a model's name)", source.parent.name)} | file)
         if "implementation" not in values:
             message = f"{source}: $.implementation: expected `module.Class`, got nothing"
@@ -320,6 +323,13 @@ def _resolve_uri(uri: str | None, folder: Path) -> str:
     if not uri:
         return str(folder)
     return uri if "://" in uri else str(folder / uri)
+
+
+def _resolve_path(text: str, folder: Path) -> str:
+    """Return an absolute path; ``~`` and variables in it are replaced."""
+    path = Path(os.path.expanduser(os.path.expandvars(text)))  # noqa: PTH111  # leaves what it cannot replace
+    # MLServer's are relative to the working directory.
+    return str(path.absolute() if path.exists() and not (folder / path).exists() else folder / path)
 
 
 def _check_tensor(tensor: object, place: str) -> None:

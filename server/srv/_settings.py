@@ -40,7 +40,6 @@ SocketPath = Annotated[str, Limits(pattern=r"^[^\x00]+$")]
 
 UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType(
     {
-        "environments_dir": (),
         "metrics_dir": (),
         "kafka_enabled": (False,),
         "kafka_servers": ("localhost:9092",),
@@ -126,6 +125,8 @@ class Settings:
             waits for any more; ``None`` is no bound.
         max_queue_size: requests that may wait for a model; ``None`` is no bound. A model's own ranks above it.
         request_timeout: seconds that a request may take, waiting included; ``None`` is no bound.
+        environments_dir: the folder in which tarballs of environments are unpacked.
+        environment_max_size: bytes of one of them, unpacked.
         allow_client_shm: whether clients may register shared memory of this machine.
         allow_file_override: whether load requests may bring files, model code among them.
         trace_file: where traces are written; clients cannot change it. ``None`` writes none.
@@ -183,6 +184,8 @@ class Settings:
     worker_timeout: Annotated[float, Limits(gt=0, le=86_400)] | None = 60.0
     max_queue_size: Count | None = None
     request_timeout: Annotated[float, Limits(gt=0, le=86_400)] | None = None
+    environments_dir: NonEmpty = ".envs"
+    environment_max_size: Size = 20 << 30
     allow_client_shm: bool = False
     allow_file_override: bool = False
     trace_file: NonEmpty | None = None

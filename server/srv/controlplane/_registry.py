@@ -215,7 +215,7 @@ class ModelRegistry:
         )
         # Its parameters are the runtime's own, to set as it likes.
         own = dataclasses.replace(settings, parameters=settings.parameters.copy())
-        plan = None if self._workers is None else self._workers.plan(settings)
+        plan = None if self._workers is None else await self._workers.plan(settings)
         if plan is None:
             loaded = LoadedModel(await loading.start(own, files))
         else:
@@ -295,6 +295,8 @@ class ModelRegistry:
         await asyncio.gather(*(self.unload(name) for name in list(self._entries)))
         if self._retiring:
             await asyncio.wait(self._retiring)
+        if self._workers is not None:
+            await self._workers.close()
 
     def _of(self, name: str) -> dict[str, ModelEntry]:
         found = self._entries.get(name) or self._broken_versions().get(name)

@@ -35,7 +35,7 @@ _ANCILLARY: Final = socket.CMSG_SPACE(_MOST_DESCRIPTORS * _ITEM)
 
 _EMPTY: Final = memoryview(b"")
 _encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_scan: Final = json.JSONDecoder().scan_once
+_decode: Final = json.JSONDecoder().decode
 
 
 class LinkClosed(Exception):
@@ -223,7 +223,7 @@ class Link:
             end = begin + text + inline
             if end > self._filled:
                 break
-            header: object = _scan(str(view[begin : begin + text], "ascii"), 0)[0] if text else None
+            header: object = _decode(str(view[begin : begin + text], "ascii")) if text else None
             # A copy, as the buffer is used again; of bytes, which nobody writes into.
             body = memoryview(bytes(view[begin + text : end])) if inline else _EMPTY
             start = end

@@ -58,6 +58,7 @@ class PoolPlan:
         hang_timeout: seconds that one may take to respond, or to end a call that nobody waits for any more; ``None``
             is any number.
         logging: see :func:`srv.workers._settings.pack_logging`.
+        release: called when no worker runs any more.
     """
 
     count: int
@@ -68,6 +69,7 @@ class PoolPlan:
     stop_timeout: float
     hang_timeout: float | None
     logging: Mapping[str, object]
+    release: Callable[[], None]
 
     def variables_of(self, index: int) -> Mapping[str, str]:
         """Return those of `pinned` that one worker has."""
@@ -216,6 +218,7 @@ class WorkerPool:
         for turns in self._turns:
             turns.fail(ModelNotReady(f"model '{self._settings.name}' is being unloaded"))
         release_codecs(self.package)
+        self._plan.release()
         if self._code.files is not None:
             await self._code.files.release()
 
