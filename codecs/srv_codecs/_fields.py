@@ -22,6 +22,7 @@ class _Missing(enum.Enum):
 
 
 _TYPING: Final = ("typing", "typing_extensions")
+_MARKS: Final[Mapping[str, bool]] = MappingProxyType({"Required": True, "NotRequired": False})
 
 MISSING: Final = _Missing.MISSING
 """What is read of a field that is not there."""
@@ -106,15 +107,14 @@ def _without_marks(hint: object) -> tuple[object, bool | None]:
     origin = get_origin(hint)
     if _is_named(origin, "ReadOnly"):
         return _without_marks(get_args(hint)[0])
-    required = _is_named(origin, "Required")
-    if required or _is_named(origin, "NotRequired"):
-        inner, _ = _without_marks(get_args(hint)[0])
-        return inner, required
+    for mark, required in _MARKS.items():
+        if _is_named(origin, mark):
+            return _without_marks(get_args(hint)[0])[0], required
     if origin is Annotated:
         inner, *notes = get_args(hint)
-        bare, required = _without_marks(inner)
+        bare, marked = _without_marks(inner)
         # A subscription with run-time values.
-        return cast("Any", Annotated)[(bare, *notes)], required
+        return cast("Any", Annotated)[(bare, *notes)], marked
     return hint, None
 
 

@@ -122,7 +122,7 @@ def write_json(value: object, default: Callable[[Any], object] | None = None) ->
 
 def write_plain(value: object, default: Callable[[Any], object] | None = None) -> bytes:
     """Do what :func:`write_json` does with the standard library alone."""
-    plain = to_builtins(value, default, nonfinite_as_null=True)
+    plain = _builtins(value, default, nonfinite_as_null=True)
     return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
@@ -131,14 +131,19 @@ def indent_json(text: bytes, indent: int) -> bytes:
     return json.dumps(json.loads(text), ensure_ascii=False, indent=indent).encode()
 
 
-def to_builtins(
-    value: object, default: Callable[[Any], object] | None = None, *, nonfinite_as_null: bool = False
-) -> object:
+def to_builtins(value: object, default: Callable[[Any], object] | None = None) -> object:
     """Return a value as what JSON has: ``dict``, ``list``, ``str``, ``int``, ``float``, ``bool`` and ``None``.
 
     Raises:
         As :func:`write_json`.
     """
+    msgspec = find_msgspec()
+    if msgspec is None:
+        return _builtins(value, default, nonfinite_as_null=False)
+    return cast("object", msgspec.to_builtins(value, enc_hook=default))
+
+
+def _builtins(value: object, default: Callable[[Any], object] | None, *, nonfinite_as_null: bool) -> object:
     kind = type(value)
     if kind in _SCALARS:
         return value
@@ -146,7 +151,7 @@ def to_builtins(
         return None if nonfinite_as_null and not math.isfinite(cast("float", value)) else value
 
     def inner(each: object) -> object:
-        return to_builtins(each, default, nonfinite_as_null=nonfinite_as_null)
+        return _builtins(each, default, nonfinite_as_null=nonfinite_as_null)
 
     if isinstance(value, enum.Enum):
         return inner(value.value)
@@ -160,8 +165,9 @@ def to_builtins(
     for base, write in _TEXTS.items():
         if isinstance(value, base):
             return write(value)
-    if isinstance(value, (str, int, float)):
-        return inner(next(base for base in (str, int, float) if isinstance(value, base)).__call__(value))
+    for base in (str, int, float):
+        if isinstance(value, base):
+            return inner(base(value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: inner(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if default is None:

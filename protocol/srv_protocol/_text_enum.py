@@ -9,4 +9,7 @@ class TextEnum(str, enum.Enum):  # noqa: UP042  # enum.StrEnum, which Python 3.1
     """As ``enum.StrEnum``: each member is its value, printed and formatted as that."""
 
     __str__ = str.__str__
-    __format__ = str.__format__
+
+    def __format__(self, format_spec: str) -> str:
+        """Return what the text's own gives."""
+        return str.__format__(self, format_spec)

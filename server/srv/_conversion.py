@@ -127,8 +127,8 @@ class Kind:
         raise Misfit(f"Expected `{self}`, got `{name}`")
 
     def __str__(self) -> str:
-        shown = [name for name in _NAMES if name in self.names] or [each.__name__ for each in self.classes]
-        return " | ".join(shown)
+        shown: list[str] = [name for name in _NAMES if name in self.names]
+        return " | ".join(shown or [each.__name__ for each in self.classes])
 
 
 def compile_hint(hint: object) -> Kind:
@@ -144,7 +144,11 @@ def compile_hint(hint: object) -> Kind:
         limits = [each for each in arguments[1:] if isinstance(each, Limits)]
         return functools.reduce(_limit, limits, compile_hint(arguments[0]))
     if origin in {Union, types.UnionType}:
-        return functools.reduce(_join, map(compile_hint, arguments))
+        kinds = [compile_hint(each) for each in arguments]
+        if any(sum(name in each.names for each in kinds) > 1 for name in ("array", "object")):
+            # As to msgspec: nothing would say which of them is meant.
+            raise Unreadable(hint)
+        return functools.reduce(_join, kinds)
     if origin is Literal:
         return _literal(arguments)
     if kind is None or kind is Any:
@@ -296,10 +300,6 @@ def _check(name: str, limits: Limits) -> Callable[[Any], None]:
 
 
 def _join(left: Kind, right: Kind) -> Kind:
-    both = left.names & right.names & {"array", "object"}
-    if both:
-        # As to msgspec: nothing would say which of them is meant.
-        raise Unreadable(f"a union of two that are an {both.pop()} in JSON")
     return Kind(
         left.names | right.names,
         # What one of them has for itself counts more than what the other takes beside.
@@ -333,7 +333,7 @@ def _array(made: type, arguments: tuple[object, ...], hint: object) -> Kind:
 
 
 def _mapping(arguments: tuple[object, ...], hint: object) -> Kind:
-    if arguments and arguments[0] not in {str, Any}:
+    if arguments and arguments[0] is not str and arguments[0] is not Any:
         raise Unreadable(hint)
     keys, values = compile_hint(arguments[0] if arguments else Any), compile_hint(arguments[1] if arguments else Any)
 
@@ -362,7 +362,7 @@ def _class(owner: type[Any]) -> Kind:
     if validate is not None and not dataclasses.is_dataclass(owner):
         return Kind(frozenset(), dict.fromkeys(_NAMES, lambda value, _lax: validate(value)), (owner,))
     fields = fields_of(owner, owner.__qualname__)
-    if fields is None or issubclass(owner, tuple):
+    if fields is None or tuple in owner.__mro__:
         return Kind(frozenset(), {}, (owner,))
     is_dict = issubclass(owner, dict)
     if is_dict:

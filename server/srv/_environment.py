@@ -159,12 +159,16 @@ def _read_text(path: Path) -> str:
 # ---- Types
 
 
-@functools.cache
-def field_types(kind: type[object]) -> Mapping[str, object]:
+def field_types(kind: type[Any]) -> Mapping[str, object]:
     """Return the fields of a dataclass with their evaluated type hints."""
+    # Any: to mypy a class is not hashable.
+    return _field_types(cast("Any", kind))
+
+
+@functools.cache
+def _field_types(kind: type[Any]) -> Mapping[str, object]:
     hints = get_type_hints(kind, include_extras=True)
-    # Any: that it is a dataclass is known to its own module.
-    return MappingProxyType({field.name: hints[field.name] for field in dataclasses.fields(cast("Any", kind))})
+    return MappingProxyType({field.name: hints[field.name] for field in dataclasses.fields(kind)})
 
 
 def resolve(types: Mapping[str, object], *layers: Mapping[str, Given]) -> dict[str, object]:
@@ -215,7 +219,8 @@ def check_fields(settings: object, *, skip: frozenset[str] = frozenset()) -> Non
     Raises:
         SettingsError: a value does not have the type of its field.
     """
-    for name in field_types(type(settings)):
+    kind: type[Any] = type(settings)
+    for name in field_types(kind):
         if name not in skip:
             check_field(settings, name, getattr(settings, name))
 
@@ -226,8 +231,9 @@ def check_field(settings: object, name: str, value: object) -> object:
     Raises:
         SettingsError: it does not have that type.
     """
-    place = f"{type(settings).__name__}.{name}"
-    wanted = convert(Given(place, value), field_types(type(settings))[name])
+    kind: type[Any] = type(settings)
+    place = f"{kind.__name__}.{name}"
+    wanted = convert(Given(place, value), field_types(kind)[name])
     # A dataclass is made of a dictionary, but here the field would go on holding the dictionary.
     if dataclasses.is_dataclass(wanted) and wanted is not value:
         message = f"{place}: expected `{type(wanted).__name__}`, got {value!r}"

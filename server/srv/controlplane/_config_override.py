@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
@@ -134,7 +134,8 @@ class ConfigOverride:
             given = {key: each.string_value for key, each in config.parameters.items()}
             parameters = dataclasses.replace(parameters, extra=kept | given)
         batched = (config.max_batch_size if "max_batch_size" in self.given else settings.max_batch_size) > 0
-        changes: dict[str, object] = {
+        # Any: each is of its own field's type.
+        changes: dict[str, Any] = {
             "platform": config.platform,
             "max_batch_size": config.max_batch_size,
             "input": _tensors(config.input, settings.inputs, batched=batched),

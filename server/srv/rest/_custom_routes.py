@@ -20,8 +20,8 @@ from srv.dataplane._custom_routes import OwnRoute
 from srv.dataplane._timeline import HTTP, Timeline
 from srv.dataplane._validation import Wanted, finish_response
 from srv.rest._errors import AnyRequest, handle_error
-from srv.rest._handler_results import encode_json
 from srv.rest._requests import buffers_response, check_given, encode_answer, read_encoded_body, request_headers
+from srv.runtimes._handler_results import encode_json
 from srv_codecs.json import parse_json
 from srv_codecs.rest import HEADER_LENGTH, OutputForms, decode_request
 from srv_protocol.errors import InferenceError, InvalidInput, SrvError

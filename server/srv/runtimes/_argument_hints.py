@@ -92,7 +92,7 @@ class PlainHints:
 
         return ArgumentHint(
             scalar=_is_scalar(kind),
-            many=kind.names - {"null"} == {"array"}
+            many=kind.names <= {"array", "null"}
             and kind.item is not None
             and (_is_scalar(kind.item) or "any" in kind.item.names),
             takes_none="null" in kind.names,

@@ -289,7 +289,7 @@ def _of_body(each: _Hinted, reading: Hints, *, embedded: bool) -> _Argument:
         return each.kind.from_json(call.body, "body") if call.body else REQUIRED
 
     def read_member(call: HandlerCall) -> object:
-        members = reading.members(call.body) if call.body else {}
+        members: Mapping[str, object] = reading.members(call.body) if call.body else {}
         return each.kind.from_member(members[name], f"body.{name}") if name in members else REQUIRED
 
     kind = "JSON" if hint is Any else show(hint)

@@ -5,26 +5,26 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, cast
 
-import msgspec
 import numpy as np
 
 from srv._error_text import error_text
 from srv_protocol.errors import InferenceError
+from srv_protocol.json_text import to_builtins, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 def encode_json(value: object, place: str, *, nonfinite_as_null: bool) -> bytes:
-    """Return a value as JSON: whatever msgspec encodes, numpy's scalars and arrays, and pydantic's models.
+    """Return a value as JSON: whatever ``write_json`` takes, numpy's scalars and arrays, and pydantic's models.
 
     Raises:
         InferenceError: it has no JSON form, or holds a NaN or an infinity that may not become ``null``.
     """
     try:
-        found = msgspec.json.encode(value, enc_hook=_encode)
-        # Of which msgspec makes null; looked for only where there is one.
-        if not nonfinite_as_null and b"null" in found and _has_nonfinite(msgspec.to_builtins(value, enc_hook=_encode)):
+        found = write_json(value, _encode)
+        # Which have become null; looked for only where there is one.
+        if not nonfinite_as_null and b"null" in found and _has_nonfinite(to_builtins(value, _encode)):
             raise InferenceError(
                 f"{place}: NaN and infinities have no JSON form; return them in another, or set json_nonfinite to null"
             )
