@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 
 from srv_codecs._arrays import ready_array, tensor_array
-from srv_codecs._json_numbers import TextData
 from srv_codecs._length_prefixed import join_elements, split_elements
 from srv_codecs._place import Place
+from srv_codecs._text_data import TextData
 from srv_protocol.datatypes import DATATYPES, Datatype, JsonForm
 from srv_protocol.errors import InferenceError
 from srv_protocol.inference import TensorData

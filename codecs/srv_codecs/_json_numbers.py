@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from srv_codecs._arrays import SAFE
-from srv_codecs._json import depth_of, values_decoder
 from srv_codecs._shape import MAX_DEPTH, MAX_DIMENSIONS
+from srv_codecs._text_data import TextData
 from srv_protocol.datatypes import DATATYPES, Datatype, JsonForm
-from srv_protocol.inference import TensorData
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,33 +154,6 @@ def _skip_space_back(text: bytes, end: int) -> int:
     while text[end - 1] in _SPACE:
         end -= 1
     return end
-
-
-class TextData(TensorData):
-    """An array with the text that it is of; the Python values are parsed when somebody asks for them."""
-
-    __slots__ = ("_form", "_text")
-
-    def __init__(self, array: NDArray[np.generic], text: memoryview | bytes, form: JsonForm) -> None:
-        super().__init__(array)
-        self._text = text
-        self._form = form
-
-    def __reduce__(self) -> tuple[type[TextData], tuple[object, bytes, JsonForm]]:
-        return type(self), (self.array, bytes(self._text), self._form)
-
-    @property
-    def text(self) -> tuple[memoryview | bytes, JsonForm]:
-        """The text, and the form that its elements have."""
-        return self._text, self._form
-
-    @property
-    def values(self) -> Sequence[object] | None:
-        """The Python values as they came, new when first asked for."""
-        if self._values is None:
-            decoder = values_decoder(self._form, depth_of(self._text), False)  # noqa: FBT003  # a cache key
-            self._values = decoder.decode(self._text)
-        return self._values
 
 
 def read_numbers(cut: ArrayText, datatype: str, shape: Sequence[int]) -> TextData | None:

@@ -15,11 +15,12 @@ from srv_codecs._arrays import tensor_array
 from srv_codecs._envelope import explain, parse_json, parse_python
 from srv_codecs._forms import OutputForms, take_flag
 from srv_codecs._json import decode_json, encode_json
-from srv_codecs._json_numbers import MIN_TEXT, TextData, cut_arrays, read_numbers
+from srv_codecs._json_numbers import MIN_TEXT, cut_arrays, read_numbers
 from srv_codecs._place import input_place, output_place
 from srv_codecs._raw import decode_raw
 from srv_codecs._regions import REGION, take_output_spans, take_span
 from srv_codecs._shape import count_elements, find_datatype
+from srv_codecs._text_data import TextData
 from srv_protocol.datatypes import Datatype
 from srv_protocol.errors import InvalidInput, WireError
 from srv_protocol.inference import Parameters, TensorData

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srv_codecs import _json_numbers, _rest
-from srv_codecs._json_numbers import ArrayText, TextData, read_numbers
+from srv_codecs._json_numbers import ArrayText, read_numbers
+from srv_codecs._text_data import TextData
 from srv_codecs.rest import decode_request
 from srv_protocol.errors import SrvError
 
