@@ -171,6 +171,11 @@ class TextData(TensorData):
         return type(self), (self.array, bytes(self._text), self._form)
 
     @property
+    def is_nested(self) -> bool:
+        """Whether `values` are lists; they need not be parsed to know."""
+        return depth_of(self._text) > 1
+
+    @property
     def values(self) -> Sequence[object] | None:
         """The Python values as they came, new when first asked for."""
         if self._values is None:

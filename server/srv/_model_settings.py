@@ -40,7 +40,6 @@ MODEL_SETTINGS_FILE: Final = "model-settings.json"
 
 UNSUPPORTED_MODEL_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType(
     {
-        "max_batch_time": (0.0,),
         "parallel_workers": (None, 0),
         "warm_workers": (False,),
         "parameters.environment_path": (None,),

@@ -79,7 +79,7 @@ class Caller:
             QueueFull: too many wait already.
         """
         # What `_call` comes to for a coroutine function: this is the way of most requests.
-        if _is_coroutine_function(function):
+        if is_coroutine_function(function):
             ticket.begin()
             try:
                 return await function(argument)
@@ -95,7 +95,7 @@ class Caller:
         ticket: Ticket,
         context: contextvars.Context | None = None,
     ) -> object:
-        if _is_coroutine_function(function):
+        if is_coroutine_function(function):
             ticket.begin()
             result = bound()
         else:
@@ -201,7 +201,7 @@ class Caller:
         self._executor.shutdown(wait=False)
 
 
-def _is_coroutine_function(function: Callable[..., object]) -> TypeGuard[Callable[..., Awaitable[object]]]:
+def is_coroutine_function(function: Callable[..., object]) -> TypeGuard[Callable[..., Awaitable[object]]]:
     """Whether calling a function gives a coroutine, as `inspect` says, which takes ten times as long to say so."""
     code: CodeType | None = getattr(getattr(function, "__func__", function), "__code__", None)
     return (code is not None and bool(code.co_flags & inspect.CO_COROUTINE)) or inspect.iscoroutinefunction(function)

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, cast
 
 from srv._logging import model_name, model_version
+from srv.batching._fitness import make_batcher
 from srv.dataplane._statistics import Statistics
 from srv.runtimes._handlers import find_handlers
 from srv.runtimes._model import MLModel
@@ -68,6 +69,7 @@ class LoadedModel:
         self._code = code
         self._metrics = metrics
         self._sequences = Sequences(runtime.name, caller.limit) if type(runtime).stateful else None
+        self._batcher = make_batcher(self, self._serve)
         self.package = "" if code is None else code.package
         self.running = 0
         # Who unloads the model waits for it; nobody, for as long as it is served.
@@ -92,8 +94,13 @@ class LoadedModel:
             QueueFull: too many wait already.
             Exception: whatever the runtime raises.
         """
+        if self._batcher is not None:
+            return self._batcher.answer(request, ticket)
         if self._sequences is not None:
             return self._answer_in_turn(self._sequences, request, options, ticket)
+        return self._serve(request, ticket)
+
+    def _serve(self, request: ModelInferRequest, ticket: Ticket) -> Coroutine[object, object, object]:
         return self.caller.serve(cast("_Predict", self.runtime.predict), request, ticket)
 
     async def _answer_in_turn(
