@@ -18,6 +18,7 @@ Key: TypeAlias = tuple[object, ...]
 
 SCHEDULING: Final = frozenset({"priority", "timeout"})
 """The request parameters that say when it is answered, and not with what."""
+_NO_PARAMETERS: Final = parameters_key(Parameters())
 
 
 def batch_key(request: ModelInferRequest) -> Key | None:
@@ -40,9 +41,9 @@ def batch_key(request: ModelInferRequest) -> Key | None:
         if None in keys or len({each.shape[0] for each in inputs}) != 1:
             return None
         key = (request.model_version, *keys)
-    if len(request.parameters) or request.outputs:
-        wanted = tuple((each.name, parameters_key(each.parameters)) for each in request.outputs)
-        key += (parameters_key(request.parameters, SCHEDULING), wanted)
+    parameters = parameters_key(request.parameters, SCHEDULING) if len(request.parameters) else _NO_PARAMETERS
+    if parameters != _NO_PARAMETERS or request.outputs:
+        key += (parameters, *((each.name, parameters_key(each.parameters)) for each in request.outputs))
     return key
 
 
