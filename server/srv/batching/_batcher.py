@@ -170,7 +170,8 @@ class Batcher:
     def _end(self) -> None:
         """Give a place back."""
         self._free += 1
-        self._begin()
+        if not self._begins_soon:
+            self._begin()
 
     async def _answer_alone(self, request: ModelInferRequest, ticket: Ticket, rows: int) -> object:
         """Have one request answered, which has a place."""

@@ -30,6 +30,10 @@ class SharedHeaders(Headers):
         super().__init__(shared)
         self.differing = frozenset(differing)
 
+    def __bool__(self) -> bool:
+        """Whether the requests have any."""
+        return True
+
     def _check(self, name: object) -> None:
         if isinstance(name, str) and name.lower() in self.differing:
             raise InferenceError(f"parameters.headers: the requests of this batch differ in '{name}'")
@@ -54,12 +58,9 @@ class SharedHeaders(Headers):
 
 
 def share_headers(headers: Sequence[Headers | None]) -> Headers | None:
-    """Return what a batch's requests have for headers, ``None`` if one has none at all."""
-    given = [each for each in headers if each is not None]
-    if len(given) < len(headers):
-        return None
-    first = given[0]
-    if all(each == first for each in given):
-        return first
-    shared = dict(set(first.items()).intersection(*(each.items() for each in given[1:])))
+    """Return what a batch's requests have for headers, ``None`` if none of them has any."""
+    if all(each == headers[0] for each in headers):
+        return headers[0]
+    given = [Headers() if each is None else each for each in headers]
+    shared = dict(set(given[0].items()).intersection(*(each.items() for each in given[1:])))
     return SharedHeaders(shared, {name for each in given for name in each} - shared.keys())

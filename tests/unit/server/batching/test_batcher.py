@@ -386,7 +386,7 @@ class Tenant(MLModel):
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Answer."""
         self.calls += 1
-        headers = payload.parameters.headers or Headers()
+        headers = payload.parameters.headers or {}
         answer = headers.get("x-tenant", "public")
         rows = payload.inputs[0].shape[0]
         outputs = [ResponseOutput("y", "BYTES", [rows], data=[answer] * rows)]
@@ -510,8 +510,6 @@ def test_who_leaves_does_not_disturb_the_others(runtime: type[Any]) -> None:
             await turn()
             tasks[0].cancel()
             await turn()
-            running = asyncio.create_task(first if runtime is Async else asyncio.sleep(0))  # type: ignore[arg-type]
-            del running
             model.open()
             await first
             assert [doubled(each) for each in await asyncio.gather(*tasks[1:])] == [[[4.0]], [[6.0]]]

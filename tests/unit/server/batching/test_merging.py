@@ -111,7 +111,7 @@ def test_a_joined_request_is_a_copy_that_has_what_its_requests_share() -> None:
 def test_headers_that_all_requests_have_are_there() -> None:
     one, two = Headers({"a": "1", "b": "2"}), Headers({"b": "2", "a": "1"})
     assert share_headers([one, two]) is one
-    assert share_headers([one, None]) is None
+    assert share_headers([None, None]) is None
     requests = [request(headers=each) for each in (one, two)]
     assert join_requests(requests, 2, with_headers=True).parameters.headers == one
     assert join_requests(requests, 2, with_headers=False).parameters.headers is None
@@ -122,6 +122,8 @@ def test_headers_in_which_requests_differ_cannot_be_looked_up() -> None:
     shared = share_headers([Headers({"Same": "1", "Tenant": "a"}), Headers({"same": "1", "tenant": "b", "more": "c"})])
     assert isinstance(shared, SharedHeaders)
     assert (shared.get("same"), shared["Same"], "same" in shared, dict(shared)) == ("1", "1", True, {"same": "1"})
+    assert share_headers([None, Headers({"a": "1"})]) == {}
+    assert bool(shared)
     assert (shared.get("none"), "none" in shared, shared.pop("none", 7)) == (None, False, 7)
     looks: list[Any] = [
         lambda: shared["Tenant"],
