@@ -58,7 +58,7 @@ def test_what_is_joined_and_split_again_is_the_same(data: st.DataObject, datatyp
 
 
 @given(st.data(), st.sampled_from(IN_JSON), st.booleans())
-def test_values_of_json_stay_as_they_came(data: st.DataObject, datatype: str, nested: bool) -> None:  # noqa: FBT001
+def test_values_of_json_stay_as_they_came(data: st.DataObject, datatype: str, nested: bool) -> None:
     """Flat or nested, of few elements and of many, which have been parsed or not."""
     few = data.draw(arrays(datatype, json=True).filter(lambda each: each.ndim > 0 and each.size > 0))
     many = np.concatenate([few] * 100)

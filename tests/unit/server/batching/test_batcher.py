@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
+from batches import serve_batched as serve
 
-from srv import Headers, MLModel, ModelParameters, ModelSettings, Settings, decode_args
+from srv import Headers, MLModel, ModelParameters, decode_args
 from srv._logging import model_name
-from srv._server import Server
-from srv.controlplane._repository import FolderRepository
 from srv.dataplane._timeline import Timeline
 from srv.types import InferenceRequest, InferenceResponse, Parameters, RequestInput, ResponseOutput
 from srv_protocol.errors import DeadlineExceeded, InferenceError, InvalidInput, QueueFull, QueueTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Coroutine
 
-# Longer than any test: what begins, begins for another reason.
-LONG = 600.0
+    from srv._server import Server
 
 
 class Model(MLModel):
@@ -45,8 +41,7 @@ class Model(MLModel):
 
     def answer(self, payload: InferenceRequest) -> InferenceResponse:
         """Return the doubled input; fail for a negative one."""
-        (x,) = [each.data.array for each in payload.inputs[:1]] or [np.zeros(1, np.float32)]
-        assert x is not None
+        x: Any = payload.inputs[0].data.array if payload.inputs else np.zeros(1, np.float32)
         if x.size and float(np.min(x)) < 0:
             message = f"negative: {np.min(x)}"
             raise ValueError(message)
@@ -104,18 +99,6 @@ class Async(Model):
 
 
 KINDS = pytest.mark.parametrize("runtime", [Plain, Async])
-
-
-@contextlib.asynccontextmanager
-async def serve(runtime: type[MLModel], **model: Any) -> AsyncGenerator[Server]:
-    server = Server(Settings(cache_enabled=True), FolderRepository(Path(), {}))
-    rules = {"max_batch_size": 64, "max_batch_time": LONG, **model}
-    await server.registry.load(ModelSettings(name="m", implementation=runtime, **rules))
-    try:
-        yield server
-    finally:
-        # Ends only if no request is left that uses the model.
-        await server.registry.close()
 
 
 def runtime_of(server: Server) -> Any:
@@ -247,7 +230,7 @@ def test_requests_that_do_not_agree_are_answered_apart(runtime: type[Any]) -> No
             inputs = [[tensor(1.0)], [tensor(1.0, width=2)], [tensor(*[1.0] * 4)], [tensor(*[1.0] * 7)], []]
             inputs += [[RequestInput("x", "FP32", [0, 1], data=np.zeros((0, 1), np.float32))], [tensor(3.0)]]
             answers = await asyncio.gather(*(ask(server, *each) for each in inputs))
-            shapes = [each.inputs[0].shape if each.inputs else [] for each in runtime_of(server).seen]
+            shapes: list[list[int]] = [each.inputs[0].shape if each.inputs else [] for each in runtime_of(server).seen]
 
             assert sorted(shapes) == [[], [0, 1], [1, 2], [2, 1], [4, 1], [7, 1]]
             assert [each.outputs[0].shape for each in answers] == [
@@ -336,7 +319,8 @@ class Total(MLModel):
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Answer."""
         self.calls += 1
-        total = np.sum(payload.inputs[0].data.array, dtype=np.float32).reshape(1)  # type: ignore[arg-type]
+        x: Any = payload.inputs[0].data.array
+        total = x.sum(dtype=np.float32).reshape(1)
         return InferenceResponse(outputs=[ResponseOutput("y", "FP32", [1], data=total)])
 
 
@@ -386,7 +370,8 @@ class Tenant(MLModel):
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Answer."""
         self.calls += 1
-        headers = payload.parameters.headers or {}
+        # Whoever has no headers is no batch.
+        headers = payload.parameters.headers or Headers()
         answer = headers.get("x-tenant", "public")
         rows = payload.inputs[0].shape[0]
         outputs = [ResponseOutput("y", "BYTES", [rows], data=[answer] * rows)]
@@ -631,7 +616,7 @@ def test_streams_are_not_batched() -> None:
                 responses = server.backend.dataplane.infer_stream(request, Headers(), Timeline(), lambda each: each)
                 return [doubled(each) async for each in responses]
 
-            assert await asyncio.gather(stream(), stream()) == [[[[2.0]]]] * 2
+            assert list(await asyncio.gather(stream(), stream())) == [[[[2.0]]]] * 2
             await asyncio.gather(*(ask(server, tensor(1.0)) for _ in range(3)))
             (found,) = server.backend.dataplane.statistics("m")
             assert (found.inference_count, found.execution_count) == (5, 3)
@@ -660,7 +645,7 @@ class Stateful(MLModel):
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Answer."""
-        return InferenceResponse()
+        return InferenceResponse(id=payload.id)
 
 
 class Streaming(MLModel):
@@ -678,7 +663,7 @@ class WithHeaders(MLModel):
     @decode_args
     def predict(self, x: np.ndarray, headers: Headers) -> np.ndarray:
         """Answer."""
-        return x
+        return x if headers else -x
 
 
 class Single(MLModel):
@@ -746,7 +731,7 @@ def test_an_error_of_the_whole_model_is_each_requests_own() -> None:
 
     class Nothing(MLModel):
         async def predict(self, payload: InferenceRequest) -> Any:
-            return None
+            return payload.id
 
     async def run() -> None:
         async with serve(Nothing) as server:

@@ -38,7 +38,8 @@ def test_the_line_is_the_simplest_that_could_be(steps: list[Any]) -> None:
     def expect(first: int) -> list[Member]:
         key = waiting[first][2]
         alike = [waiting[first]] if key is None else [each for each in waiting[first:] if each[2] == key]
-        taken, rows = [], 0
+        taken: list[tuple[tuple[int, int], Member, Any]] = []
+        rows = 0
         for each in alike:
             if taken and rows + each[1].rows > MAX_ROWS:
                 break
@@ -48,7 +49,9 @@ def test_the_line_is_the_simplest_that_could_be(steps: list[Any]) -> None:
         gone.extend(each[1] for each in taken)
         return [each[1] for each in taken]
 
-    for step, *arguments in steps:
+    for each_step in steps:
+        step: str = each_step[0]
+        arguments: Any = each_step[1:]
         if step == "push":
             key, priority, rows = arguments
             pushed = member(priority, rows)
@@ -88,7 +91,7 @@ def test_who_left_does_not_stay_in_memory() -> None:
             line.push(each, key)
             line.remove(each)
 
-    entries: Any = line._entries  # noqa: SLF001
+    entries: Any = line._entries
     assert first.group is not None
     assert len(entries) < 200
     assert len(first.group.entries) < 200

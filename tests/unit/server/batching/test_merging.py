@@ -133,7 +133,7 @@ def test_headers_in_which_requests_differ_cannot_be_looked_up() -> None:
         lambda: shared.copy()["tenant"],
     ]
     for look in looks:
-        with pytest.raises(InferenceError, match="the requests of this batch differ in '(tenant|Tenant|more)'"):
+        with pytest.raises(InferenceError, match=r"the requests of this batch differ in '(tenant|Tenant|more)'"):
             look()
 
 
