@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
@@ -14,6 +13,7 @@ from srv_codecs._arrays import flatten, from_checked, from_values
 from srv_codecs._envelope import explain
 from srv_codecs._shape import MAX_DEPTH, with_shape
 from srv_codecs._single_string import is_single_string
+from srv_codecs._text_data import depth_of
 from srv_protocol.datatypes import Datatype, JsonForm
 from srv_protocol.errors import InvalidInput
 from srv_protocol.inference import TensorData
@@ -35,7 +35,6 @@ _TYPES: Final[dict[JsonForm, tuple[type, str]]] = {
 _FEW: Final = 64
 _BRACKET: Final = ord("[")
 _BEFORE: Final = b"[ \t\r\n"
-_NESTING: Final = re.compile(rb"(?:[ \t\r\n]*\[)*")
 
 
 def decode_json(data: object, spec: DatatypeSpec, shape: Sequence[int], count: int, place: Place) -> TensorData:
@@ -86,12 +85,6 @@ def _from_parsed(data: object, spec: DatatypeSpec, shape: Sequence[int], count: 
     if not (spec.json is JsonForm.STRING and is_single_string(found.root, count)):
         found.array = from_values(found.root, spec, shape, count, place)
     return found
-
-
-def depth_of(text: memoryview | bytes) -> int:
-    """Return how many brackets an array begins with."""
-    found = _NESTING.match(text)
-    return 0 if found is None else found.group().count(b"[")
 
 
 @functools.lru_cache(maxsize=256)

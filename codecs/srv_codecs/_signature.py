@@ -55,6 +55,7 @@ class SignatureSummary:
         implied_outputs: what it says of the outputs, as far as their names are known.
         takes_rest: whether inputs of any other name are welcome: a table takes them, or the function reads the request.
         takes_headers: whether an argument is the request's headers.
+        reads_request: whether the function sees more of a request than the data of its inputs.
     """
 
     input_names: tuple[str, ...]
@@ -62,6 +63,7 @@ class SignatureSummary:
     implied_outputs: tuple[ImpliedTensor, ...]
     takes_rest: bool
     takes_headers: bool
+    reads_request: bool
 
     @functools.cached_property
     def implied_by_name(self) -> Mapping[str, ImpliedTensor]:
@@ -192,6 +194,7 @@ def compile_signature(function: Callable[..., object], hints: Mapping[str, objec
         implied_outputs=result.implied,
         takes_rest=rest is not None or any(part.hint is PARTS[ModelInferRequest] for part in parts),
         takes_headers=any(part.hint is PARTS[Headers] for part in parts),
+        reads_request=bool(parts) or rest is not None,
         inputs=tuple(inputs),
         parts=tuple(parts),
         rest=rest,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from srv_protocol.datatypes import JsonForm
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_NESTING: Final = re.compile(rb"(?:[ \t\r\n]*\[)*")
 _PARSERS: Final = {JsonForm.NUMBER: float, JsonForm.INTEGER: int}
 
 
@@ -36,6 +38,11 @@ class TextData(TensorData):
         return self._text, self._form
 
     @property
+    def is_nested(self) -> bool:
+        """Whether `values` are lists; they need not be parsed to know."""
+        return depth_of(self._text) > 1
+
+    @property
     def values(self) -> Sequence[object] | None:
         """The Python values as they came, new when first asked for."""
         if self._values is None:
@@ -46,8 +53,14 @@ class TextData(TensorData):
 def _decode(text: memoryview | bytes, form: JsonForm) -> Sequence[object]:
     """Return the values of an array of numbers, which is known to be one: those of a float tensor are floats all."""
     try:
-        from srv_codecs._json import depth_of, values_decoder  # msgspec, which a model's environment need not have
+        from srv_codecs._json import values_decoder  # msgspec, which a model's environment need not have
     except ImportError:
         found: Sequence[Any] = json.loads(bytes(text), parse_int=_PARSERS[form])
         return found
     return values_decoder(form, depth_of(text), False).decode(text)  # noqa: FBT003  # a cache key
+
+
+def depth_of(text: memoryview | bytes) -> int:
+    """Return how many brackets an array begins with."""
+    found = _NESTING.match(text)
+    return 0 if found is None else found.group().count(b"[")

@@ -41,7 +41,6 @@ MODEL_SETTINGS_FILE: Final = "model-settings.json"
 
 UNSUPPORTED_MODEL_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType(
     {
-        "max_batch_time": (0.0,),
         "warm_workers": (False,),
         "parameters.inference_pool_gid": (None,),
         "parameters.autogenerate_inference_pool_gid": (False,),

@@ -108,6 +108,8 @@ class Statistics:
         # Those of all batch sizes that are not counted one by one.
         self._further = _Phases()
         self._responses: dict[int, _Response] = {}
+        # Those of requests, where several may have one execution.
+        self._requests: _Phases | None = None
 
     def add_success(self, times: Timeline, batch_size: int, infer_ns: int, output_ns: int) -> None:
         """Count a request that has its answer, or all of its answers.
@@ -128,16 +130,17 @@ class Statistics:
         success.ns += times.ended - received
         queue.count += 1
         queue.ns += times.started - queued
-        batch = self._batches.get(batch_size)
-        if batch is None:
-            if len(self._batches) < MAX_BATCH_SIZES:
-                batch = self._batches[batch_size] = _Phases()
-            else:
-                batch = self._further
+        batch = self._batches.get(batch_size) or self._new_batch(batch_size)
         batch.count += 1
         batch.input_ns += queued - received
         batch.infer_ns += infer_ns
         batch.output_ns += output_ns
+
+    def _new_batch(self, size: int) -> _Phases:
+        if len(self._batches) >= MAX_BATCH_SIZES:
+            return self._further
+        found = self._batches[size] = _Phases()
+        return found
 
     def add_hit(self, times: Timeline, lookup_ns: int) -> None:
         """Count a request that the cache has answered: a success and, as in Triton, no inference and no execution."""
@@ -183,9 +186,11 @@ class Statistics:
 
     def to_message(self, name: str, version: str) -> ModelStatistics:
         """Return the counters as they are now; those of a model without version say that it is version 1."""
-        phases = _Phases()
-        for each in (*self._batches.values(), self._further):
-            phases.add(each)
+        phases = self._requests
+        if phases is None:
+            phases = _Phases()
+            for each in (*self._batches.values(), self._further):
+                phases.add(each)
         return ModelStatistics(
             name=name,
             version=version or _SOLE_VERSION,
@@ -213,3 +218,47 @@ class Statistics:
                 for size, each in sorted(self._batches.items())
             ],
         )
+
+
+class BatchStatistics(Statistics):
+    """Counters of a model that may answer several requests in one execution.
+
+    As in Triton, the phases of requests are those of all of them, and those of a batch size those of its executions.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._requests = self._all = _Phases()
+
+    def add_success(self, times: Timeline, batch_size: int, infer_ns: int, output_ns: int) -> None:
+        """Count a request that has its answer, and no execution."""
+        self._last_inference_ms = time.time_ns() // 1_000_000
+        self._inferences += batch_size
+        self._success.add(times.ended - times.received)
+        self._queue.add(times.started - times.queued)
+        _add_phases(self._all, times.queued - times.received, infer_ns, output_ns)
+
+    def add_execution(self, batch_size: int, input_ns: int, infer_ns: int, output_ns: int) -> None:
+        """Count what the model has done for one request, or for several at once.
+
+        Args:
+            batch_size: the rows of all of them.
+            input_ns: what it took to join the requests.
+            infer_ns: what the model took.
+            output_ns: what it took to take the response apart.
+        """
+        self._executions += 1
+        batch = self._batches.get(batch_size) or self._new_batch(batch_size)
+        _add_phases(batch, input_ns, infer_ns, output_ns)
+
+    def add_stream_end(self, position: int, infer_ns: int) -> None:
+        """Count the end of a stream, which is an execution of its own."""
+        super().add_stream_end(position, infer_ns)
+        self._executions += 1
+
+
+def _add_phases(phases: _Phases, input_ns: int, infer_ns: int, output_ns: int) -> None:
+    phases.count += 1
+    phases.input_ns += input_ns
+    phases.infer_ns += infer_ns
+    phases.output_ns += output_ns

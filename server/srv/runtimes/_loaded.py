@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from srv._logging import model_name, model_version
+from srv.batching._fitness import make_batcher
 from srv.dataplane._statistics import Statistics
 from srv.runtimes._model import MLModel
 from srv.runtimes._requests import RequestStream
@@ -58,6 +59,7 @@ class LoadedModel:
         self.stream_signature = signature_of(type(runtime).predict_stream)
         self.handlers = runner.handlers
         self._sequences = Sequences(runtime.name, runner.limit) if type(runtime).stateful else None
+        self._batcher = make_batcher(self, runner.predict)
         self.package = runner.package
         self.running = 0
         # Who unloads the model waits for it; nobody, for as long as it is served.
@@ -82,6 +84,8 @@ class LoadedModel:
             QueueFull: too many wait already.
             Exception: whatever the runtime raises.
         """
+        if self._batcher is not None:
+            return self._batcher.answer(request, ticket)
         if self._sequences is not None:
             return self._answer_in_turn(self._sequences, request, options, ticket)
         return self.runner.predict(request, ticket)

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from srv._logging import model_name, model_version
+from srv.runtimes._calls import is_coroutine_function
 from srv.runtimes._handlers import find_handlers
 from srv_codecs.content_types import codec_package
 
@@ -47,6 +48,16 @@ class Runner(Protocol):
     @property
     def limit(self) -> int | None:
         """How many requests may wait, ``None`` for any number."""
+        ...
+
+    @property
+    def places(self) -> int:
+        """How many calls of a plain ``predict`` run at the same time."""
+        ...
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether calls of ``predict`` may overlap, as those of a coroutine function do."""
         ...
 
     @property
@@ -111,6 +122,7 @@ class LocalRunner:
     """
 
     failure: Final = ""
+    places: Final = 1
 
     def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None, metrics: ModelMetrics) -> None:
         self.runtime = runtime
@@ -118,6 +130,7 @@ class LocalRunner:
         self.handlers = find_handlers(runtime)
         self.package = "" if code is None else code.package
         self.limit = caller.limit
+        self.overlaps = is_coroutine_function(runtime.predict)
         self._code = code
         self._metrics = metrics
 

@@ -59,6 +59,7 @@ def _pack_signature(signature: SignatureSummary) -> dict[str, object]:
         "input_names": signature.input_names,
         "takes_rest": signature.takes_rest,
         "takes_headers": signature.takes_headers,
+        "reads_request": signature.reads_request,
     }
 
 
@@ -120,4 +121,5 @@ class _Method:
                 input_names=tuple(packed["input_names"]),
                 takes_rest=packed["takes_rest"],
                 takes_headers=packed["takes_headers"],
+                reads_request=packed["reads_request"],
             )

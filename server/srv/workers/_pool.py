@@ -115,6 +115,7 @@ class WorkerPool:
         self._code = code
         self._changed = changed
         self.limit = limit
+        self.places = plan.count
         self.package = f"srv_workers.{next(_packages)}"
         self.handlers: tuple[Handler, ...] = ()
         self.failure = _STARTING
@@ -299,6 +300,11 @@ class WorkerPool:
         """What stands for the runtime in the workers."""
         assert self._runtime is not None  # noqa: S101  # `start` comes first
         return self._runtime
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether calls of ``predict`` may overlap."""
+        return not self.runtime.is_plain
 
     @property
     def has_files(self) -> bool:

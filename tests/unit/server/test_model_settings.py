@@ -355,7 +355,8 @@ def test_a_wrong_variable_is_an_error_that_names_it(tmp_path: Path, environ: dic
     [
         ({}, []),
         ({"max_batch_size": 0, "parallel_workers": 0, "warm_workers": False}, []),
-        ({"max_batch_size": 4, "max_batch_time": 0.5}, ["max_batch_time"]),
+        ({"max_batch_size": 4, "max_batch_time": 0.5}, []),
+        ({"warm_workers": True}, ["warm_workers"]),
         ({"cache_enabled": True}, []),
         ({"parameters": {"environment_tarball": "e.tar.gz"}}, ["parameters.environment_tarball"]),
         ({"parameters": {"workers": 2}}, []),
@@ -374,8 +375,8 @@ def test_what_has_no_effect_is_logged_at_load(
 
 def test_a_model_of_python_is_called_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
     """A model made in Python is called by its name."""
-    ModelSettings(name="x", implementation=Runtime, max_batch_time=4.0).log_warnings()
-    assert caplog.messages == ["model 'x': max_batch_time: known but not supported yet: 4.0 has no effect"]
+    ModelSettings(name="x", implementation=Runtime, warm_workers=True).log_warnings()
+    assert caplog.messages == ["model 'x': warm_workers: known but not supported yet: True has no effect"]
 
 
 # ---- Parameters that a runtime sets
