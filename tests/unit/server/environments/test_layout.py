@@ -1,4 +1,4 @@
-"""What lies in a folder is recognised, and its packages run under the Python that they were made with, or not at all."""
+"""What lies in a folder is recognised, and its packages run under the Python that they were made with."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from srv.environments import _layout
-from srv.environments._environment import Environment
 from srv.environments._layout import Layout, check_version, survey
 from srv_protocol.errors import LoadError
+
+if TYPE_CHECKING:
+    from srv.environments import Environment
 
 HERE: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 TAG: Final = f"cpython-{sys.version_info.major}{sys.version_info.minor}-x86_64-linux-gnu"
@@ -299,7 +301,11 @@ def test_a_free_threaded_python_is_a_version_of_its_own(tmp_path: Path) -> None:
 
 def test_a_base_that_does_not_run_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     layout = survey(packages(tmp_path / "packages"))
-    monkeypatch.setattr(_layout, "find_base", lambda *_: Path("/bin/false"))
+
+    def find(*_: object) -> Path:
+        return Path("/bin/false")
+
+    monkeypatch.setattr(_layout, "find_base", find)
     with pytest.raises(LoadError, match="/bin/false does not run: status 1"):
         layout.stand_in(tmp_path / "own", dict(os.environ))
 
