@@ -9,20 +9,20 @@ import functools
 import hashlib
 import logging
 import os
-import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from srv._state import SHUTTING_DOWN
 from srv.environments._archive import Stopped, check, unpack
+from srv.environments._interpreter import UnusablePython, run
 from srv.environments._layout import Layout, survey
 from srv.environments._store import Store
 from srv_protocol.errors import LoadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
-    from pathlib import Path
 
     from srv.environments._environment import Environment
     from srv.environments._store import Holding
@@ -216,8 +216,9 @@ def _placed(place: str, root: Path) -> Generator[None]:
     except LoadError as error:
         raise LoadError(f"{place}: {error.message}") from None
     except OSError as error:
-        at = error.filename or root
-        raise LoadError(f"{place}: it cannot be set up in {root} (environments_dir): {at}: {error.strerror}") from error
+        at = Path(error.filename) if isinstance(error.filename, str) else root
+        setting = " (environments_dir)" if at.is_relative_to(root) else ""
+        raise LoadError(f"{place}: {at}{setting}: {error.strerror}") from error
 
 
 def _stamp(file: BinaryIO) -> tuple[int, ...]:
@@ -233,17 +234,6 @@ def _run_conda_unpack(layout: Layout, environment: Environment, environ: Mapping
         return
     try:
         # Not by its first line, which names a Python on the PATH; and not isolated, as it imports what lies beside it.
-        done = subprocess.run(  # noqa: S603  # whoever gives a model an environment has its code run
-            [environment.python[0], "-E", "-s", str(script)],
-            env=environment.environ(environ),
-            cwd=layout.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise LoadError(f"bin/conda-unpack takes longer than {_PATIENCE:.0f} seconds") from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or [f"status {done.returncode}"]
-        raise LoadError(f"bin/conda-unpack failed: {said[-1][:500]}")
+        run([environment.python[0], "-E", "-s", str(script)], environment.environ(environ), _PATIENCE)
+    except UnusablePython as error:
+        raise LoadError(f"bin/conda-unpack failed: {error}") from None

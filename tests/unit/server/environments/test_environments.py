@@ -166,7 +166,10 @@ def test_a_conda_unpack_that_fails_or_hangs_is_an_error(tmp_path: Path, monkeypa
 
     run(tmp_path / "root", lambda each: refused(each, "bin/conda-unpack failed: not here", None, bad))
     monkeypatch.setattr(_environments, "_PATIENCE", 0.2)
-    run(tmp_path / "root", lambda each: refused(each, "bin/conda-unpack takes longer", None, slow))
+    run(
+        tmp_path / "root",
+        lambda each: refused(each, "bin/conda-unpack failed: it takes longer than 0 seconds", None, slow),
+    )
 
 
 # ---- Errors
@@ -212,7 +215,7 @@ def test_one_that_is_too_large_or_finds_no_room_is_an_error(tmp_path: Path, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(_environments, "unpack", fail)
-    text = r"it cannot be set up in .*/root \(environments_dir\): .*: No space left on device"
+    text = r"e.tar.gz: .*/root \(environments_dir\): No space left on device"
     run(tmp_path / "root", lambda each: refused(each, text, None, tarball))
 
 
@@ -221,9 +224,7 @@ def test_a_root_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 
     async def work() -> None:
         environments = Environments(tarball / "root")
-        await refused(
-            environments, r"cannot be set up in .*/root \(environments_dir\): .*: Not a directory", None, tarball
-        )
+        await refused(environments, r"/root \(environments_dir\): Not a directory", None, tarball)
         await environments.close()
 
     asyncio.run(work())

@@ -111,37 +111,38 @@ def test_an_environment_of_a_python_that_is_not_there_gets_one_of_this_machine(t
     layout = survey(folder)
 
     assert open_here(layout) is None
-    environment = layout.stand_in(tmp_path / "own", dict(os.environ))
-    assert environment.python[0] == str(tmp_path / "own" / "bin" / f"python{HERE}")
+    environment = layout.stand_in(tmp_path / "stand-ins", dict(os.environ))
+    own = tmp_path / "stand-ins" / HERE
+    assert environment.python[0] == str(own / "bin" / f"python{HERE}")
     assert environment.folder == folder
-    assert environment.variables["PATH"].startswith(f"{tmp_path}/own/bin{os.pathsep}{folder}/bin{os.pathsep}")
+    assert environment.variables["PATH"].startswith(f"{own}/bin{os.pathsep}{folder}/bin{os.pathsep}")
     assert numpy_of(environment) == "9.9"
     # It is a virtual environment: what it starts is in it too, and none of the server's packages are.
     child = (
         "import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', 'import numpy as n; print(n)']))"
     )
-    assert str(tmp_path / "own") in start(environment, child)
+    assert str(own) in start(environment, child)
     assert (
         start(environment, "import importlib.util as i; print(i.find_spec('msgspec'), i.find_spec('pytest'))")
         == "None None"
     )
     # And where else packages look for what belongs to them.
-    assert (tmp_path / "own" / "share").samefile(folder / "share")
-    assert (tmp_path / "own" / "lib" / "libother.so").exists()
+    assert (own / "share").samefile(folder / "share")
+    assert (own / "lib" / "libother.so").exists()
     assert [path for path in contents(folder) if "__pycache__" not in path] == before
 
 
 def test_a_stand_in_is_used_again_and_made_anew_when_it_no_longer_runs(tmp_path: Path) -> None:
     folder = venv(tmp_path / "env")
     link_elsewhere(folder, HERE)
-    own = tmp_path / "own"
-    survey(folder).stand_in(own, dict(os.environ))
+    place, own = tmp_path / "own", tmp_path / "own" / HERE
+    survey(folder).stand_in(place, dict(os.environ))
     (own / "mark").touch()
-    survey(folder).stand_in(own, dict(os.environ))
+    survey(folder).stand_in(place, dict(os.environ))
     assert (own / "mark").exists()
 
     (own / "lib" / f"python{HERE}" / "site-packages").unlink()
-    assert numpy_of(survey(folder).stand_in(own, dict(os.environ))) == "9.9"
+    assert numpy_of(survey(folder).stand_in(place, dict(os.environ))) == "9.9"
     assert not (own / "mark").exists()
 
 
