@@ -49,7 +49,7 @@ _INSTALLERS: Final = (
 _FOLDERS: Final = ("~/.local/bin", "/usr/local/bin", "/usr/bin", "/opt/homebrew/bin")
 
 
-class UnusablePython(Exception):  # as the project's errors are named
+class UnusablePython(Exception):
     """A Python that cannot be started, or says nothing of itself; the text says why."""
 
 

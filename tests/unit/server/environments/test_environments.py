@@ -187,7 +187,7 @@ def test_errors_name_the_setting_and_the_path(tmp_path: Path) -> None:
         await refused(environments, "expected one of them, got both", missing, missing)
         await refused(environments, "expected one of them, got none", None, None)
         await refused(environments, f"{place}/missing: expected a file, got nothing of that name", None, missing)
-        await refused(environments, "expected a file, got something else; a folder is", None, tmp_path / "folder")
+        await refused(environments, "expected a file, got a folder or the like; is it", None, tmp_path / "folder")
         await refused(environments, f"{place}/text.tar.gz: expected a tarball", None, tmp_path / "text.tar.gz")
         await refused(environments, r"evil.tar.gz: expected members within .*, got '../evil'", None, evil)
         await refused(environments, r"other.tar.gz: it was made with Python 3\.66, and no python3\.66", None, other)
