@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 
 from srv_codecs._arrays import ready_array, tensor_array
+from srv_codecs._byte_strings import all_as_bytes
 from srv_codecs._length_prefixed import join_elements, split_elements
 from srv_codecs._place import Place
 from srv_codecs._text_data import TextData
@@ -91,11 +92,11 @@ def pack_data(tensor: Tensor, place: Place, bundle: Bundle) -> object:
     if type(data) is TextData:
         assert data.array is not None  # noqa: S101  # such data always has one
         text, form = data.text
-        return ["t", _pack_array(data.array, bundle), bundle.add_bytes(text), len(text), form.value]
+        return ["t", _pack_array(data.array, place, bundle), bundle.add_bytes(text), len(text), form.value]
     values = None if data.values is None else _pack_values(data.values, bundle)
-    found = None if data.array is None else _pack_array(data.array, bundle)
+    found = None if data.array is None else _pack_array(data.array, place, bundle)
     if values is None and found is None:
-        found = _pack_array(tensor_array(tensor, place), bundle)
+        found = _pack_array(tensor_array(tensor, place), place, bundle)
     return ["d", found, values]
 
 
@@ -124,15 +125,19 @@ def unpack_data(described: object, datatype: str, shape: Sequence[int], body: me
     return data
 
 
-def _pack_array(array: NDArray[np.generic], bundle: Bundle) -> list[object] | None:
-    """Return the description of an array; ``None`` for one that has none."""
+def _pack_array(array: NDArray[np.generic], place: Place, bundle: Bundle) -> list[object] | None:
+    """Return the description of an array; ``None`` for one that has none.
+
+    Raises:
+        SrvError: of the place's kind: it has objects that are no elements of a tensor.
+    """
     dtype = array.dtype
     if type(array) is not np.ndarray:
         return None
     if dtype.kind == "O":
         flat = array.ravel().tolist()
-        packed = _pack_elements(flat, bundle)
-        return None if packed is None else ["O", [*array.shape], *packed]
+        packed = _pack_values(flat, bundle) or _pack_elements(all_as_bytes(flat, place), bundle)
+        return None if packed is None else ["O", [*array.shape], packed]
     if dtype.name == _BFLOAT16:
         return [_BFLOAT16, [*array.shape], bundle.add_array(array)]
     if dtype.hasobject or dtype.kind not in "biufcSUmM":
@@ -143,7 +148,7 @@ def _pack_array(array: NDArray[np.generic], bundle: Bundle) -> list[object] | No
 def _unpack_array(described: list[Any], body: memoryview) -> NDArray[np.generic]:
     name, shape, *rest = described
     if name == "O":
-        elements = _unpack_elements(rest, body)
+        elements = _unpack_values(rest[0], body)
         array = np.empty(len(elements), object)
         array[:] = elements
         return array.reshape(shape)

@@ -33,6 +33,11 @@ def base(version: str) -> Path:
         pytest.skip(f"Python {version} is not installed")
 
 
+def names(folder: Path) -> list[str]:
+    """Return what is in a folder, in order."""
+    return sorted(path.name for path in folder.iterdir())
+
+
 class Workshop:
     """Makes environments in a folder, each once."""
 
@@ -89,7 +94,9 @@ class Workshop:
 
 
 def _copy_python(python: Path, version: str, folder: Path) -> None:
-    """Copy a Python into a folder which conda-pack takes for an environment of conda, and where it finds its libraries."""
+    """Copy a Python into a folder which conda-pack takes for one of conda, and where it finds its own library."""
+    if sys.platform != "linux":
+        pytest.skip("a Python can be made to find its library where it is copied to, but only patchelf is tried here")
     prefix = python.parents[1]
     (folder / "bin").mkdir(parents=True)
     (folder / "conda-meta").mkdir()

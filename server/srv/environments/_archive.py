@@ -38,7 +38,7 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class Stopped(Exception):  # as the project's errors are named
+class Stopped(Exception):
     """Nobody waits any longer for what is being done."""
 
 

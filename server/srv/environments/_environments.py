@@ -9,20 +9,20 @@ import functools
 import hashlib
 import logging
 import os
-import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from srv._state import SHUTTING_DOWN
 from srv.environments._archive import Stopped, check, unpack
+from srv.environments._interpreter import UnusablePython, run
 from srv.environments._layout import Layout, survey
 from srv.environments._store import Store
 from srv_protocol.errors import LoadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
-    from pathlib import Path
 
     from srv.environments._environment import Environment
     from srv.environments._store import Holding
@@ -123,16 +123,15 @@ class Environments:
         self._store.sweep()
 
     def _from_path(self, path: Path, stop: threading.Event) -> Lease:
-        place = f"parameters.environment_path: {path}"
-        if not path.is_dir():
-            got = "a file; is it meant for environment_tarball?" if path.exists() else "nothing of that name"
-            raise LoadError(f"{place}: expected a folder, got {got}")
         environ = dict(os.environ)
 
         def stand_in(folder: Path, new: bool) -> Environment:  # noqa: FBT001, ARG001  # as the store calls it
             return layout.stand_in(folder / _STAND_IN, environ)
 
-        with _placed(place, self._store.root):
+        with _placed(f"parameters.environment_path: {path}", self._store.root):
+            if not path.is_dir():
+                got = "a file; is it meant for environment_tarball?" if path.exists() else "nothing of that name"
+                raise LoadError(f"expected a folder, got {got}")
             layout = survey(path.absolute())
             environment = layout.open(environ)
             if environment is not None:
@@ -142,26 +141,35 @@ class Environments:
             return self._lease(*self._store.take(key, stand_in, stop))
 
     def _from_tarball(self, path: Path, stop: threading.Event) -> Lease:
-        place = f"parameters.environment_tarball: {path}"
-        if not path.is_file():
-            got = "something else; a folder is one for environment_path" if path.exists() else "nothing of that name"
-            raise LoadError(f"{place}: expected a file, got {got}")
-        try:
-            file = path.open("rb")
-        except OSError as error:
-            raise LoadError(f"{place}: expected a readable file: {error.strerror}") from None
-        with file, _placed(place, self._store.root):
-            key = self._key(path, file, stop)
-            self._store.sweep()
-            return self._lease(*self._store.take(key, functools.partial(self._fill, file, stop), stop))
+        with _placed(f"parameters.environment_tarball: {path}", self._store.root):
+            if not path.is_file():
+                got = (
+                    "a folder or the like; is it meant for environment_path?"
+                    if path.exists()
+                    else "nothing of that name"
+                )
+                raise LoadError(f"expected a file, got {got}")
+            with path.open("rb") as file:
+                stamp = _stamp(file)
+                key = self._key(path, file, stamp, stop)
+                self._store.sweep()
+                return self._lease(*self._store.take(key, functools.partial(self._fill, file, stamp, stop), stop))
 
-    def _fill(self, file: BinaryIO, stop: threading.Event, folder: Path, new: bool) -> Environment:  # noqa: FBT001  # as the store calls it
+    def _fill(
+        self,
+        file: BinaryIO,
+        stamp: tuple[int, ...],
+        stop: threading.Event,
+        folder: Path,
+        new: bool,  # noqa: FBT001  # as the store calls it
+    ) -> Environment:
         tree = folder / _TREE
         if new:
-            started, before = time.monotonic(), _stamp(file)
+            started = time.monotonic()
             tree.mkdir()
             unpack(file, tree, self._max_size, stop)
-            if _stamp(file) != before:
+            # The folder's name says what is in it: it must be what the digest was made of.
+            if _stamp(file) != stamp:
                 raise LoadError("it has changed while it was read; load the model again")
             _logger.info("%s is unpacked into %s, in %.1f s", file.name, folder, time.monotonic() - started)
         layout = survey(tree)
@@ -171,21 +179,18 @@ class Environments:
             _run_conda_unpack(layout, environment, environ)
         return environment
 
-    def _key(self, tarball: Path, file: BinaryIO, stop: threading.Event) -> str:
+    def _key(self, path: Path, file: BinaryIO, stamp: tuple[int, ...], stop: threading.Event) -> str:
         """Return the digest of a file's contents, which is remembered for as long as the file is the same."""
-        stamp = _stamp(file)
-        known = self._keys.get(tarball)
+        known = self._keys.get(path)
         if known is not None and known[0] == stamp:
             return known[1]
         digest = hashlib.sha256()
         while chunk := file.read(_CHUNK):
             check(stop)
             digest.update(chunk)
-        if _stamp(file) != stamp:
-            raise LoadError("it has changed while it was read; load the model again")
         key = digest.hexdigest()[:32]
         if time.time_ns() - os.fstat(file.fileno()).st_mtime_ns > _SETTLED:
-            self._keys[tarball] = stamp, key
+            self._keys[path] = stamp, key
         return key
 
     def _lease(self, holding: Holding, environment: Environment) -> Lease:
@@ -216,8 +221,9 @@ def _placed(place: str, root: Path) -> Generator[None]:
     except LoadError as error:
         raise LoadError(f"{place}: {error.message}") from None
     except OSError as error:
-        at = error.filename or root
-        raise LoadError(f"{place}: it cannot be set up in {root} (environments_dir): {at}: {error.strerror}") from error
+        at = Path(error.filename) if isinstance(error.filename, str) else root
+        setting = " (environments_dir)" if at.is_relative_to(root) else ""
+        raise LoadError(f"{place}: {at}{setting}: {error.strerror}") from error
 
 
 def _stamp(file: BinaryIO) -> tuple[int, ...]:
@@ -233,17 +239,6 @@ def _run_conda_unpack(layout: Layout, environment: Environment, environ: Mapping
         return
     try:
         # Not by its first line, which names a Python on the PATH; and not isolated, as it imports what lies beside it.
-        done = subprocess.run(  # noqa: S603  # whoever gives a model an environment has its code run
-            [environment.python[0], "-E", "-s", str(script)],
-            env=environment.environ(environ),
-            cwd=layout.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise LoadError(f"bin/conda-unpack takes longer than {_PATIENCE:.0f} seconds") from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or [f"status {done.returncode}"]
-        raise LoadError(f"bin/conda-unpack failed: {said[-1][:500]}")
+        run([environment.python[0], "-E", "-s", str(script)], environment.environ(environ), _PATIENCE)
+    except UnusablePython as error:
+        raise LoadError(f"bin/conda-unpack failed: {error}") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 from srv_protocol.errors import LoadError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 OLDEST: Final = (3, 10)
 """The oldest Python that a model may run under."""
@@ -49,7 +49,7 @@ _INSTALLERS: Final = (
 _FOLDERS: Final = ("~/.local/bin", "/usr/local/bin", "/usr/bin", "/opt/homebrew/bin")
 
 
-class UnusablePython(Exception):  # as the project's errors are named
+class UnusablePython(Exception):
     """A Python that cannot be started, or says nothing of itself; the text says why."""
 
 
@@ -74,38 +74,47 @@ class Interpreter:
     has_numpy: bool
 
 
-def ask(executable: Path | str, environ: Mapping[str, str]) -> Interpreter:
+def run(command: Sequence[str], environ: Mapping[str, str], patience: float) -> bytes:
+    """Run a Python, and return what it writes. Blocks.
+
+    Raises:
+        UnusablePython: it cannot be started, fails, or takes longer than `patience` seconds.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603  # whoever gives a model an environment has its code run
+            command,
+            env=dict(environ),
+            # Not the server's working directory, in which things may lie that count.
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=patience,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise UnusablePython(f"it takes longer than {patience:.0f} seconds") from None
+    except OSError as error:
+        # The kernel says "not found" of the loader that a program names, too.
+        loader = isinstance(error, FileNotFoundError) and Path(command[0]).exists()
+        raise UnusablePython("it is a program of another system" if loader else error.strerror or str(error)) from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or [f"status {done.returncode}"]
+        raise UnusablePython(said[-1][:500])
+    return done.stdout
+
+
+def ask(executable: Path, environ: Mapping[str, str]) -> Interpreter:
     """Start a Python and return what it says of itself. Blocks.
 
     Raises:
         UnusablePython: it cannot be started, or does not answer.
     """
-    command = [os.fspath(executable), *FLAGS, "-c", _QUESTIONS]
+    said = run([str(executable), *FLAGS, "-c", _QUESTIONS], environ, _PATIENCE)
     try:
-        # Not in the server's working directory, whose pyvenv.cfg or ._pth might count.
-        done = subprocess.run(  # noqa: S603  # whoever gives a model an environment has its code run
-            command,
-            env=dict(environ),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise UnusablePython(f"it says nothing within {_PATIENCE:.0f} seconds") from None
-    except OSError as error:
-        # The kernel says "not found" of the loader that a program names, too.
-        loader = isinstance(error, FileNotFoundError) and os.path.exists(executable)  # noqa: PTH110  # may be a str
-        raise UnusablePython("it is a program of another system" if loader else error.strerror or str(error)) from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or [f"status {done.returncode}"]
-        raise UnusablePython(said[-1][:500])
-    try:
-        answer = cast("dict[str, list[str]]", json.loads(done.stdout.splitlines()[-1]))
+        answer = cast("dict[str, list[str]]", json.loads(said.splitlines()[-1]))
         major, minor = map(int, answer["version"])
         return Interpreter(
-            executable=os.fspath(executable),
+            executable=str(executable),
             version=(major, minor),
             label=str(answer["label"]),
             base=tuple(answer["base"]),

@@ -66,24 +66,22 @@ class Layout:
     def stand_in(self, place: Path, environ: Mapping[str, str]) -> Environment:
         """Return the environment with a Python of this machine. Blocks.
 
-        `place` becomes a virtual environment which has the packages of this one, and links to whatever else this one
-        has; one that was made there before is used again.
+        It becomes a virtual environment below `place`, which has the packages of this one, and links to whatever else
+        this one has; one that was made there before is used again.
 
         Raises:
             LoadError: this machine has no Python of its version, or it is one that no model can run under.
         """
-        made = next((label for label in self._wanted() if (place / "bin" / f"python{label}").exists()), None)
+        made = next((label for label in self._wanted() if (place / label).exists()), None)
         if made is not None:
             try:
-                return self._start(place, f"python{made}", environ)
+                return self._start(place / made, f"python{made}", environ)
             except UnusablePython:
-                pass  # that of this machine is another one by now
+                shutil.rmtree(place / made)  # that of this machine is another one by now
         label, base = self._find_base(environ)
-        if place.exists():
-            shutil.rmtree(place)
-        self._link(place, label, base)
+        self._link(place / label, label, base)
         try:
-            return self._start(place, f"python{label}", environ)
+            return self._start(place / label, f"python{label}", environ)
         except UnusablePython as error:
             raise LoadError(f"{base} does not run: {error}") from None
 

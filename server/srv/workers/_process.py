@@ -304,7 +304,10 @@ class WorkerProcess:
             call.ended()
         if call.reply.done():
             return
-        if kind is Kind.ERROR:
+        if kind is Kind.ERROR and not header:
+            # The model's code has cancelled its own task.
+            call.reply.cancel()
+        elif kind is Kind.ERROR:
             call.reply.set_exception(unpack_error(header))
         else:
             call.reply.set_result(Reply(kind, header, body))

@@ -209,6 +209,37 @@ def test_a_relative_path_of_the_file_is_made_absolute(tmp_path: Path, monkeypatc
     assert settings.parameters.uri == str(tmp_path / "a")
 
 
+@pytest.mark.parametrize("name", ["environment_path", "environment_tarball"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("./e.tar.gz", "model/e.tar.gz"),
+        ("both", "model/both"),
+        ("working", "working"),
+        ("~/e", "home/e"),
+        ("$HOME/e", "home/e"),
+        ("${NO_SUCH}/e", "model/${NO_SUCH}/e"),
+        ("/abs/e", "/abs/e"),
+    ],
+)
+def test_an_environment_is_looked_for_in_the_models_folder_then_in_the_working_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, expected: str
+) -> None:
+    path = write(tmp_path / "model", parameters={name: text})
+    for each in ("model/both", "both", "working"):
+        (tmp_path / each).touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("NO_SUCH", raising=False)
+
+    assert getattr(ModelSettings.parse_file(path).parameters, name) == str(tmp_path / expected)
+
+
+def test_an_environment_that_is_not_given_stays_so(tmp_path: Path) -> None:
+    parameters = ModelSettings.parse_file(write(tmp_path, parameters={"environment_path": ""})).parameters
+    assert (parameters.environment_path, parameters.environment_tarball) == ("", None)
+
+
 def test_unknown_parameters_of_a_file_are_kept(tmp_path: Path) -> None:
     """Unknown parameters of a file are kept."""
     path = write(tmp_path, parameters={"threshold": 3, "model_extra": {"a": 1}, "extra": {"b": 2}})
@@ -358,7 +389,7 @@ def test_a_wrong_variable_is_an_error_that_names_it(tmp_path: Path, environ: dic
         ({"max_batch_size": 4, "max_batch_time": 0.5}, []),
         ({"warm_workers": True}, ["warm_workers"]),
         ({"cache_enabled": True}, []),
-        ({"parameters": {"environment_tarball": "e.tar.gz"}}, ["parameters.environment_tarball"]),
+        ({"parameters": {"environment_tarball": "e.tar.gz"}}, []),
         ({"parameters": {"workers": 2}}, []),
         ({"zzz": 1}, ["$.zzz"]),
     ],

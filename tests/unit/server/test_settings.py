@@ -245,7 +245,7 @@ def test_only_a_variable_that_is_nearly_a_setting_is_reported(variable: str, *, 
         ("kafka_enabled", True, True),
         ("tracing_server", None, False),
         ("tracing_server", "collector:4317", True),
-        ("environments_dir", "envs", True),
+        ("metrics_dir", "metrics", True),
         ("processes", 1, False),
     ],
 )

@@ -11,9 +11,11 @@ import os
 import stat
 import tarfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from environments import names
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,10 +25,8 @@ from srv_protocol.errors import LoadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
 BIG = 1 << 30
-Member = tuple[str, bytes | str, str]
 
 
 def info(name: str, kind: bytes = tarfile.REGTYPE, **fields: object) -> tarfile.TarInfo:
@@ -60,13 +60,13 @@ def extract(data: bytes, folder: Path, *, max_size: int = BIG, stop: threading.E
         with file.open("rb") as opened:
             unpack(opened, tree, max_size, stop or threading.Event())
     finally:
-        assert sorted(os.listdir(folder)) == ["tarball", "tree"]
+        assert names(folder) == ["tarball", "tree"]
     return tree
 
 
-def refuse(data: bytes, folder: Path, text: str, **options: int) -> None:
+def refuse(data: bytes, folder: Path, text: str, max_size: int = BIG) -> None:
     with pytest.raises(LoadError, match=text):
-        extract(data, folder, **options)
+        extract(data, folder, max_size=max_size)
 
 
 SAMPLE = pack(
@@ -87,11 +87,11 @@ SAMPLE = pack(
 def test_each_format_is_unpacked(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
     tree = extract(compress(SAMPLE), tmp_path)
 
-    assert sorted(os.listdir(tree)) == ["bin", "lib", "lib64"]
+    assert names(tree) == ["bin", "lib", "lib64"]
     assert (tree / "lib64" / "a.py").read_bytes() == b"x" * 3_000_000
     assert (tree / "lib" / "a.py").samefile(tree / "lib" / "b.py")
     assert (tree / "lib" / "empty").read_bytes() == b""
-    assert os.readlink(tree / "bin" / "python") == "/usr/bin/python3.99"
+    assert (tree / "bin" / "python").readlink() == Path("/usr/bin/python3.99")
     # Python compares it with what the compiled file says.
     assert (tree / "lib" / "a.py").stat().st_mtime == 1_600_000_000
 
@@ -194,7 +194,7 @@ def test_what_is_too_large_is_refused_before_it_is_written(tmp_path: Path) -> No
     refuse(
         gzip.compress(pack(("a", bytes(600)), ("b", bytes(5_000_000)))), tmp_path, "at most 9000 bytes", max_size=9000
     )
-    assert os.listdir(tmp_path / "tree") == ["a"]
+    assert names(tmp_path / "tree") == ["a"]
 
 
 def test_an_extended_header_is_not_read_into_memory_whatever_it_says(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ NAMES = st.lists(st.sampled_from(["a", "b", "bin", "python", "..", ".", "/"]), m
 KINDS = st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
 
 
-@given(st.lists(st.builds(lambda name, kind, link: info(name, kind, linkname=link), NAMES, KINDS, NAMES), max_size=8))
+@given(st.lists(st.builds(info, NAMES, KINDS, linkname=NAMES), max_size=8))
 def test_whatever_the_members_are_nothing_leads_out(
     tmp_path_factory: pytest.TempPathFactory, members: Iterable[tarfile.TarInfo]
 ) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from environments import names
 
-from srv.environments import Environments, _environments
+from srv.environments import Environments, _archive, _environments
 from srv_protocol.errors import LoadError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def run(folder: Path, work: Callable[[Environments], Awaitable[None]]) -> None:
             await environments.close()
 
     asyncio.run(main())
-    assert not folder.exists() or os.listdir(folder) == []
+    assert not folder.exists() or names(folder) == []
 
 
 def numpy_of(lease: Lease) -> str:
@@ -93,7 +94,7 @@ def test_a_tarball_is_unpacked_once_and_removed_with_the_last_lease(
         assert numpy_of(three) == "9.9"
         three.release()
         await settled(environments)
-        assert not root.exists() or os.listdir(root) == []
+        assert not root.exists() or names(root) == []
 
     with caplog.at_level(logging.INFO, "srv"):
         run(root, work)
@@ -132,7 +133,7 @@ def test_the_digest_of_a_tarball_that_has_not_changed_is_remembered(tmp_path: Pa
 
 def test_a_tarball_that_changes_while_it_is_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tarball = pack(tmp_path / "e.tar.gz")
-    unpack = _environments.unpack
+    unpack = _archive.unpack
 
     def unpack_slowly(*args: object) -> None:
         unpack(*args)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # what came
@@ -165,7 +166,10 @@ def test_a_conda_unpack_that_fails_or_hangs_is_an_error(tmp_path: Path, monkeypa
 
     run(tmp_path / "root", lambda each: refused(each, "bin/conda-unpack failed: not here", None, bad))
     monkeypatch.setattr(_environments, "_PATIENCE", 0.2)
-    run(tmp_path / "root", lambda each: refused(each, "bin/conda-unpack takes longer", None, slow))
+    run(
+        tmp_path / "root",
+        lambda each: refused(each, "bin/conda-unpack failed: it takes longer than 0 seconds", None, slow),
+    )
 
 
 # ---- Errors
@@ -183,7 +187,7 @@ def test_errors_name_the_setting_and_the_path(tmp_path: Path) -> None:
         await refused(environments, "expected one of them, got both", missing, missing)
         await refused(environments, "expected one of them, got none", None, None)
         await refused(environments, f"{place}/missing: expected a file, got nothing of that name", None, missing)
-        await refused(environments, "expected a file, got something else; a folder is", None, tmp_path / "folder")
+        await refused(environments, "expected a file, got a folder or the like; is it", None, tmp_path / "folder")
         await refused(environments, f"{place}/text.tar.gz: expected a tarball", None, tmp_path / "text.tar.gz")
         await refused(environments, r"evil.tar.gz: expected members within .*, got '../evil'", None, evil)
         await refused(environments, r"other.tar.gz: it was made with Python 3\.66, and no python3\.66", None, other)
@@ -211,7 +215,7 @@ def test_one_that_is_too_large_or_finds_no_room_is_an_error(tmp_path: Path, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(_environments, "unpack", fail)
-    text = r"it cannot be set up in .*/root \(environments_dir\): .*: No space left on device"
+    text = r"e.tar.gz: .*/root \(environments_dir\): No space left on device"
     run(tmp_path / "root", lambda each: refused(each, text, None, tarball))
 
 
@@ -220,9 +224,7 @@ def test_a_root_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 
     async def work() -> None:
         environments = Environments(tarball / "root")
-        await refused(
-            environments, r"cannot be set up in .*/root \(environments_dir\): .*: Not a directory", None, tarball
-        )
+        await refused(environments, r"/root \(environments_dir\): Not a directory", None, tarball)
         await environments.close()
 
     asyncio.run(work())
@@ -256,7 +258,7 @@ def test_a_folder_that_needs_another_python_is_left_as_it_is(tmp_path: Path) -> 
         assert numpy_of(two) == "9.9"
 
     run(root, work)
-    assert sorted(os.listdir(folder)) == ["numpy", "numpy-9.9.dist-info"]
+    assert names(folder) == ["numpy", "numpy-9.9.dist-info"]
 
 
 # ---- The end
@@ -265,7 +267,7 @@ def test_a_folder_that_needs_another_python_is_left_as_it_is(tmp_path: Path) -> 
 def test_a_load_that_is_cancelled_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither in the midst of unpacking, nor when it has been done already, nor before its turn has come."""
     tarball, root = pack(tmp_path / "e.tar.gz"), tmp_path / "root"
-    unpack, begun, go_on = _environments.unpack, threading.Event(), threading.Event()
+    unpack, begun, go_on = _archive.unpack, threading.Event(), threading.Event()
 
     def unpack_slowly(*args: object) -> None:
         begun.set()
@@ -283,7 +285,7 @@ def test_a_load_that_is_cancelled_leaves_nothing(tmp_path: Path, monkeypatch: py
         assert all(load.cancelled() for load in loads)
         go_on.set()
         await settled(environments)
-        assert not root.exists() or os.listdir(root) == []
+        assert not root.exists() or names(root) == []
 
         lease = asyncio.ensure_future(environments.prepare(None, tarball))
         while not any(path.name == "in-use" for path in root.rglob("*")) or not environments._held:
@@ -303,7 +305,7 @@ def test_closing_ends_loads_and_gives_back_what_is_held(tmp_path: Path, monkeypa
 
     async def work(environments: Environments) -> None:
         held = await environments.prepare(None, other)
-        unpack, begun = _environments.unpack, threading.Event()
+        unpack, begun = _archive.unpack, threading.Event()
 
         def unpack_when_closed(*args: object) -> None:
             begun.set()

@@ -1,4 +1,4 @@
-"""What lies in a folder is recognised, and its packages run under the Python that they were made with, or not at all."""
+"""What lies in a folder is recognised, and its packages run under the Python that they were made with."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from srv.environments import _layout
-from srv.environments._environment import Environment
 from srv.environments._layout import Layout, check_version, survey
 from srv_protocol.errors import LoadError
+
+if TYPE_CHECKING:
+    from srv.environments import Environment
 
 HERE: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 TAG: Final = f"cpython-{sys.version_info.major}{sys.version_info.minor}-x86_64-linux-gnu"
@@ -109,37 +111,38 @@ def test_an_environment_of_a_python_that_is_not_there_gets_one_of_this_machine(t
     layout = survey(folder)
 
     assert open_here(layout) is None
-    environment = layout.stand_in(tmp_path / "own", dict(os.environ))
-    assert environment.python[0] == str(tmp_path / "own" / "bin" / f"python{HERE}")
+    environment = layout.stand_in(tmp_path / "stand-ins", dict(os.environ))
+    own = tmp_path / "stand-ins" / HERE
+    assert environment.python[0] == str(own / "bin" / f"python{HERE}")
     assert environment.folder == folder
-    assert environment.variables["PATH"].startswith(f"{tmp_path}/own/bin{os.pathsep}{folder}/bin{os.pathsep}")
+    assert environment.variables["PATH"].startswith(f"{own}/bin{os.pathsep}{folder}/bin{os.pathsep}")
     assert numpy_of(environment) == "9.9"
     # It is a virtual environment: what it starts is in it too, and none of the server's packages are.
     child = (
         "import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', 'import numpy as n; print(n)']))"
     )
-    assert str(tmp_path / "own") in start(environment, child)
+    assert str(own) in start(environment, child)
     assert (
         start(environment, "import importlib.util as i; print(i.find_spec('msgspec'), i.find_spec('pytest'))")
         == "None None"
     )
     # And where else packages look for what belongs to them.
-    assert (tmp_path / "own" / "share").samefile(folder / "share")
-    assert (tmp_path / "own" / "lib" / "libother.so").exists()
+    assert (own / "share").samefile(folder / "share")
+    assert (own / "lib" / "libother.so").exists()
     assert [path for path in contents(folder) if "__pycache__" not in path] == before
 
 
 def test_a_stand_in_is_used_again_and_made_anew_when_it_no_longer_runs(tmp_path: Path) -> None:
     folder = venv(tmp_path / "env")
     link_elsewhere(folder, HERE)
-    own = tmp_path / "own"
-    survey(folder).stand_in(own, dict(os.environ))
+    place, own = tmp_path / "own", tmp_path / "own" / HERE
+    survey(folder).stand_in(place, dict(os.environ))
     (own / "mark").touch()
-    survey(folder).stand_in(own, dict(os.environ))
+    survey(folder).stand_in(place, dict(os.environ))
     assert (own / "mark").exists()
 
     (own / "lib" / f"python{HERE}" / "site-packages").unlink()
-    assert numpy_of(survey(folder).stand_in(own, dict(os.environ))) == "9.9"
+    assert numpy_of(survey(folder).stand_in(place, dict(os.environ))) == "9.9"
     assert not (own / "mark").exists()
 
 
@@ -299,7 +302,11 @@ def test_a_free_threaded_python_is_a_version_of_its_own(tmp_path: Path) -> None:
 
 def test_a_base_that_does_not_run_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     layout = survey(packages(tmp_path / "packages"))
-    monkeypatch.setattr(_layout, "find_base", lambda *_: Path("/bin/false"))
+
+    def find(*_: object) -> Path:
+        return Path("/bin/false")
+
+    monkeypatch.setattr(_layout, "find_base", find)
     with pytest.raises(LoadError, match="/bin/false does not run: status 1"):
         layout.stand_in(tmp_path / "own", dict(os.environ))
 

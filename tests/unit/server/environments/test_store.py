@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import queue
@@ -13,6 +12,7 @@ import threading
 from typing import IO, TYPE_CHECKING
 
 import pytest
+from environments import names
 
 from srv.environments._archive import Stopped
 from srv.environments._store import Store
@@ -37,9 +37,10 @@ def hear():
     return sys.stdin.readline().strip()
 
 def make(folder, new):
-    tell("making" if new else "using")
     if new:
         (folder / "half").write_text("half")
+    tell("making" if new else "using")
+    if new:
         hear()
         (folder / "whole").write_text("whole")
     return (folder / "whole").read_text()
@@ -80,10 +81,9 @@ class Peer:
         self._process.wait()
 
     def close(self) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self._process.communicate()
-        self._process.kill()
-        self._process.wait()
+        self.kill()
+        self._pipe("stdin").close()
+        self._pipe("stdout").close()
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def peers(tmp_path: Path) -> Iterator[list[Peer]]:
 
 def make(folder: Path, new: bool) -> str:
     if new:
-        assert os.listdir(folder) == ["in-use"]
+        assert names(folder) == ["in-use"]
         (folder / "whole").write_text("whole")
     return (folder / "whole").read_text()
 
@@ -105,8 +105,12 @@ def make(folder: Path, new: bool) -> str:
 def listen(peers: list[Peer]) -> queue.SimpleQueue[tuple[Peer, str]]:
     """Return what the peers say next, in the order in which they say it."""
     heard: queue.SimpleQueue[tuple[Peer, str]] = queue.SimpleQueue()
+
+    def hear(peer: Peer) -> None:
+        heard.put((peer, peer.hear()))
+
     for peer in peers:
-        threading.Thread(target=lambda peer=peer: heard.put((peer, peer.hear()))).start()
+        threading.Thread(target=hear, args=(peer,)).start()
     return heard
 
 
@@ -117,11 +121,11 @@ def test_a_folder_is_made_once_and_goes_with_the_last_that_uses_it(tmp_path: Pat
 
     assert one == "whole"
     first.release()
-    assert sorted(os.listdir(store.root / KEY)) == ["in-use", "whole"]
+    assert names(store.root / KEY) == ["in-use", "whole"]
     second.release()
-    assert os.listdir(store.root) == []
+    assert names(store.root) == []
     store.sweep()
-    assert os.listdir(tmp_path / "a") == []
+    assert names(tmp_path / "a") == []
 
 
 def test_a_root_that_was_there_stays_and_so_does_what_is_not_the_stores(tmp_path: Path) -> None:
@@ -130,9 +134,9 @@ def test_a_root_that_was_there_stays_and_so_does_what_is_not_the_stores(tmp_path
     (tmp_path / "notes").touch()
     Store(tmp_path).sweep()
 
-    assert sorted(os.listdir(tmp_path)) == [KEY, f"{KEY}.lock", "notes"]
+    assert names(tmp_path) == [KEY, f"{KEY}.lock", "notes"]
     holding.release()
-    assert os.listdir(tmp_path) == ["notes"]
+    assert names(tmp_path) == ["notes"]
 
 
 def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -144,7 +148,7 @@ def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="True"):
         store.take(KEY, fail, threading.Event())
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_who_fails_with_a_folder_of_others_leaves_it_to_them(tmp_path: Path) -> None:
@@ -158,7 +162,7 @@ def test_who_fails_with_a_folder_of_others_leaves_it_to_them(tmp_path: Path) -> 
         store.take(KEY, fail, threading.Event())
     assert (tmp_path / KEY / "whole").exists()
     holding.release()
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_a_second_server_waits_until_the_folder_is_whole(tmp_path: Path, peers: list[Peer]) -> None:
@@ -185,14 +189,14 @@ def test_a_half_of_a_killed_server_is_never_used(tmp_path: Path, peers: list[Pee
     killed, word = heard.get()
 
     assert word == "making"
-    assert sorted(os.listdir(store / KEY)) == ["half", "in-use"]
+    assert names(store / KEY) == ["half", "in-use"]
     killed.kill()
     survivor, word = heard.get()
     assert word == "making"
     (store / KEY / "half").unlink()  # its own: it has begun anew
     survivor.go_on()
     assert survivor.hear() == "whole"
-    assert sorted(os.listdir(store / KEY)) == ["in-use", "whole"]
+    assert names(store / KEY) == ["in-use", "whole"]
 
 
 def test_what_killed_servers_leave_goes_when_the_next_one_looks(tmp_path: Path) -> None:
@@ -202,7 +206,7 @@ def test_what_killed_servers_leave_goes_when_the_next_one_looks(tmp_path: Path) 
         uses.go_on()
         assert uses.hear() == "whole"
         Store(tmp_path).sweep()
-        assert sorted(os.listdir(tmp_path)) == sorted([KEY, f"{KEY}.lock", OTHER, f"{OTHER}.lock"])
+        assert names(tmp_path) == sorted([KEY, f"{KEY}.lock", OTHER, f"{OTHER}.lock"])
         makes.kill()
         uses.kill()
     finally:
@@ -212,7 +216,7 @@ def test_what_killed_servers_leave_goes_when_the_next_one_looks(tmp_path: Path) 
     (tmp_path / ("d" * 32)).mkdir()
     Store(tmp_path).sweep()
 
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_whoever_waits_can_be_stopped(tmp_path: Path) -> None:
