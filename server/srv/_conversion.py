@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import math
 import re
 import types
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -119,10 +120,9 @@ class Kind:
         if reader is not None:
             return reader(value, lax)
         if lax and isinstance(value, str):
-            for meant, parse in _TEXTS:
-                found = parse(value) if meant in self.names else value
-                if found is not value:
-                    return self.readers[meant](found, lax)
+            meant = _meant(value, self.names)
+            if meant is not value:
+                return self.readers[name_of(meant)](meant, lax)
         raise Misfit(f"Expected `{self}`, got `{name}`")
 
     def __str__(self) -> str:
@@ -173,12 +173,6 @@ def _same(value: object, _lax: bool) -> object:  # noqa: FBT001  # a reader's
     return value
 
 
-def _whole(value: float, _lax: bool) -> int:  # noqa: FBT001
-    if not value.is_integer():
-        raise Misfit("Expected `int`, got `float`")
-    return int(value)
-
-
 def _number(value: int, _lax: bool) -> float:  # noqa: FBT001
     try:
         return float(value)
@@ -198,7 +192,7 @@ _PLAIN: Final[Mapping[object, Kind]] = types.MappingProxyType(
         None: _plain("null"),
         type(None): _plain("null"),
         bool: _plain("bool"),
-        int: _plain("int", float=_whole),
+        int: _plain("int"),
         float: _plain("float", int=_number),
         str: _plain("str"),
     }
@@ -206,24 +200,32 @@ _PLAIN: Final[Mapping[object, Kind]] = types.MappingProxyType(
 _BOOLEANS: Final[Mapping[str, bool]] = types.MappingProxyType({"true": True, "1": True, "false": False, "0": False})
 
 
-def _integer(text: str) -> object:
-    return int(text) if re.fullmatch(r"-?[0-9]+", text) else text
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<real>\.[0-9]+)?(?P<exponent>[eE][+-]?[0-9]+)?")
+_NONFINITE: Final = re.compile("-?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
 
 
-def _real(text: str) -> object:
-    try:
-        return float(text) if text.strip() == text and "_" not in text else text
-    except ValueError:
+def _meant(text: str, names: frozenset[str]) -> object:
+    """Return what text stands for among the types of JSON's; the text itself if for nothing."""
+    lower = text.lower()
+    if "null" in names and lower == "null":
+        return None
+    numbers = names & {"int", "float"}
+    if "bool" in names and lower in _BOOLEANS and not (numbers and lower in "01"):
+        return _BOOLEANS[lower]
+    if not numbers:
         return text
-
-
-_TEXTS: Final[tuple[tuple[str, Callable[[str], object]], ...]] = (
-    ("null", lambda text: None if text.lower() == "null" else text),
-    ("bool", lambda text: _BOOLEANS.get(text.lower(), text)),
-    ("int", _integer),
-    ("float", _real),
-)
-"""What text may stand for; a function returns the text itself where it does not."""
+    number = _NUMBER.fullmatch(text)
+    if number is None:
+        return float(text) if "float" in names and _NONFINITE.fullmatch(text) else text
+    if number["real"] is None and number["exponent"] is None:
+        try:
+            return int(text)
+        except ValueError:  # of more digits than Python reads
+            raise Misfit("Number out of range") from None
+    real = float(text)
+    if math.isinf(real):
+        raise Misfit("Number out of range")
+    return real if "float" in names else int(real) if real.is_integer() else text
 
 
 def _literal(values: tuple[object, ...]) -> Kind:
@@ -331,7 +333,11 @@ def _array(made: type, arguments: tuple[object, ...], hint: object, classes: dic
     make = _ARRAYS[made]
 
     def read(value: Iterable[object], lax: bool) -> object:  # noqa: FBT001
-        return make([_inside(item, each, f"[{index}]", lax) for index, each in enumerate(value)])
+        items = [_inside(item, each, f"[{index}]", lax) for index, each in enumerate(value)]
+        try:
+            return make(items)
+        except TypeError as error:  # what cannot be in a set
+            raise Misfit(str(error)) from None
 
     return Kind(frozenset({"array"}), {"array": read}, item=item)
 
@@ -393,7 +399,7 @@ def _fields(owner: type[Any], classes: dict[type, Kind], *, is_dict: bool) -> Ki
         unknown = next((key for key in value if key not in names), None)
         if closed and unknown is not None:
             raise Misfit(f"Object contains unknown field `{unknown}`")
-        found = {name: _inside(kind, value[name], f".{name}", lax) for name, kind in kinds.items() if name in value}
+        found = {name: _inside(kinds[name], each, f".{name}", lax) for name, each in value.items() if name in kinds}
         absent = next((name for name in kinds if name in required and name not in found), None)
         if absent is not None:
             raise Misfit(f"Object missing required field `{absent}`")
