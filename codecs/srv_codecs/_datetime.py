@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from srv_codecs._byte_strings import as_text
+from srv_codecs._iso_text import parse_iso
 from srv_codecs._list_codec import ListCodec
 
 if TYPE_CHECKING:
@@ -44,6 +45,6 @@ class DatetimeCodec(ListCodec[str | datetime]):
         """Return the point in time that ISO 8601 text stands for."""
         text = as_text(item, index, place)
         try:
-            return datetime.fromisoformat(text)
+            return parse_iso(text)
         except ValueError:
             raise place.fail(f"data[{index}]", f"expected an ISO 8601 date and time, got {text[:64]!r}") from None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from srv_protocol._errors import Unsupported
 from srv_protocol._text_enum import TextEnum
 
 if TYPE_CHECKING:
@@ -88,7 +89,10 @@ _DTYPES: Final[dict[str, np.dtype[np.generic]]] = {}
 
 def _make_dtype(name: str) -> np.dtype[np.generic]:
     if name == "bfloat16":
-        import ml_dtypes  # costs 10 ms at import, and few models use BF16
+        try:
+            import ml_dtypes  # costs 10 ms at import, and few models use BF16
+        except ModuleNotFoundError:  # in an environment of a model's own
+            raise Unsupported("BF16 needs ml_dtypes, which is not installed: pip install ml-dtypes") from None
 
         bfloat16: np.dtype[np.generic] = np.dtype(ml_dtypes.bfloat16)
         return bfloat16

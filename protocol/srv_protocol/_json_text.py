@@ -128,7 +128,11 @@ def write_plain(value: object, default: Callable[[Any], object] | None = None) -
 
 def indent_json(text: bytes, indent: int) -> bytes:
     """Return JSON text with each member on a line of its own."""
-    return json.dumps(json.loads(text), ensure_ascii=False, indent=indent).encode()
+    msgspec = find_msgspec()
+    if msgspec is None:
+        return json.dumps(json.loads(text), ensure_ascii=False, indent=indent).encode()
+    formatted: bytes = msgspec.json.format(text, indent=indent)
+    return formatted
 
 
 def to_builtins(value: object, default: Callable[[Any], object] | None = None) -> object:

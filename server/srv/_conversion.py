@@ -3,8 +3,7 @@
 Model code runs in environments that have no msgspec, and settings and handlers' arguments are read there too. Which
 hints: ``Any``, ``object``, ``None``, ``bool``, ``int``, ``float``, ``str``, ``Literal``, enumerations, unions,
 ``list``, ``tuple[X, ...]``, ``set``, ``frozenset``, ``dict`` with text for keys, dataclasses, typed dicts, classes
-that have ``model_validate``, and :class:`Limits` in ``Annotated``. Of any other class only instances fit. Errors have
-msgspec's words.
+that have ``model_validate``, and :class:`Limits` in ``Annotated``. Errors have msgspec's words.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import math
 import re
 import types
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -120,15 +120,14 @@ class Kind:
         if reader is not None:
             return reader(value, lax)
         if lax and isinstance(value, str):
-            for meant, parse in _TEXTS:
-                found = parse(value) if meant in self.names else value
-                if found is not value:
-                    return self.readers[meant](found, lax)
+            meant = _meant(value, self.names)
+            if meant is not value:
+                return self.readers[name_of(meant)](meant, lax)
         raise Misfit(f"Expected `{self}`, got `{name}`")
 
     def __str__(self) -> str:
         shown: list[str] = [name for name in _NAMES if name in self.names]
-        return " | ".join(shown or [each.__name__ for each in self.classes])
+        return " | ".join(shown)
 
 
 def compile_hint(hint: object) -> Kind:
@@ -136,15 +135,20 @@ def compile_hint(hint: object) -> Kind:
 
     Raises:
         Unreadable: it is none of those that the module names; the error has the part that is not.
+        CodecNotFound: the hint of a class's field cannot be evaluated.
     """
+    return _compile(hint, {})
+
+
+def _compile(hint: object, classes: dict[type, Kind]) -> Kind:
     hint = expand(hint)
     origin, arguments = get_origin(hint), get_args(hint)
     kind = origin or hint
     if origin is Annotated:
         limits = [each for each in arguments[1:] if isinstance(each, Limits)]
-        return functools.reduce(_limit, limits, compile_hint(arguments[0]))
+        return functools.reduce(_limit, limits, _compile(arguments[0], classes))
     if origin in {Union, types.UnionType}:
-        kinds = [compile_hint(each) for each in arguments]
+        kinds = [_compile(each, classes) for each in arguments]
         if any(sum(name in each.names for each in kinds) > 1 for name in ("array", "object")):
             # As to msgspec: nothing would say which of them is meant.
             raise Unreadable(hint)
@@ -156,10 +160,10 @@ def compile_hint(hint: object) -> Kind:
     if not isinstance(kind, type):
         raise Unreadable(hint)
     if kind in _ARRAYS:
-        return _array(kind, arguments, hint)
+        return _array(kind, arguments, hint, classes)
     if kind in _MAPPINGS:
-        return _mapping(arguments, hint)
-    return _PLAIN.get(kind) or _class(cast("type[Any]", kind))
+        return _mapping(arguments, hint, classes)
+    return _PLAIN.get(kind) or _class(cast("type[Any]", kind), classes)
 
 
 # ---- Scalars
@@ -167,12 +171,6 @@ def compile_hint(hint: object) -> Kind:
 
 def _same(value: object, _lax: bool) -> object:  # noqa: FBT001  # a reader's
     return value
-
-
-def _whole(value: float, _lax: bool) -> int:  # noqa: FBT001
-    if not value.is_integer():
-        raise Misfit("Expected `int`, got `float`")
-    return int(value)
 
 
 def _number(value: int, _lax: bool) -> float:  # noqa: FBT001
@@ -194,7 +192,7 @@ _PLAIN: Final[Mapping[object, Kind]] = types.MappingProxyType(
         None: _plain("null"),
         type(None): _plain("null"),
         bool: _plain("bool"),
-        int: _plain("int", float=_whole),
+        int: _plain("int"),
         float: _plain("float", int=_number),
         str: _plain("str"),
     }
@@ -202,24 +200,32 @@ _PLAIN: Final[Mapping[object, Kind]] = types.MappingProxyType(
 _BOOLEANS: Final[Mapping[str, bool]] = types.MappingProxyType({"true": True, "1": True, "false": False, "0": False})
 
 
-def _integer(text: str) -> object:
-    return int(text) if re.fullmatch(r"-?[0-9]+", text) else text
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<real>\.[0-9]+)?(?P<exponent>[eE][+-]?[0-9]+)?")
+_NONFINITE: Final = re.compile("-?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
 
 
-def _real(text: str) -> object:
-    try:
-        return float(text) if text.strip() == text and "_" not in text else text
-    except ValueError:
+def _meant(text: str, names: frozenset[str]) -> object:
+    """Return what text stands for among the types of JSON's; the text itself if for nothing."""
+    lower = text.lower()
+    if "null" in names and lower == "null":
+        return None
+    numbers = names & {"int", "float"}
+    if "bool" in names and lower in _BOOLEANS and not (numbers and lower in "01"):
+        return _BOOLEANS[lower]
+    if not numbers:
         return text
-
-
-_TEXTS: Final[tuple[tuple[str, Callable[[str], object]], ...]] = (
-    ("null", lambda text: None if text.lower() == "null" else text),
-    ("bool", lambda text: _BOOLEANS.get(text.lower(), text)),
-    ("int", _integer),
-    ("float", _real),
-)
-"""What text may stand for; a function returns the text itself where it does not."""
+    number = _NUMBER.fullmatch(text)
+    if number is None:
+        return float(text) if "float" in names and _NONFINITE.fullmatch(text) else text
+    if number["real"] is None and number["exponent"] is None:
+        try:
+            return int(text)
+        except ValueError:  # of more digits than Python reads
+            raise Misfit("Number out of range") from None
+    real = float(text)
+    if math.isinf(real):
+        raise Misfit("Number out of range")
+    return real if "float" in names else int(real) if real.is_integer() else text
 
 
 def _literal(values: tuple[object, ...]) -> Kind:
@@ -320,22 +326,27 @@ _ARRAYS: Final[Mapping[type, Callable[[list[object]], object]]] = types.MappingP
 _MAPPINGS: Final = frozenset({dict, Mapping, MutableMapping})
 
 
-def _array(made: type, arguments: tuple[object, ...], hint: object) -> Kind:
+def _array(made: type, arguments: tuple[object, ...], hint: object, classes: dict[type, Kind]) -> Kind:
     if made is tuple and arguments and arguments[1:] != (...,):
         raise Unreadable(hint)
-    item = compile_hint(arguments[0] if arguments else Any)
+    item = _compile(arguments[0] if arguments else Any, classes)
     make = _ARRAYS[made]
 
     def read(value: Iterable[object], lax: bool) -> object:  # noqa: FBT001
-        return make([_inside(item, each, f"[{index}]", lax) for index, each in enumerate(value)])
+        items = [_inside(item, each, f"[{index}]", lax) for index, each in enumerate(value)]
+        try:
+            return make(items)
+        except TypeError as error:  # what cannot be in a set
+            raise Misfit(str(error)) from None
 
     return Kind(frozenset({"array"}), {"array": read}, item=item)
 
 
-def _mapping(arguments: tuple[object, ...], hint: object) -> Kind:
+def _mapping(arguments: tuple[object, ...], hint: object, classes: dict[type, Kind]) -> Kind:
     if arguments and arguments[0] is not str and arguments[0] is not Any:
         raise Unreadable(hint)
-    keys, values = compile_hint(arguments[0] if arguments else Any), compile_hint(arguments[1] if arguments else Any)
+    key, value = arguments or (Any, Any)
+    keys, values = _compile(key, classes), _compile(value, classes)
 
     def read(value: Mapping[object, object], lax: bool) -> object:  # noqa: FBT001
         return {_inside(keys, key, "[...]", lax): _inside(values, each, "[...]", lax) for key, each in value.items()}
@@ -355,43 +366,47 @@ def _inside(kind: Kind, value: object, step: str, lax: bool) -> object:  # noqa:
 # ---- Classes
 
 
-def _class(owner: type[Any]) -> Kind:
+def _class(owner: type[Any], classes: dict[type, Kind]) -> Kind:
+    if owner in classes:
+        return classes[owner]
     if issubclass(owner, enum.Enum):
         return _enumeration(owner)
+    is_dict = hasattr(owner, "__required_keys__")
+    if is_dict or dataclasses.is_dataclass(owner):
+        return _fields(owner, classes, is_dict=is_dict)
     validate: Callable[[object], object] | None = getattr(owner, "model_validate", None)
-    if validate is not None and not dataclasses.is_dataclass(owner):
-        return Kind(frozenset(), dict.fromkeys(_NAMES, lambda value, _lax: validate(value)), (owner,))
+    if validate is None:
+        raise Unreadable(owner)
+    return Kind(frozenset(), dict.fromkeys(_NAMES, lambda value, _lax: validate(value)), (owner,))
+
+
+def _fields(owner: type[Any], classes: dict[type, Kind], *, is_dict: bool) -> Kind:
     fields = fields_of(owner, owner.__qualname__)
-    if fields is None or tuple in owner.__mro__:
-        return Kind(frozenset(), {}, (owner,))
-    is_dict = issubclass(owner, dict)
-    if is_dict:
-        required, names = fields.required, frozenset(fields.hints)
-    else:
+    if fields is None:
+        raise Unreadable(owner)
+    required, names = fields.required, frozenset(fields.hints)
+    if not is_dict:
         own = [field for field in dataclasses.fields(owner) if field.init]
         names = frozenset(field.name for field in own)
         missing = dataclasses.MISSING
         required = frozenset(
             field.name for field in own if field.default is missing and field.default_factory is missing
         )
-    hints = fields.hints
     closed = bool(getattr(owner, "__closed__", False))
-
-    @functools.cache
-    def kind_of(name: str) -> Kind:
-        # Not before it is asked for: a class may hold others of its own.
-        return compile_hint(hints[name])
+    kinds: dict[str, Kind] = {}
 
     def read(value: Mapping[str, object], lax: bool) -> object:  # noqa: FBT001
         unknown = next((key for key in value if key not in names), None)
         if closed and unknown is not None:
             raise Misfit(f"Object contains unknown field `{unknown}`")
-        found = {
-            name: _inside(kind_of(name), value[name], f".{name}", lax) for name in hints if name in names & value.keys()
-        }
-        absent = next((name for name in hints if name in required and name not in found), None)
+        found = {name: _inside(kinds[name], each, f".{name}", lax) for name, each in value.items() if name in kinds}
+        absent = next((name for name in kinds if name in required and name not in found), None)
         if absent is not None:
             raise Misfit(f"Object missing required field `{absent}`")
         return found if is_dict else owner(**found)
 
-    return Kind(frozenset({"object"}), {"object": read}, () if is_dict else (owner,))
+    made = Kind(frozenset({"object"}), {"object": read}, () if is_dict else (owner,))
+    # Before its fields: a class may hold others of its own.
+    classes[owner] = made
+    kinds |= {name: _compile(hint, classes) for name, hint in fields.hints.items() if name in names}
+    return made

@@ -98,6 +98,10 @@ class ModelSettings:
         if cast("object", self.parameters) is None:
             object.__setattr__(self, "parameters", ModelParameters())
         check_fields(self, skip=_CHECKED_APART)
+        source = cast("object", self.source)
+        if source is not None and not isinstance(source, Path):
+            message = f"ModelSettings.source: expected `Path | null`, got `{type(source).__name__}`"
+            raise SettingsError(message)
         check_name(self.name, "ModelSettings.name")
         implementation = cast("object", self.implementation)
         if not implementation or not isinstance(implementation, str | type):
@@ -249,7 +253,7 @@ class _Tensor:
 _FILE_TYPES: Final[Mapping[str, object]] = MappingProxyType(
     {"implementation": NonEmpty, "inputs": list[_Tensor], "outputs": list[_Tensor]}
 )
-_CHECKED_APART: Final = frozenset(_FILE_TYPES) | {"config"}
+_CHECKED_APART: Final = frozenset(_FILE_TYPES) | {"config", "source"}
 _LOADERS_OWN: Final = frozenset({"source", "config", "warnings"})
 _LOADER_ONLY: Final = _LOADERS_OWN | {"parameters"}
 

@@ -76,8 +76,6 @@ class PlainHints:
             kind = compile_hint(hint)
         except Unreadable as error:
             raise _unfit(error.hint, where) from None
-        if not kind.names and not kind.readers:
-            raise _unfit(hint, where)
 
         def from_json(body: memoryview, spot: str) -> object:
             return from_member(_parse(body), spot)

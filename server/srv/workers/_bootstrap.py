@@ -198,16 +198,17 @@ def check_numpy() -> None:
     sys.exit(NO_NUMPY)
 
 
-def start(arguments: dict[str, Any]) -> None:
-    """Make the server's packages importable, and run the worker."""
+def prepare(arguments: dict[str, Any]) -> None:
+    """Make what the environment has, and the server's packages, importable."""
     add_site_directories(arguments.get("site_directories", ()))
     private = arguments["private"]
     versions = {name: each["version"] for name, each in private.items()}
     places = {name: each["path"] for name, each in private.items()}
     check_numpy()
     Surface(arguments["packages"], places, {**versions, DISTRIBUTION: arguments["version"]}).install()
-    importlib.import_module("srv.workers._main").main(arguments)
 
 
 if __name__ == "__main__":
-    start(json.loads(sys.argv[1]))
+    given = json.loads(sys.argv[1])
+    prepare(given)
+    importlib.import_module("srv.workers._main").main(given)

@@ -14,6 +14,8 @@ import pytest
 
 from srv import Headers, MLModel, ModelSettings, custom_handler
 from srv.errors import InvalidInput, LoadError, SrvError
+from srv.runtimes import _handler_arguments
+from srv.runtimes._argument_hints import PlainHints, find_hints
 from srv.runtimes._handlers import find_handlers
 from srv.types import InferenceRequest
 
@@ -66,6 +68,19 @@ class Pydantic:
 
 class Request:
     """A class of that name, as Starlette's."""
+
+
+@pytest.fixture(params=[find_hints, PlainHints], ids=["msgspec", "plain"], autouse=True)
+def hints(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let hints be read with msgspec, and without."""
+    if request.param is PlainHints and {struct, unsupported} & _functions(request):
+        pytest.skip("without msgspec it is another error")
+    monkeypatch.setattr(_handler_arguments, "find_hints", request.param)
+
+
+def _functions(request: pytest.FixtureRequest) -> set[object]:
+    given = getattr(request.node, "callspec", None)
+    return {each for each in given.params.values() if callable(each)} if given is not None else set()
 
 
 class Call:
@@ -560,3 +575,10 @@ def test_arguments_may_be_parts_of_the_request() -> None:
 
 def test_fastapi_is_not_imported() -> None:
     assert not isinstance(sys.modules.get("fastapi"), ModuleType)
+
+
+@pytest.mark.parametrize("function", [struct, unsupported])
+def test_what_msgspec_alone_reads_is_refused_without_it(function: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_handler_arguments, "find_hints", PlainHints)
+    with pytest.raises(LoadError, match=r"argument 'x': expected a hint .* without msgspec, .* pip install msgspec$"):
+        make(function)
