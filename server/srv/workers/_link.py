@@ -28,6 +28,8 @@ _INLINE: Final = 1 << 15
 _LARGE: Final = 1 << 22
 # Seconds that released segments wait for a frame to go with.
 _PATIENCE: Final = 0.005
+# Seconds that memory is kept which nobody needs.
+_IDLE: Final = 10.0
 # Of one message, at most; the system refuses more than 253.
 _MOST_DESCRIPTORS: Final = 64
 _ITEM: Final = array.array("i").itemsize
@@ -71,6 +73,7 @@ class Link:
         self._to_release: collections.deque[int] = collections.deque()
         self._releasing = False
         self._thread = threading.get_ident()
+        self._trimming: asyncio.TimerHandle | None = None
         self._flushed: asyncio.Future[None] | None = None
         self.is_closed = False
         self.written = WrittenSegments(self._announce, self._forget)
@@ -260,11 +263,16 @@ class Link:
             assert isinstance(header, list)  # noqa: S101  # what `_release` sends
             for number in header:
                 self.written.release(number)
+            if self._trimming is None:
+                self._trimming = self._loop.call_later(_IDLE, self._trim)
         elif kind is Kind.FORGET:
             assert isinstance(header, int)  # noqa: S101  # what `_forget` sends
             self.read.forget(header)
         else:
             self._received(kind, call, header, body)
+
+    def _trim(self) -> None:
+        self._trimming = self._loop.call_later(_IDLE, self._trim) if self.written.trim(_IDLE) else None
 
     def _let_go(self, number: int) -> None:
         """Take note that nobody looks at a segment any more; whoever drops the last view may be any thread."""
@@ -301,6 +309,8 @@ class Link:
         if self.is_closed:
             return
         self.is_closed = True
+        if self._trimming is not None:
+            self._trimming.cancel()
         self._loop.remove_reader(self._socket.fileno())
         if self._unsent:
             self._loop.remove_writer(self._socket.fileno())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import time
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -51,14 +52,16 @@ class Segment:
     Attributes:
         number: what both sides call it; from 1 on.
         memory: all of its bytes.
+        released: when its reader let go of it, on the monotonic clock.
     """
 
-    __slots__ = ("memory", "number", "size")
+    __slots__ = ("memory", "number", "released", "size")
 
     def __init__(self, number: int, memory: mmap.mmap, size: int) -> None:
         self.number = number
         self.memory = memory
         self.size = size
+        self.released = 0.0
 
 
 class WrittenSegments:
@@ -115,8 +118,27 @@ class WrittenSegments:
             # Its pages go when both sides have let go of it.
             self._forget(number)
             return
+        segment.released = time.monotonic()
         self._free.setdefault(segment.size, []).append(segment)
         self._free_bytes += segment.size
+
+    def trim(self, idle: float) -> bool:
+        """Let go of those that nobody has needed for `idle` seconds, and return whether free ones are left.
+
+        Each holds memory, and on most versions of Python a file descriptor, too.
+        """
+        oldest = time.monotonic() - idle
+        for size, free in list(self._free.items()):
+            # The last one is taken first, so that the others grow old.
+            kept = [segment for segment in free if segment.released > oldest]
+            for segment in free[: len(free) - len(kept)]:
+                self._free_bytes -= size
+                self._forget(segment.number)
+            if kept:
+                self._free[size] = kept
+            else:
+                del self._free[size]
+        return bool(self._free)
 
     def close(self) -> None:
         """Let go of all."""
