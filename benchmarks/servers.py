@@ -88,7 +88,7 @@ def _free_port() -> int:
 
 
 @contextmanager
-def run(name: str, pythons: Mapping[str, str], log: Path) -> Generator[Server]:
+def run(name: str, pythons: Mapping[str, str], log: Path, repository: str = "repository") -> Generator[Server]:
     """Run a server, which answers by the time that this yields it, and stop it in the end.
 
     Raises:
@@ -96,7 +96,7 @@ def run(name: str, pythons: Mapping[str, str], log: Path) -> Generator[Server]:
     """
     http_port, grpc_port, metrics_port = _free_port(), _free_port(), _free_port()
     ports = {"HTTP_PORT": http_port, "GRPC_PORT": grpc_port, "METRICS_PORT": metrics_port}
-    models, rivals = str(HERE / "repository"), HERE / "rivals"
+    models, rivals = str(HERE / repository), HERE / "rivals"
     python = pythons.get(name.partition("-")[0], sys.executable)
     environment = {each: value for each, value in os.environ.items() if not each.startswith(("SRV_", "MLSERVER_"))}
     waits = [http_port, grpc_port]
