@@ -29,13 +29,29 @@ _TWICE: Final = 2
 _MANY: Final = 64
 
 
+_CODE: Final = """
+import time
+
+import numpy as np
+from srv import MLModel, decode_args
+
+
+class PerCall(MLModel):
+    @decode_args
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        time.sleep(0.005)
+        return x * 2
+"""
+_MODELS: Final = {"alone": {}, "together": {"max_batch_size": 64, "max_batch_time": 0.01}}
+
+
 def main() -> int:
     """Return 0, or 1 if the target is missed."""
     check_tools()
     head = ("protocol", "clients", "alone, req/s", "p50 / p99, ms", "together, req/s", "p50 / p99, ms", "times", "rows")
     rows: list[tuple[str, ...]] = [head, ("---",) * len(head)]
     met = True
-    with TemporaryDirectory() as folder, run("srv", {}, Path(folder, "srv.log"), "batching_repository") as server:
+    with TemporaryDirectory() as folder, run("srv", {}, Path(folder, "srv.log"), _repository(folder)) as server:
         _wait_ready(server)
         for protocol, numbers in _CLIENTS.items():
             for clients in numbers:
@@ -57,6 +73,16 @@ def main() -> int:
     _PAGE.write_text(report.replace_between(_PAGE.read_text(), "batching", table))
     print(table if met else f"{table}\n\nthe target is missed")
     return int(not met)
+
+
+def _repository(folder: str) -> Path:
+    """Return a folder with the same model twice."""
+    for name, settings in _MODELS.items():
+        model = Path(folder, "models", name)
+        model.mkdir(parents=True)
+        (model / "models.py").write_text(_CODE)
+        (model / "model-settings.json").write_text(json.dumps({"implementation": "models.PerCall", **settings}))
+    return Path(folder, "models")
 
 
 def _wait_ready(server: Server) -> None:
