@@ -177,7 +177,8 @@ class Batcher:
         """Have one request answered, which has a place."""
         began = now()
         try:
-            response = await self._serve(request, ticket._replace(bounded=False))
+            # It has waited already, and is not to be refused for that.
+            response = await self._serve(request, Ticket(ticket.priority, begin=ticket.begin))
         finally:
             self._end()
         self._statistics.add_execution(rows, 0, now() - began, 0)
@@ -212,17 +213,18 @@ class Batcher:
                 member.outcome.cancel()
             raise
         finally:
+            batch.close()
             self._end()
 
     def _retry(self, batch: Batch, error: Exception) -> None:
         """Have the requests of a batch answered alone, each in its old place in the line."""
         _logger.log(
             logging.DEBUG if self._has_warned else logging.WARNING,
-            "model '%s': a batch of %d requests has failed, and they are answered one by one: %s: %s",
+            "model '%s': a batch of %d requests has failed, and they are answered one by one: %s",
             self._rules.model,
             len(batch.members),
-            type(error).__name__,
-            error,
+            # Its text: whoever keeps the record keeps no request.
+            f"{type(error).__name__}: {error}",
         )
         self._has_warned = True
         for member in batch.present():

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import logging
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -559,6 +562,34 @@ def test_a_model_is_unloaded_after_its_batches(runtime: type[Any]) -> None:
             await first
 
     asyncio.run(run())
+
+
+@KINDS
+def test_nothing_of_a_request_stays_when_it_is_answered(runtime: type[Any]) -> None:
+    """Whether it was alone, in a batch, or in one that failed."""
+
+    async def run() -> None:
+        async with serve(runtime) as server:
+            kept: list[weakref.ref[Any]] = []
+
+            async def one(*values: float) -> None:
+                asked = tensor(*values)
+                kept.append(weakref.ref(asked))
+                with contextlib.suppress(ValueError):
+                    await ask(server, asked)
+
+            for values in ([1.0], [1.0, 2.0, 3.0], [4.0, -5.0, 6.0]):
+                await asyncio.gather(*(one(value) for value in values))
+            runtime_of(server).seen.clear()
+            await turn()
+            assert [each() for each in kept] == [None] * 7
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(run())
+    finally:
+        gc.enable()
 
 
 # ---- What is counted
