@@ -224,6 +224,21 @@ def test_an_async_model_begins_with_a_full_batch_and_with_one_that_has_waited_fo
     asyncio.run(run())
 
 
+def test_those_who_come_with_the_one_that_begins_wait_no_longer_than_others() -> None:
+    """Of an async model."""
+
+    async def run() -> None:
+        async with serve(Async, max_batch_time=0.01) as server:
+            model = runtime_of(server)
+            first = asyncio.create_task(ask(server, tensor(1.0), parameters={"do": "wait"}))
+            assert doubled(await ask(server, tensor(2.0, width=2))) == [[4.0, 4.0]]
+            assert not first.done()
+            model.open()
+            assert doubled(await first) == [[2.0]]
+
+    asyncio.run(run())
+
+
 @KINDS
 def test_requests_that_do_not_agree_are_answered_apart(runtime: type[Any]) -> None:
     """And so are those without rows, and those that have as many as a batch."""
