@@ -114,7 +114,7 @@ def ratio_table(found: Mapping[str, Mapping[str, float]]) -> str:
                 is_met(scenario, each),
             ]
         )
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def _times(ratio: float | None) -> str:
@@ -138,7 +138,7 @@ def figure_table(figures: Figures) -> str:
                     f"{each['peak']:,.0f}",
                 ]
             )
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def growth_table(growth: Sequence[Mapping[str, float]]) -> str:
@@ -155,7 +155,7 @@ def growth_table(growth: Sequence[Mapping[str, float]]) -> str:
         ]
         for each in growth
     ]
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def codec_table(codecs: Mapping[str, Mapping[str, float]]) -> str:
@@ -165,10 +165,11 @@ def codec_table(codecs: Mapping[str, Mapping[str, float]]) -> str:
     for what, each in codecs.items():
         cells = [f"{each[name]:,.1f} ({each[name] / each['srv']:.2f}x)" if name in each else "" for name in names]
         rows.append([what, f"{each['srv']:,.1f}", *cells[1:]])
-    return _markdown(rows)
+    return markdown(rows)
 
 
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Return a table, whose first row is its head."""
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

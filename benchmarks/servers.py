@@ -88,15 +88,15 @@ def _free_port() -> int:
 
 
 @contextmanager
-def run(name: str, pythons: Mapping[str, str], log: Path) -> Generator[Server]:
-    """Run a server, which answers by the time that this yields it, and stop it in the end.
+def run(name: str, pythons: Mapping[str, str], log: Path, repository: Path = HERE / "repository") -> Generator[Server]:
+    """Run a server of a folder of models, which answers by the time that this yields it, and stop it in the end.
 
     Raises:
         RuntimeError: it does not start.
     """
     http_port, grpc_port, metrics_port = _free_port(), _free_port(), _free_port()
     ports = {"HTTP_PORT": http_port, "GRPC_PORT": grpc_port, "METRICS_PORT": metrics_port}
-    models, rivals = str(HERE / "repository"), HERE / "rivals"
+    models, rivals = str(repository), HERE / "rivals"
     python = pythons.get(name.partition("-")[0], sys.executable)
     environment = {each: value for each, value in os.environ.items() if not each.startswith(("SRV_", "MLSERVER_"))}
     waits = [http_port, grpc_port]

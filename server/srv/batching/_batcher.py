@@ -81,6 +81,8 @@ class Batcher:
         self._line = Line(rules.max_rows)
         self._free = rules.places
         self._begins_soon = False
+        # Groups of those who came when there was a place.
+        self._untimed: list[Group] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._has_warned = False
 
@@ -120,7 +122,11 @@ class Batcher:
             if group.rows >= rules.max_rows:
                 self._start(line.take_of(group))
                 return
-            self._set_timer(group)
+            if self._free > 0:
+                # Most begin before they need a timer.
+                self._untimed.append(group)
+            else:
+                self._set_timer(group)
         if self._free > 0 and not self._begins_soon:
             # Not at once: those who come at the same moment go together.
             self._begins_soon = True
@@ -140,6 +146,11 @@ class Batcher:
         self._begins_soon = False
         while self._free > 0 and len(self._line):
             self._start(self._line.take())
+        if self._untimed:
+            for group in self._untimed:
+                if group.count:
+                    self._set_timer(group)
+            self._untimed.clear()
 
     def _set_timer(self, group: Group) -> None:
         if group.timer is None:
@@ -177,7 +188,8 @@ class Batcher:
         """Have one request answered, which has a place."""
         began = now()
         try:
-            response = await self._serve(request, ticket._replace(bounded=False))
+            # It has waited already, and is not to be refused for that.
+            response = await self._serve(request, Ticket(ticket.priority, begin=ticket.begin))
         finally:
             self._end()
         self._statistics.add_execution(rows, 0, now() - began, 0)
@@ -212,17 +224,18 @@ class Batcher:
                 member.outcome.cancel()
             raise
         finally:
+            batch.close()
             self._end()
 
     def _retry(self, batch: Batch, error: Exception) -> None:
         """Have the requests of a batch answered alone, each in its old place in the line."""
         _logger.log(
             logging.DEBUG if self._has_warned else logging.WARNING,
-            "model '%s': a batch of %d requests has failed, and they are answered one by one: %s: %s",
+            "model '%s': a batch of %d requests has failed, and they are answered one by one: %s",
             self._rules.model,
             len(batch.members),
-            type(error).__name__,
-            error,
+            # Its text: whoever keeps the record keeps no request.
+            f"{type(error).__name__}: {error}",
         )
         self._has_warned = True
         for member in batch.present():

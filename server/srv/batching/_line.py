@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     import asyncio
@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from srv.batching._merging import Key
 
     _Entry: TypeAlias = tuple[int, int, Member]
-
-# Entries of those who left that cost less to keep than to clear away.
-_SLACK: Final = 64
 
 
 class Group:
@@ -76,8 +73,9 @@ class Line:
         """Let a request wait no more."""
         member.waiting = False
         self._count -= 1
-        # Who left stays in the heaps until it would come next, or until most of those in there have left.
-        if len(self._entries) > 2 * self._count + _SLACK:
+        # Who left stays in the heaps until it would come next, or until most of those in there have left: it holds a
+        # request, and so nobody stays once nobody waits.
+        if len(self._entries) > 2 * self._count:
             self._entries = _tidy(self._entries)
         group = member.group
         if group is None:
@@ -88,7 +86,7 @@ class Line:
             del self._groups[group.key]
             if group.timer is not None:
                 group.timer.cancel()
-        elif len(group.entries) > 2 * group.count + _SLACK:
+        elif len(group.entries) > 2 * group.count:
             group.entries = _tidy(group.entries)
 
     def take(self) -> list[Member]:

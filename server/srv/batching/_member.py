@@ -50,16 +50,16 @@ class Batch:
 
     Attributes:
         task: has them answered.
-        started: when the model began, in nanoseconds of the monotonic clock; 0 before.
+        started: when the model began, in nanoseconds of the monotonic clock.
     """
 
-    __slots__ = ("_absent", "members", "started", "task")
+    __slots__ = ("_count", "members", "started", "task")
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = members
-        self.started = 0
+        self.started = now()
         self.task: asyncio.Task[None] | None = None
-        self._absent = 0
+        self._count = len(members)
         for member in members:
             member.batch = self
 
@@ -71,10 +71,14 @@ class Batch:
 
     def leave(self) -> None:
         """Go on without one of the requests, whose client has left; nobody needs an answer that all have left."""
-        self._absent += 1
-        if self._absent == len(self.members) and self.task is not None:
+        self._count -= 1
+        if not self._count and self.task is not None:
             self.task.cancel()
 
     def present(self) -> list[Member]:
         """Return the requests whose clients have not left."""
         return [member for member in self.members if not member.outcome.done()]
+
+    def close(self) -> None:
+        """Let go of the requests, which hold the batch: else they would stay until the collector comes."""
+        self.members = ()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import logging
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -217,6 +220,21 @@ def test_an_async_model_begins_with_a_full_batch_and_with_one_that_has_waited_fo
             model.open()
             await first
             assert model.sizes == [1, 6]
+
+    asyncio.run(run())
+
+
+def test_those_who_come_with_the_one_that_begins_wait_no_longer_than_others() -> None:
+    """Of an async model."""
+
+    async def run() -> None:
+        async with serve(Async, max_batch_time=0.01) as server:
+            model = runtime_of(server)
+            first = asyncio.create_task(ask(server, tensor(1.0), parameters={"do": "wait"}))
+            assert doubled(await ask(server, tensor(2.0, width=2))) == [[4.0, 4.0]]
+            assert not first.done()
+            model.open()
+            assert doubled(await first) == [[2.0]]
 
     asyncio.run(run())
 
@@ -559,6 +577,34 @@ def test_a_model_is_unloaded_after_its_batches(runtime: type[Any]) -> None:
             await first
 
     asyncio.run(run())
+
+
+@KINDS
+def test_nothing_of_a_request_stays_when_it_is_answered(runtime: type[Any]) -> None:
+    """Whether it was alone, in a batch, or in one that failed."""
+
+    async def run() -> None:
+        async with serve(runtime) as server:
+            kept: list[weakref.ref[Any]] = []
+
+            async def one(*values: float) -> None:
+                asked = tensor(*values)
+                kept.append(weakref.ref(asked))
+                with contextlib.suppress(ValueError):
+                    await ask(server, asked)
+
+            for values in ([1.0], [1.0, 2.0, 3.0], [4.0, -5.0, 6.0]):
+                await asyncio.gather(*(one(value) for value in values))
+            runtime_of(server).seen.clear()
+            await turn()
+            assert [each() for each in kept] == [None] * 7
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(run())
+    finally:
+        gc.enable()
 
 
 # ---- What is counted
