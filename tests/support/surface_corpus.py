@@ -1,4 +1,5 @@
 """What runtimes do, in any environment: each case has the same outcome with the server's packages and without them."""
+# ruff: noqa: UP006, UP007, UP035, UP045  # hints as runtimes for Python 3.10 have them
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import importlib
 import json
 import logging
 import sys
-from typing import Annotated, Any, AsyncIterator, Callable, TypedDict  # noqa: UP035  # as on Python 3.10
+from typing import TYPE_CHECKING, Annotated, Any, AsyncIterator, Callable, Dict, List, Optional, TypedDict, Union
 
 import numpy as np
 
@@ -26,6 +27,9 @@ from srv.codecs import (
 from srv.runtimes._handler_results import encode_json
 from srv.runtimes._handlers import find_handlers
 from srv.types import Datatype, InferenceRequest, InferenceResponse, MetadataModelResponse, Parameters, RequestInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 NUMBERS = np.arange(6.0, dtype="<f4").reshape(2, 3)
 
@@ -48,18 +52,18 @@ class Everything(MLModel):
 
     @decode_args
     def predict(
-        self, a: np.ndarray, b: list[str], headers: Headers, c: np.ndarray | None = None, d: str | None = None
+        self, a: np.ndarray, b: List[str], headers: Headers, c: Optional[np.ndarray] = None, d: Union[str, None] = None
     ) -> Labels:
         logging.getLogger(__name__).info("called")
         total = a.sum(axis=1) if c is None else a.sum(axis=1) + c
         return {"label": [f"{each}-{headers.get('x', d)}" for each in b], "score": total}
 
     @custom_handler("/add/{x}", "GET")
-    def add(self, x: int, y: float = 0.5, tags: list[int] = []) -> dict[str, Any]:  # noqa: B006
+    def add(self, x: int, y: float = 0.5, tags: List[int] = []) -> Dict[str, Any]:  # noqa: B006
         return {"sum": x + y, "tags": tags}
 
     @custom_handler("/point")
-    def point(self, point: Point, more: dict[str, list[float]] | None = None) -> object:
+    def point(self, point: Point, more: Optional[Dict[str, List[float]]] = None) -> object:
         return {"point": point, "more": more, "array": NUMBERS}
 
     @custom_handler("/raw")
@@ -95,10 +99,12 @@ def request(**more: Any) -> InferenceRequest:
 class Call:
     """A request to a handler."""
 
-    def __init__(self, body: bytes = b"", path: Any = None, query: Any = None) -> None:
+    def __init__(
+        self, body: bytes = b"", path: Mapping[str, str] | None = None, query: Mapping[str, list[str]] | None = None
+    ) -> None:
         self.body = memoryview(body)
-        self.path = path or {}
-        self.query = query or {}
+        self.path: Mapping[str, str] = path or {}
+        self.query: Mapping[str, Sequence[str]] = query or {}
         self.headers = Headers([("a", "1")])
 
     def request(self) -> object:
@@ -110,7 +116,7 @@ class Call:
 
 def handle(name: str, **given: Any) -> object:
     handler = next(each for each in find_handlers(Everything(settings(Everything))) if each.name.endswith(name))
-    result = handler.invoke(handler.arguments.bind(Call(**given)))  # type: ignore[arg-type]
+    result = handler.invoke(handler.arguments.bind(Call(**given)))
     return json.loads(encode_json(result, "here", nonfinite_as_null=True))
 
 
@@ -190,7 +196,7 @@ CASES: dict[str, Callable[[], object]] = {
     ],
     "codecs": lambda: [
         Base64Codec.decode_input(Base64Codec.encode_input("x", [b"\x00\xff"]))[0].hex(),
-        [each.isoformat() for each in DatetimeCodec.decode_input(StringCodec.encode_input("x", ["2024-01-01T10Z"]))],
+        [str(each) for each in DatetimeCodec.decode_input(StringCodec.encode_input("x", ["2024-01-01T10Z"]))],
         JsonCellsCodec.decode_output(JsonCellsCodec.encode_output("x", [{"a": [1, None]}, 2.5])),
     ],
     "no JSON in a cell": lambda: JsonCellsCodec.decode_input(StringCodec.encode_input("x", ["2"])),
@@ -210,7 +216,7 @@ CASES: dict[str, Callable[[], object]] = {
     ],
     "settings": lambda: [
         settings("a.B", max_batch_size=3).max_batch_size,
-        ModelSettings.parse_obj({"name": "x", "implementation": "a.B", "parameters": {"own": [1]}}).parameters.own,  # type: ignore[attr-defined]
+        ModelSettings.parse_obj({"name": "x", "implementation": "a.B", "parameters": {"own": [1]}}).parameters.own,
     ],
     "wrong settings": lambda: ModelSettings.parse_obj({"name": "x", "implementation": "a.B", "max_batch_size": "1"}),
     "more wrong settings": lambda: settings("a.B", warm_workers=3),
