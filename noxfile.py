@@ -119,3 +119,4 @@ def bench(session: nox.Session) -> None:
     session.run("python", "benchmarks/run.py", *pythons, *session.posargs)
     if not session.posargs:
         session.run("python", "benchmarks/batching.py")
+        session.run("python", "benchmarks/workers.py", *pythons)

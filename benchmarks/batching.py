@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
-from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import report
 from load import ask, check_tools, run_round
 from payloads import Scenario, binary_request, grpc_request, values
-from servers import HERE, run
+from servers import HERE, run, wait_ready
 
 if TYPE_CHECKING:
     from load import Round
@@ -52,7 +50,7 @@ def main() -> int:
     rows: list[tuple[str, ...]] = [head, ("---",) * len(head)]
     met = True
     with TemporaryDirectory() as folder, run("srv", {}, Path(folder, "srv.log"), _repository(folder)) as server:
-        _wait_ready(server)
+        wait_ready(server)
         for protocol, numbers in _CLIENTS.items():
             for clients in numbers:
                 alone = _measure(server, "alone", protocol, clients)
@@ -83,16 +81,6 @@ def _repository(folder: str) -> Path:
         (model / "models.py").write_text(_CODE)
         (model / "model-settings.json").write_text(json.dumps({"implementation": "models.PerCall", **settings}))
     return Path(folder, "models")
-
-
-def _wait_ready(server: Server) -> None:
-    while True:
-        try:
-            urlopen(f"http://127.0.0.1:{server.http_port}/v2/health/ready").close()
-        except HTTPError:
-            time.sleep(0.05)  # another program has no event that could be awaited
-        else:
-            return
 
 
 def _measure(server: Server, model: str, protocol: str, clients: int) -> Round:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -88,8 +90,12 @@ def _free_port() -> int:
 
 
 @contextmanager
-def run(name: str, pythons: Mapping[str, str], log: Path, repository: Path = HERE / "repository") -> Generator[Server]:
+def run(
+    name: str, pythons: Mapping[str, str], log: Path, repository: Path = HERE / "repository", *, pin: bool = True
+) -> Generator[Server]:
     """Run a server of a folder of models, which answers by the time that this yields it, and stop it in the end.
+
+    It has the first core for itself and its workers, unless it is not to `pin` it.
 
     Raises:
         RuntimeError: it does not start.
@@ -101,9 +107,10 @@ def run(name: str, pythons: Mapping[str, str], log: Path, repository: Path = HER
     environment = {each: value for each, value in os.environ.items() if not each.startswith(("SRV_", "MLSERVER_"))}
     waits = [http_port, grpc_port]
     match name:
-        case "srv":
+        case "srv" | "srv-worker":
             command = [python, "-m", "srv", "start", models]
             environment |= {f"SRV_{each}": str(port) for each, port in ports.items()}
+            environment["SRV_PARALLEL_WORKERS"] = str(int(name.endswith("-worker")))
         case "mlserver" | "mlserver-worker":
             command = [str(Path(python).with_name("mlserver")), "start", models]
             environment |= {f"MLSERVER_{each}": str(port) for each, port in ports.items()}
@@ -124,7 +131,11 @@ def run(name: str, pythons: Mapping[str, str], log: Path, repository: Path = HER
             raise RuntimeError(f"no server is called {name}")
     with log.open("wb") as output:
         process = subprocess.Popen(
-            pinned(command, cores()[0]), env=environment, stdout=output, stderr=output, cwd=log.parent
+            pinned(command, cores()[0]) if pin else command,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            cwd=log.parent,
         )
         try:
             for port in waits:
@@ -142,6 +153,17 @@ def _wait(process: subprocess.Popen[bytes], port: int, name: str, log: Path) -> 
         except OSError as error:
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"{name} does not start: {log.read_text(errors='replace')[-2000:]}") from error
+            time.sleep(0.05)  # another program has no event that could be awaited
+        else:
+            return
+
+
+def wait_ready(server: Server) -> None:
+    """Return when all models of a server are ready."""
+    while True:
+        try:
+            urlopen(f"http://127.0.0.1:{server.http_port}/v2/health/ready").close()
+        except HTTPError:
             time.sleep(0.05)  # another program has no event that could be awaited
         else:
             return
