@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 async def load_runtime(runtime: MLModel, caller: Caller, changed: Callable[[], None]) -> None:
     """Call ``load``, and take what it returns or sets as the model's readiness.
 
-    `changed` is called on the event loop whenever the runtime sets that later.
+    `changed` is called on the event loop whenever the runtime sets that later, or its inputs or outputs.
 
     Raises:
         LoadError: it returned something false that is not ``None``.
@@ -34,7 +34,7 @@ async def load_runtime(runtime: MLModel, caller: Caller, changed: Callable[[], N
     if returned is not None or runtime._ready is None:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
         runtime.ready = True
     loop = asyncio.get_running_loop()
-    runtime._ready_changed = partial(_call_on_loop, loop, changed)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
+    runtime._changed = partial(_call_on_loop, loop, changed)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
 
 
 def _call_on_loop(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:

@@ -60,7 +60,7 @@ class MLModel:
 
     # None: nobody has said anything since the runtime was made.
     _ready: bool | None = None
-    _ready_changed: Callable[[], None] | None = None
+    _changed: Callable[[], None] | None = None
 
     def __init__(self, settings: ModelSettings) -> None:
         self._settings = settings
@@ -94,8 +94,7 @@ class MLModel:
     @ready.setter
     def ready(self, value: bool) -> None:
         self._ready = bool(value)
-        if self._ready_changed is not None:
-            self._ready_changed()
+        self._tell_changed()
 
     @property
     def inputs(self) -> list[TensorMetadata]:
@@ -105,6 +104,7 @@ class MLModel:
     @inputs.setter
     def inputs(self, value: Sequence[TensorMetadata]) -> None:
         self._inputs = list(value)
+        self._tell_changed()
 
     @property
     def outputs(self) -> list[TensorMetadata]:
@@ -114,6 +114,11 @@ class MLModel:
     @outputs.setter
     def outputs(self, value: Sequence[TensorMetadata]) -> None:
         self._outputs = list(value)
+        self._tell_changed()
+
+    def _tell_changed(self) -> None:
+        if self._changed is not None:
+            self._changed()
 
     if TYPE_CHECKING:
         # Either kind of function may override these; the base's own are coroutines, for ``await super().load()``.

@@ -51,12 +51,9 @@ def pack_request(request: ModelInferRequest) -> tuple[object, Bundle]:
 def unpack_request(model: str, header: object, body: memoryview) -> ModelInferRequest:
     """Return the request; its tensors' data are read-only views of `body`."""
     identifier, version, parameters, headers, inputs, outputs = cast("list[Any]", header)
-    request = ModelInferRequest(model, version, identifier)
-    request.parameters = _parameters(parameters, headers)
+    request = ModelInferRequest(model, version, identifier, _parameters(parameters, headers))
     for name, datatype, shape, own, data in inputs:
-        tensor = InferInputTensor(name, datatype, shape)
-        if own:
-            tensor.parameters = _parameters(own)
+        tensor = InferInputTensor(name, datatype, shape, _parameters(own))
         found = unpack_data(data, datatype, shape, body)
         if found is not None:
             tensor.data = found
@@ -84,12 +81,9 @@ def pack_response(response: ModelInferResponse) -> tuple[object, Bundle]:
 def unpack_response(model: str, header: object, body: memoryview) -> ModelInferResponse:
     """Return the response; its tensors' data are read-only views of `body`."""
     version, parameters, headers, outputs = cast("list[Any]", header)
-    response = ModelInferResponse(model, version)
-    response.parameters = _parameters(parameters, headers)
+    response = ModelInferResponse(model, version, parameters=_parameters(parameters, headers))
     for name, datatype, shape, own, data in outputs:
-        tensor = InferOutputTensor(name, datatype, shape)
-        if own:
-            tensor.parameters = _parameters(own)
+        tensor = InferOutputTensor(name, datatype, shape, _parameters(own))
         found = unpack_data(data, datatype, shape, body)
         if found is not None:
             tensor.data = found
@@ -107,10 +101,10 @@ def _plain(parameters: Parameters) -> Mapping[str, object] | int:
 
 
 def _parameters(values: Mapping[str, object] | int, headers: dict[str, str] | None = None) -> Parameters:
-    if not isinstance(values, dict):
-        made = Parameters()
-    else:
+    if isinstance(values, dict):
         made = Parameters({name: bytes(each) if isinstance(each, list) else each for name, each in values.items()})
+    else:
+        made = Parameters()
     if headers is not None:
         made.headers = Headers.of_lower(headers)
     return made

@@ -51,7 +51,6 @@ class Service:
         self._runner: LocalRunner | None = None
         # Of the model, once it is loaded: every call runs in a copy of it.
         self._context = contextvars.copy_context()
-        self._shown: tuple[object, ...] = ()
         self._ended = asyncio.Event()
         self.is_lost = False
 
@@ -134,7 +133,6 @@ class Service:
 
     async def _respond(self, kind: Kind, call: int, response: object) -> None:
         header, bundle = pack_response(finish_response(self._loaded().runtime, _ANYTHING, response))
-        self._tell_state()
         self._link.send(kind, call, header, bundle, await self._link.place(bundle))
 
     async def _answer_stream(self, call: int, stream: _Stream, header: object, body: memoryview) -> None:
@@ -165,19 +163,13 @@ class Service:
         self._context.run(model_name.set, settings.name)
         self._context.run(model_version.set, settings.version or "")
         self._context.run(codec_package.set, runner.package)
-        self._shown = _shown(runner)
         facts = self._context.copy().run(pack_facts, runner)
         self._runner = runner
         self._link.send(Kind.LOADED, call, facts)
 
     def _tell_state(self) -> None:
         """Tell the server what the runtime has changed of itself."""
-        if self._runner is None:
-            return
-        shown = _shown(self._runner)
-        # By identity: a runtime that sets its inputs gives a new list.
-        if any(before is not after for before, after in zip(self._shown, shown, strict=True)):
-            self._shown = shown
+        if self._runner is not None:
             self._send(Kind.FACTS, 0, pack_state(self._runner.runtime))
 
     async def _unload(self, call: int, _header: object) -> None:
@@ -186,11 +178,6 @@ class Service:
             await self._runner.unload()
         self._link.send(Kind.RESULT, call)
         self._ended.set()
-
-
-def _shown(runner: LocalRunner) -> tuple[object, ...]:
-    runtime = runner.runtime
-    return runtime.ready, runtime.inputs, runtime.outputs
 
 
 class _Stream:
