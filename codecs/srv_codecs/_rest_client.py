@@ -147,7 +147,7 @@ def decode_response(body: memoryview | bytes, header_length: str | None = None) 
 
 
 def _parse_length(value: str, size: int) -> int:
-    length = int(value) if value.isascii() and value.isdigit() and len(value) < 20 else -1  # noqa: PLR2004  # digits of 64 bits
+    length = int(value) if value.isascii() and value.isdigit() and len(value) < 20 else -1  # digits of 64 bits
     if not 0 <= length <= size:
         raise InferenceError(f"the answer: expected the size of its JSON, 0 to {size}, got {value[:40]!r}")
     return length

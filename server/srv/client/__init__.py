@@ -11,9 +11,10 @@
 from __future__ import annotations
 
 from srv.client._answer import Answer
+from srv.client._async_client import AsyncClient
 from srv.client._client import Client
 from srv.client._errors import ConnectError, ConnectionLost, ServerError
 from srv.client._inputs import Input
 from srv.client._retry import Retry
 
-__all__ = ["Answer", "Client", "ConnectError", "ConnectionLost", "Input", "Retry", "ServerError"]
+__all__ = ["Answer", "AsyncClient", "Client", "ConnectError", "ConnectionLost", "Input", "Retry", "ServerError"]

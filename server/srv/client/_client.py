@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from srv.client._deadline import DEFAULT
 from srv.client._options import Options
-from srv_protocol.errors import Unavailable
+from srv_protocol.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
     import ssl
@@ -170,7 +170,10 @@ class Client:
 
     def is_model_ready(self, model: str, *, version: str = "", timeout: Timeout = DEFAULT) -> bool:
         """Return whether a model is ready; one that is not there is not."""
-        return self._run(self._dialect.is_model_ready(model, version), timeout)
+        try:
+            return self._run(self._dialect.is_model_ready(model, version), timeout)
+        except NotFound:
+            return False
 
     def server_metadata(self, *, timeout: Timeout = DEFAULT) -> ServerMetadataResponse:
         """Return the server's name, version and extensions."""

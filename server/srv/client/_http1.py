@@ -139,6 +139,11 @@ class ReplyReader:
         return found
 
     @property
+    def waiting(self) -> int:
+        """How many bytes :meth:`pieces` would return."""
+        return len(self._chunks)
+
+    @property
     def streams(self) -> bool:
         """Whether the head is there, and the body's length unknown."""
         return self._step in {
@@ -179,7 +184,7 @@ class ReplyReader:
                 raise ServerError(f"the server's answer has transfer-encoding {coding[:40]!r}, which is not understood")
             self._step = self._take_size
         elif length is not None:
-            if not (length.isascii() and length.isdigit() and len(length) < 19):  # noqa: PLR2004  # digits of 63 bits
+            if not (length.isascii() and length.isdigit() and len(length) < 19):  # digits of 63 bits
                 raise ServerError(f"the server's answer has content-length {length[:40]!r}, which is no length")
             self._begin_body(int(length))
         else:
@@ -228,7 +233,7 @@ class ReplyReader:
         return True
 
     def _take_chunk_end(self) -> bool:
-        if self._filled - self._pos < 2:  # noqa: PLR2004  # CR and LF
+        if self._filled - self._pos < 2:  # CR and LF
             return False
         if self._buffer[self._pos : self._pos + 2] != b"\r\n":
             raise ServerError("the server's answer is no HTTP: a chunk is longer than its size")

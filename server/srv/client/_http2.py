@@ -107,7 +107,9 @@ class GrpcStream:
         if status is None or not status.isdigit():
             self._end_without_status()
         elif status != "0":
-            self._finish(grpc_error(int(status), unquote(found.get("grpc-message", "")) or "the server gives no reason"))
+            self._finish(
+                grpc_error(int(status), unquote(found.get("grpc-message", "")) or "the server gives no reason")
+            )
         elif self._size >= 0 or self._head:
             self._finish(ServerError("the server's answer ends inside a message"))
         else:
@@ -117,7 +119,7 @@ class GrpcStream:
 
     def _end_without_status(self) -> None:
         http = self._status
-        if http == 200:  # noqa: PLR2004  # OK
+        if http == 200:  # OK
             self._finish(ServerError("the server's answer has no gRPC status; does it speak gRPC?"))
         else:
             self._finish(grpc_error(grpc_status_of(http), f"the server does not speak gRPC: its HTTP status is {http}"))

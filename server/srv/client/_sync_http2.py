@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Final
 
-from srv._buffers import join_small
 from srv.client._connecting import connect, send_all
 from srv.client._errors import ConnectionLost
 from srv.client._http2 import GrpcStream, RequestHeads
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from srv.http2._events import Event
 
 _ROOM: Final = 1 << 16
-_SMALL: Final = 1 << 14
 # Seconds for what is said behind a call.
 _MOMENT: Final = 1.0
 
@@ -45,6 +43,8 @@ class _Connection:
         self._view = memoryview(bytearray(_ROOM))
         self._stream: GrpcStream | None = None
         self._usable = True
+        # The server takes no other call on it.
+        self._going = False
         self._poll = select.poll()
         self._poll.register(made, select.POLLIN)
 
@@ -57,9 +57,7 @@ class _Connection:
                 self._socket.settimeout(_MOMENT)
                 while self._usable and self._poll.poll(0):
                     self._take(self._view, self._socket.recv_into(self._view))
-                self._socket.settimeout(_MOMENT)
-                for piece in join_small(self._http2.data_to_send(), _SMALL):
-                    self._socket.sendall(piece)
+                self._socket.sendall(b"".join(self._http2.data_to_send()))
             except (OSError, ConnectionLost):
                 self._usable = False
         return self._usable
@@ -156,19 +154,18 @@ class _Connection:
             case _:
                 pass
 
-    _going = False
-
     def finish(self, stream: GrpcStream) -> None:
         """Make the connection ready for the next call, if this one has ended, or end it."""
         self._stream = None
         if not stream.ended:
             self._http2.reset_stream(stream.id, ErrorCode.CANCEL)
-        try:
-            self._socket.settimeout(_MOMENT)
-            for piece in self._http2.data_to_send():
-                self._socket.sendall(piece)
-        except OSError:
-            return
+        out = self._http2.data_to_send()
+        if out:
+            try:
+                self._socket.settimeout(_MOMENT)
+                self._socket.sendall(b"".join(out))
+            except OSError:
+                return
         self._usable = not self._going
 
 

@@ -76,9 +76,7 @@ class ClientConnection(Connection):
     def open_stream(self, headers: Iterable[tuple[str, str]]) -> int:
         """Begin a stream with the headers of a request, and return its number."""
         stream_id = self._highest = self._highest + 2 if self._highest else 1
-        self._streams[stream_id] = Stream(
-            self._peer.initial_window, self._limits.stream_window, None, peer_ended=False
-        )
+        self._streams[stream_id] = Stream(self._peer.initial_window, self._limits.stream_window, None, peer_ended=False)
         self.send_headers(stream_id, headers)
         return stream_id
 

@@ -72,7 +72,7 @@ def test_kinds() -> None:
         "RequestTooLarge": ErrorKind.TOO_LARGE,
         "NotFound": ErrorKind.NOT_FOUND,
         "Unavailable": ErrorKind.UNAVAILABLE,
-    "QueueFull": ErrorKind.UNAVAILABLE,
+        "QueueFull": ErrorKind.UNAVAILABLE,
         "QueueTimeout": ErrorKind.UNAVAILABLE,
         "DeadlineExceeded": ErrorKind.DEADLINE_EXCEEDED,
         "ModelNotFound": ErrorKind.NOT_FOUND,
