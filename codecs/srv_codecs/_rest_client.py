@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from srv_codecs._place import Place
-    from srv_protocol.inference import ModelInferRequest, Parameters
+    from srv_protocol.inference import ModelInferRequest
 
 _encoder: Final = msgspec.json.Encoder()
 _BINARY_OUTPUT: Final[dict[str, object]] = {"binary_data": True}
@@ -119,11 +119,11 @@ def decode_response(body: memoryview | bytes, header_length: str | None = None) 
     outputs: list[InferOutputTensor] = []
     try:
         for index, each in enumerate(view.outputs):
-            output = InferOutputTensor(each.name, each.datatype, each.shape, each.parameters)
             place = output_place(index, each.name)
             spec = find_datatype(each.datatype, place)
             count = count_elements(each.shape, place, spec.itemsize)
-            binary = _take_size(output.parameters, place) if each.parameters else None
+            binary = _take_size(each.parameters, place) if each.parameters else None
+            output = InferOutputTensor(each.name, each.datatype, each.shape, each.parameters or None)
             data = given_data(each.data) if parsed is None else parsed[index]
             if binary is not None:
                 if binary > len(tail) - pos:
@@ -176,7 +176,7 @@ def _parse_nonfinite(text: memoryview) -> tuple[_ResponseView, Sequence[object]]
         raise InferenceError(f"the answer is no V2 JSON: {str(error).partition(': ')[2]}") from None
 
 
-def _take_size(parameters: Parameters, place: Place) -> int | None:
+def _take_size(parameters: dict[str, object], place: Place) -> int | None:
     size = parameters.pop("binary_data_size", None)
     if size is None:
         return None

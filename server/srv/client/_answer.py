@@ -11,6 +11,7 @@ from srv_protocol.errors import OutputNotFound
 from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Iterator
     from typing import Any
 
@@ -30,12 +31,16 @@ class Answer(Mapping[str, "NDArray[np.generic]"]):
 
     Attributes:
         message: the V2 message.
-        headers: those of the reply; over gRPC its metadata.
     """
 
     def __init__(self, message: ModelInferResponse, headers: Mapping[str, str] | None = None) -> None:
         self.message = message
-        self.headers = Headers({} if headers is None else headers)
+        self._headers: Mapping[str, str] = headers or {}
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the reply; over gRPC its metadata."""
+        return Headers(self._headers)
 
     @property
     def id(self) -> str:
@@ -88,12 +93,7 @@ class Answer(Mapping[str, "NDArray[np.generic]"]):
     def __len__(self) -> int:
         return len(self.message.outputs)
 
-    def list(self, name: str) -> list[object]:
-        """Return an output's elements as Python values, copied, nested to its shape; of a scalar, a list of one."""
-        values: Any = self[name].tolist()
-        return values if isinstance(values, list) else [values]  # pyright: ignore[reportUnknownVariableType]
-
-    def text(self, name: str) -> list[str]:
+    def text(self, name: str) -> builtins.list[str]:
         """Return the elements of a BYTES output as text, copied, flat.
 
         Raises:
@@ -109,7 +109,8 @@ class Answer(Mapping[str, "NDArray[np.generic]"]):
         """
         from srv_codecs.content_types import ArrowCodec  # imports pyarrow
 
-        return ArrowCodec.decode_output(self.tensor(name))
+        found: pa.Array[Any] = ArrowCodec.decode_output(self.tensor(name))  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # never a chunked one
+        return found
 
     def table(self) -> pa.Table:
         """Return all outputs as an Arrow table, one column each; see :meth:`arrow`."""
@@ -126,6 +127,11 @@ class Answer(Mapping[str, "NDArray[np.generic]"]):
         from srv_codecs.content_types import PandasCodec  # imports pandas
 
         return PandasCodec.decode_response(self.message)
+
+    def list(self, name: str) -> builtins.list[object]:
+        """Return an output's elements as Python values, copied, nested to its shape; of a scalar, a list of one."""
+        values: Any = self[name].tolist()
+        return values if type(values) is list else [values]  # pyright: ignore[reportUnknownVariableType]  # numpy's is Any
 
     def __repr__(self) -> str:
         outputs = ", ".join(f"{each.name}: {each.datatype} {each.shape}" for each in self.message.outputs)

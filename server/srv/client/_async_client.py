@@ -1,5 +1,7 @@
 """The client of programs that run on asyncio."""
 
+# ruff: noqa: ASYNC109  # a timeout that includes retries and the connection, and has its own error
+
 from __future__ import annotations
 
 import asyncio
@@ -45,9 +47,10 @@ class _Transport(Protocol):
 class AsyncClient:
     """A client of one server, over REST or gRPC as the URL says, for asyncio.
 
-    Tasks may share it: over REST it has a pool of connections, over gRPC one for all calls; it belongs to the event loop
-    that uses it first. Use it in an ``async with`` statement, or call :meth:`aclose`. A call whose task is cancelled
-    ends at the server, too. Arguments and errors are those of :class:`~srv.client.Client`; `connections` is for REST.
+    Tasks may share it: over REST it has a pool of connections, over gRPC one for all calls; it belongs to the event
+    loop that uses it first. Use it in an ``async with`` statement, or call :meth:`aclose`. A call whose task is
+    cancelled ends at the server, too. Arguments and errors are those of :class:`~srv.client.Client`; `connections` is
+    for REST.
     """
 
     def __init__(
@@ -98,7 +101,7 @@ class AsyncClient:
         version: str = "",
         outputs: Sequence[str | InferRequestedOutputTensor] = (),
         parameters: Mapping[str, ParameterValue] | None = None,
-        id: str = "",
+        id: str = "",  # noqa: A002  # as the message calls it
         headers: Mapping[str, str] | None = None,
         timeout: Timeout = DEFAULT,
     ) -> Answer:
@@ -116,7 +119,7 @@ class AsyncClient:
         version: str = "",
         outputs: Sequence[str | InferRequestedOutputTensor] = (),
         parameters: Mapping[str, ParameterValue] | None = None,
-        id: str = "",
+        id: str = "",  # noqa: A002  # as the message calls it
         headers: Mapping[str, str] | None = None,
         timeout: Timeout = DEFAULT,
     ) -> AsyncGenerator[Answer]:
@@ -214,8 +217,11 @@ class AsyncClient:
 
 
 def _make_transport(options: Options) -> _Transport:
+    # Each is imported for those who need it.
     if options.endpoint.protocol == "http":
-        from srv.client._async_http1 import Http1Transport as Transport
-    else:
-        from srv.client._async_http2 import Http2Transport as Transport
-    return Transport(options)
+        from srv.client._async_http1 import Http1Transport
+
+        return Http1Transport(options)
+    from srv.client._async_http2 import Http2Transport
+
+    return Http2Transport(options)

@@ -52,14 +52,15 @@ class _Connection(ClientProtocol):
             self.usable = False
             self.transport.abort()
             return
+        done = False
         try:
-            self._reader.take(nbytes)
+            done = self._reader.take(nbytes)
         except SrvError as error:
             self._fault = error
         if self._reader.waiting > _TOO_MUCH and not self._paused:
             self._paused = True
             self.transport.pause_reading()
-        if self._reader.complete or self._reader.streams or self._fault is not None:
+        if done or self._reader.streams or self._fault is not None:
             self._wake()
 
     def eof_received(self) -> None:

@@ -114,7 +114,7 @@ class Client:
         version: str = "",
         outputs: Sequence[str | InferRequestedOutputTensor] = (),
         parameters: Mapping[str, ParameterValue] | None = None,
-        id: str = "",
+        id: str = "",  # noqa: A002  # as the message calls it
         headers: Mapping[str, str] | None = None,
         timeout: Timeout = DEFAULT,
     ) -> Answer:
@@ -145,7 +145,7 @@ class Client:
         version: str = "",
         outputs: Sequence[str | InferRequestedOutputTensor] = (),
         parameters: Mapping[str, ParameterValue] | None = None,
-        id: str = "",
+        id: str = "",  # noqa: A002  # as the message calls it
         headers: Mapping[str, str] | None = None,
         timeout: Timeout = DEFAULT,
     ) -> Iterator[Answer]:
@@ -238,8 +238,11 @@ class Client:
 
 
 def _make_transport(options: Options) -> _Transport:
+    # Each is imported for those who need it.
     if options.endpoint.protocol == "http":
-        from srv.client._sync_http1 import Http1Transport as Transport
-    else:
-        from srv.client._sync_http2 import Http2Transport as Transport
-    return Transport(options)
+        from srv.client._sync_http1 import Http1Transport
+
+        return Http1Transport(options)
+    from srv.client._sync_http2 import Http2Transport
+
+    return Http2Transport(options)

@@ -19,7 +19,7 @@ class Default(enum.Enum):
 
 
 DEFAULT: Final = Default.DEFAULT
-Timeout: TypeAlias = float | None | Default
+Timeout: TypeAlias = float | Default | None
 """Seconds, ``None`` for as long as it takes."""
 
 

@@ -63,7 +63,9 @@ class ReplyReader:
         "_buffer",
         "_chunks",
         "_filled",
+        "_head",
         "_left",
+        "_parsed",
         "_pos",
         "_step",
         "_view",
@@ -76,6 +78,8 @@ class ReplyReader:
     def __init__(self) -> None:
         self._buffer = bytearray(_ROOM)
         self._view = memoryview(self._buffer)
+        self._head: bytes = b""
+        self._parsed: tuple[int, int, dict[str, str]] = (0, 0, {})
         self.begin()
 
     def begin(self) -> None:
@@ -168,7 +172,11 @@ class ReplyReader:
         end = self._buffer.find(b"\r\n\r\n", self._pos, self._filled)
         if end < 0:
             return False
-        status, version, headers = parse_head(bytes(self._view[self._pos : end]))
+        head = self._view[self._pos : end].tobytes()
+        if head != self._head:
+            # Equal calls have equal heads, mostly.
+            self._head, self._parsed = head, parse_head(head)
+        status, version, headers = self._parsed
         self._pos = end + 4
         if status < _CONTINUE:
             return True
@@ -235,7 +243,7 @@ class ReplyReader:
     def _take_chunk_end(self) -> bool:
         if self._filled - self._pos < 2:  # CR and LF
             return False
-        if self._buffer[self._pos : self._pos + 2] != b"\r\n":
+        if bytes(self._view[self._pos : self._pos + 2]) != b"\r\n":
             raise ServerError("the server's answer is no HTTP: a chunk is longer than its size")
         self._pos += 2
         self._step = self._take_size

@@ -24,8 +24,9 @@ _PREFIX_SIZE: Final = PREFIX.size
 WINDOW: Final = 1 << 23
 _UNTOLD: Final = frozenset({"content-type", "trailer"})
 # "HTTP2 Transport Mapping", "Errors": the statuses of gRPC for a stream that is reset; INTERNAL for all others.
-_RESETS: Final = {ErrorCode.CANCEL: 1, ErrorCode.ENHANCE_YOUR_CALM: 8, ErrorCode.INADEQUATE_SECURITY: 7}
+_RESETS: Final[dict[int, int]] = {ErrorCode.CANCEL: 1, ErrorCode.ENHANCE_YOUR_CALM: 8, ErrorCode.INADEQUATE_SECURITY: 7}
 _INTERNAL: Final = 13
+_NAMES: Final[dict[int, str]] = {code: code.name for code in ErrorCode}
 _LONGEST_TIMEOUT: Final = 99_999_999
 
 
@@ -125,7 +126,10 @@ class GrpcStream:
             self._finish(grpc_error(grpc_status_of(http), f"the server does not speak gRPC: its HTTP status is {http}"))
 
     def take_data(self, data: memoryview, size: int, *, ended: bool) -> None:
-        """Take a piece of the messages, which took `size` bytes of the window; it is copied unless it came to its place."""
+        """Take a piece of the messages, which took `size` bytes of the window.
+
+        It is copied, unless it came to its place.
+        """
         self._window -= size
         if self._buffer is not None and data.obj is self._buffer.obj:
             self._advance(len(data))
@@ -177,7 +181,7 @@ class GrpcStream:
         if code == ErrorCode.REFUSED_STREAM:
             self._finish(ConnectionLost("the server has refused the call", begun=False))
         else:
-            name = ErrorCode(code).name if code in ErrorCode else str(code)
+            name = _NAMES.get(code, str(code))
             status = _RESETS.get(code, _INTERNAL)
             self._finish(grpc_error(status, f"the server has ended the call without a status ({name})"))
 

@@ -49,7 +49,7 @@ def make_inputs(inputs: Inputs) -> list[InferInputTensor]:
         InvalidInput: a value is none that a tensor can hold; the text names the input.
     """
     if isinstance(inputs, Mapping):
-        return [_make_tensor(name, value) for name, value in cast("Mapping[str, object]", inputs).items()]
+        return [_make_tensor(name, value) for name, value in inputs.items()]
     package = _package(inputs)
     if package == "pandas":
         from srv_codecs.content_types import PandasCodec  # imports pandas, which the caller has
@@ -97,8 +97,8 @@ def _make_tensor(name: str, value: object) -> InferInputTensor:
         if ArrowCodec.can_encode(value):
             return ArrowCodec.encode_input(name, value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # it takes it
     if package == "pandas":
-        frame = value.to_frame(name) if hasattr(value, "to_frame") else value
-        (tensor,) = make_inputs(cast("pd.DataFrame", frame))
+        series = cast("pd.Series[str]", value)
+        (tensor,) = make_inputs(series.to_frame(name))
         return tensor
     if hasattr(value, "__array__"):
         return _make_tensor(name, np.asarray(value, None))
@@ -114,7 +114,7 @@ def _from_input(name: str, value: Input) -> InferInputTensor:
         raise InvalidInput(f"input '{name}': datatype: expected one of {', '.join(DATATYPES)}, got {value.datatype!r}")
     elif isinstance(value.data, (list, tuple)):
         # The elements are checked when the tensor is encoded.
-        elements = list(cast("Sequence[object]", value.data))
+        elements = list(cast("Sequence[object]", value.data))  # pyright: ignore[reportUnknownMemberType]  # of isinstance
         tensor = InferInputTensor(name, value.datatype, _shape_of(name, elements), data=elements)
     else:
         tensor = _make_tensor(name, value.data)

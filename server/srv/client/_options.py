@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from srv._version import __version__
-from srv.client._answer import Answer
 from srv.client._connecting import tls_context
 from srv.client._deadline import DEFAULT, Deadline, check_timeout
 from srv.client._endpoint import parse_url
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping, Sequence
 
+    from srv.client._answer import Answer
     from srv.client._call import Call
     from srv.client._deadline import Timeout
     from srv.client._dialect import Dialect
@@ -87,7 +87,7 @@ class Options:
         version: str,
         outputs: Sequence[str | InferRequestedOutputTensor],
         parameters: Mapping[str, ParameterValue] | None,
-        id: str,
+        id: str,  # noqa: A002  # as the message calls it
         headers: Mapping[str, str] | None,
         stream: bool = False,
     ) -> Call[Answer]:

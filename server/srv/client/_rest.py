@@ -274,7 +274,7 @@ def read_event(reply: Reply) -> Answer:
     """Return what one event of a stream holds, or raise the error that it is."""
     if reply.status != _OK:
         _check(reply)
-    if reply.body[:9] == b'{"error":':
+    if bytes(reply.body[:9]) == b'{"error":':
         text = msgspec.json.decode(reply.body, type=dict[str, object]).get("error")
         raise ServerError(str(text))
     return Answer(decode_response(reply.body), reply.headers)

@@ -110,8 +110,11 @@ class Http1Transport:
 
     def run(self, call: Call[object], deadline: Deadline) -> Reply:
         """Return the reply to a call."""
-        with self._pool.connection(deadline) as made:
+        made = self._pool.take(deadline)
+        try:
             return made.run((self._heads.render(call), *call.body), deadline)
+        finally:
+            self._pool.give(made)
 
     def stream(self, call: Call[object], deadline: Deadline) -> Generator[Reply]:
         """Yield the replies to a call."""

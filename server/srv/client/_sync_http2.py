@@ -55,7 +55,8 @@ class _Connection:
         if self._poll.poll(0):
             try:
                 self._socket.settimeout(_MOMENT)
-                while self._usable and self._poll.poll(0):
+                self._take(self._view, self._socket.recv_into(self._view))
+                while not self._going and self._poll.poll(0):
                     self._take(self._view, self._socket.recv_into(self._view))
                 self._socket.sendall(b"".join(self._http2.data_to_send()))
             except (OSError, ConnectionLost):
@@ -179,12 +180,15 @@ class Http2Transport:
 
     def run(self, call: Call[object], deadline: Deadline) -> Reply:
         """Return the reply to a call."""
-        with self._pool.connection(deadline) as made:
+        made = self._pool.take(deadline)
+        try:
             stream = made.begin(self._heads.make(call, deadline), call.body, deadline)
             while not stream.ended:
                 made.receive(deadline)
             made.finish(stream)
-            return stream.reply()
+        finally:
+            self._pool.give(made)
+        return stream.reply()
 
     def stream(self, call: Call[object], deadline: Deadline) -> Generator[Reply]:
         """Yield the replies to a call."""

@@ -13,7 +13,7 @@ from srv.http2._limits import Limits
 from srv.http2._stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from srv.http2._headers import Headers
 
@@ -35,7 +35,10 @@ class ClientConnection(Connection):
     """
 
     _peer_preface: ClassVar[bytes] = b""
-    _find_problem: ClassVar[Callable[[Headers], str | None]] = staticmethod(find_response_problem)
+
+    @staticmethod
+    def _find_problem(headers: Headers) -> str | None:
+        return find_response_problem(headers)
 
     def __init__(self, limits: Limits = _LIMITS) -> None:
         super().__init__(limits)

@@ -54,7 +54,11 @@ class Connection:
 
     # What a peer sends first, and what it begins messages with.
     _peer_preface: ClassVar[bytes] = frames.PREFACE
-    _find_problem: ClassVar[Callable[[Headers], str | None]] = staticmethod(find_problem)
+
+    @staticmethod
+    def _find_problem(headers: Headers) -> str | None:
+        """Return why a message cannot begin with these headers, ``None`` if it can."""
+        return find_problem(headers)
 
     def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = monotonic) -> None:
         self._limits = limits = limits or Limits()
