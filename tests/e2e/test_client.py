@@ -6,7 +6,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -237,7 +236,7 @@ def test_statistics_count_what_was_asked(client: Any) -> None:
         return number
 
     before = count()
-    client.infer("batched", {"x": np.ones((1, 2), np.float32)})
+    client.infer("batched", {"x": np.ones((1, 16), np.int32)})
     assert count() == before + 1
     assert {each.name for each in client.statistics()} >= {"batched", "identity"}
 
@@ -262,30 +261,10 @@ def test_the_repository(serve: Serve, way: tuple[str, str]) -> None:
 
 
 def test_a_timeout_ends_the_call_at_the_server(client: Any, gate: Gate) -> None:
-    with pytest.raises(DeadlineExceeded, match=r"timeout|deadline"):
+    with pytest.raises(DeadlineExceeded, match=r"timeout|DEADLINE"):
         client.infer("gate", {"port": [gate.port]}, timeout=0.3)
     gate.wait().wait_closed()
     assert client.is_live()
-
-
-def test_a_full_queue_is_tried_again(serve: Serve, gate: Gate, way: tuple[str, str]) -> None:
-    """The server has not begun: once there is room, the answer comes; without retries, the error."""
-    kind, scheme = way
-    server = serve(MODELS / "shared", max_queue_size=1).wait_started()
-    address = url(server, scheme)
-    with ThreadPoolExecutor() as pool, Client(address) as other, KINDS[kind](address, retry=ONCE) as client:
-        first = pool.submit(other.infer, "gate_plain", {"port": [gate.port]})
-        visit = gate.wait()
-        second = pool.submit(other.infer, "gate_plain", {"port": [gate.port]})
-        with pytest.raises(Unavailable, match="Exceeds maximum queue size") as found:
-            for _ in range(1000):
-                client.infer("gate_plain", {"port": [gate.port]}, timeout=0.05 if second.done() else None)
-        assert found.value.status_code == 503
-        with KINDS[kind](address, retry=Retry(attempts=50, delay=0.05, max_delay=0.1)) as patient:
-            threading.Timer(0.1, visit.release).start()
-            threading.Thread(target=lambda: (gate.wait().release(), gate.wait().release()), daemon=True).start()
-            assert patient.infer("gate_plain", {"port": [gate.port]})["port"].item() == gate.port
-        assert first.result()["port"].item() == second.result()["port"].item() == gate.port
 
 
 def test_a_server_that_dies(serve: Serve, gate: Gate, way: tuple[str, str]) -> None:

@@ -170,8 +170,9 @@ class Http1Transport(LoopBound):
         try:
             while self._idle:
                 found = self._idle.pop()
-                if found.usable:
+                if found.usable and not found.has_unread():
                     return found
+                found.transport.abort()
             made = await connect(_Connection, self._options, deadline)
         except BaseException:
             self._free.release()

@@ -162,6 +162,10 @@ class _Connection(ClientProtocol):
 
     # What callers do.
 
+    def is_idle(self) -> bool:
+        """Whether there is no call."""
+        return not self._streams
+
     async def open(self, headers: HeaderItems, deadline: Deadline) -> _Stream | None:
         """Begin a call, as soon as the server takes another one; ``None`` when it takes none any more."""
         while self.usable and self._http2.open_streams >= self._http2.max_streams:
@@ -229,6 +233,9 @@ class Http2Transport(LoopBound):
 
     async def _connection(self, deadline: Deadline) -> _Connection:
         current = self._current
+        if current is not None and current.is_idle() and current.has_unread():
+            # Perhaps its end, which the event loop has had no time to see.
+            await asyncio.sleep(0)
         if current is not None and current.usable:
             return current
         async with self._making:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from srv.client._connecting import refused, too_slow
@@ -28,10 +29,16 @@ class ClientProtocol(asyncio.BufferedProtocol):
 
     def __init__(self) -> None:
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._poll = select.poll()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
         self.transport = cast("asyncio.Transport", transport)
+        self._poll.register(transport.get_extra_info("socket"), select.POLLIN)
+
+    def has_unread(self) -> bool:
+        """Whether something has come that the event loop has not seen yet: perhaps the end."""
+        return not self.transport.is_closing() and bool(self._poll.poll(0))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note of the end."""

@@ -92,7 +92,7 @@ def http_error(status: int, text: str) -> SrvError:
 def grpc_error(status: int, text: str) -> SrvError:
     """Return the error of a call's gRPC status; one that is not known counts as UNKNOWN."""
     row = _BY_GRPC.get(status, _BY_GRPC[_UNKNOWN])
-    error = row.error(text, row.http)
+    error = row.error(text or f"the server answers with {row.name} and no reason", row.http)
     error.add_note(f"the server's status is {row.name}")
     return error
 
