@@ -400,7 +400,7 @@ for url in {[url(server, scheme) for scheme in ("http", "grpc")]!r}:
         client.infer("identity", {{"x": np.ones(3)}})
     asyncio.run(main(url))
 loaded = {{name.partition(".")[0] for name in sys.modules}}
-wrong = loaded & {{"litestar", "uvicorn", "uvloop", "grpclib", "h2", "rich", "rich_click", "click", "pyarrow", "pandas"}}
+wrong = loaded & {{"litestar", "uvicorn", "uvloop", "grpclib", "h2", "rich", "rich_click", "pyarrow", "pandas"}}
 assert not wrong, wrong
 assert not any(name.startswith(("srv.rest", "srv.grpc", "srv.dataplane._dataplane")) for name in sys.modules)
 """

@@ -108,9 +108,7 @@ class GrpcStream:
         if status is None or not status.isdigit():
             self._end_without_status()
         elif status != "0":
-            self._finish(
-                grpc_error(int(status), unquote(found.get("grpc-message", "")))
-            )
+            self._finish(grpc_error(int(status), unquote(found.get("grpc-message", ""))))
         elif self._size >= 0 or self._head:
             self._finish(ServerError("the server's answer ends inside a message"))
         else:

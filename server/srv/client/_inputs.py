@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Inputs: TypeAlias = "Mapping[str, object] | Sequence[InferInputTensor] | pd.DataFrame | pa.Table | pa.RecordBatch"
     """Values by the names of inputs; tensors; or a table, each of whose columns is one."""
 
+# Not their subclasses: numpy's have shapes of their own.
+_SCALARS: Final = frozenset({str, bytes, bool, int, float})
 _MAX_INT64: Final = (1 << 63) - 1
 
 
@@ -88,7 +90,7 @@ def _make_tensor(name: str, value: object) -> InferInputTensor:
         return _from_input(name, value)
     if isinstance(value, (list, tuple)):
         return _from_list(name, cast("Sequence[object]", value))
-    if isinstance(value, (str, bytes, bool, int, float)):
+    if type(value) in _SCALARS:
         return _from_list(name, [value])
     package = _package(value)
     if package == "pyarrow":
