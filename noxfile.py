@@ -117,3 +117,5 @@ def bench(session: nox.Session) -> None:
         session.run(str(python), "-m", "pip", "install", "--quiet", "-r", requirements, external=True)
         pythons.append(f"--python={rival}={python}")
     session.run("python", "benchmarks/run.py", *pythons, *session.posargs)
+    if not session.posargs:
+        session.run("python", "benchmarks/clients.py", "--write")

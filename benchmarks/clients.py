@@ -1,4 +1,4 @@
-"""Compare srv.client with tritonclient's clients against one server: ``nox -s bench``. Prints a table, and writes it."""
+"""Compare srv.client with tritonclient's clients against one server; prints a table (``nox -s bench`` writes it)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ import tritonclient.grpc as triton_grpc
 import tritonclient.grpc.aio as triton_grpc_aio
 import tritonclient.http as triton_http
 import tritonclient.http.aio as triton_http_aio
+
 from report import replace_between
 from servers import cores, run
-
 from srv.client import AsyncClient, Client
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ class Cost:
     cpu: float
 
 
+def _read(answer: Any) -> Any:
+    return answer.as_numpy(_OUTPUT)
+
+
 def _triton_input(module: Any, array: Any) -> list[Any]:
     given = module.InferInput("x", list(array.shape), "FP32")
     given.set_data_from_numpy(array)
@@ -57,7 +61,7 @@ def _blocking(server: Server, protocol: str, model: str, array: Any, stack: Exit
     stack.callback(theirs.close)
     return {
         "srv": lambda: ours.infer(model, {"x": array})[_OUTPUT],
-        "tritonclient": lambda: theirs.infer(model, _triton_input(module, array)).as_numpy(_OUTPUT),
+        "tritonclient": lambda: _read(theirs.infer(model, _triton_input(module, array))),
     }
 
 
@@ -74,7 +78,7 @@ async def _asynchronous(
             return (await ours.infer(model, {"x": array}))[_OUTPUT]
 
         async def ask_theirs() -> Any:
-            return (await theirs.infer(model, _triton_input(module, array))).as_numpy(_OUTPUT)
+            return _read(await theirs.infer(model, _triton_input(module, array)))
 
         calls = {"srv": ask_ours, "tritonclient": ask_theirs}
         first = [await call() for call in calls.values()]

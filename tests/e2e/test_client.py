@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from certificates import Certificates
-from clients import KINDS
+from client_kinds import KINDS
 from serving import MODELS, PATIENCE
 from strategies import same
 from tensors import NOT_IN_JSON, SAMPLES, variants

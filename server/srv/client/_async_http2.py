@@ -80,29 +80,15 @@ class _Connection(ClientProtocol):
         self._flush_soon()
 
     def _take(self, event: Event) -> None:
+        if isinstance(event, (DataReceived, TrailersReceived, ResponseReceived, StreamReset)):
+            stream = self._streams.get(event.stream_id)
+            if stream is not None:
+                stream.take(event)
+                stream.refill(self._http2)
+                if stream.messages or stream.ended:
+                    stream.wake()
+            return
         match event:
-            case DataReceived():
-                stream = self._streams.get(event.stream_id)
-                if stream is not None:
-                    stream.take_data(event.data, event.size, ended=event.ended)
-                    stream.refill(self._http2)
-                    if stream.messages or stream.ended:
-                        stream.wake()
-            case ResponseReceived():
-                stream = self._streams.get(event.stream_id)
-                if stream is not None:
-                    stream.take_response(event.headers, ended=event.ended)
-                    stream.wake()
-            case TrailersReceived():
-                stream = self._streams.get(event.stream_id)
-                if stream is not None:
-                    stream.take_trailers(event.headers)
-                    stream.wake()
-            case StreamReset():
-                stream = self._streams.get(event.stream_id)
-                if stream is not None:
-                    stream.take_reset(event.code)
-                    stream.wake()
             case WindowUpdated():
                 for stream in self._streams.values():
                     if not stream.sent:

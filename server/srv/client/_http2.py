@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote
 
 from srv._buffers import new_buffer
@@ -11,6 +11,7 @@ from srv.client._call import Reply
 from srv.client._errors import ConnectionLost, ServerError, grpc_error, grpc_status_of
 from srv.client._grpc import PREFIX
 from srv.http2._errors import ErrorCode
+from srv.http2._events import DataReceived, ResponseReceived, StreamReset, TrailersReceived
 
 if TYPE_CHECKING:
     from srv.client._call import Call, HeaderItems
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from srv.http2._client import ClientConnection
     from srv.http2._headers import Headers
     from srv_protocol.errors import SrvError
+
+StreamEvent: TypeAlias = DataReceived | TrailersReceived | ResponseReceived | StreamReset
+"""What can come of a call."""
 
 _PREFIX_SIZE: Final = PREFIX.size
 # Bytes that the server may send before somebody takes its messages: what the connection's settings say.
@@ -38,7 +42,7 @@ class RequestHeads:
         self._start = ((":method", "POST"), (":scheme", scheme), (":authority", authority))
         self._rest = (("te", "trailers"), ("content-type", "application/grpc"), *headers)
 
-    def make(self, call: Call[object], deadline: Deadline) -> HeaderItems:
+    def make(self, call: Call[Any], deadline: Deadline) -> HeaderItems:
         """Return the headers of a call."""
         headers = (*self._start, (":path", call.target), *self._rest, *call.headers)
         if deadline.timeout is None:
@@ -93,6 +97,17 @@ class GrpcStream:
         self._buffer: memoryview | None = None
 
     # What comes.
+
+    def take(self, event: StreamEvent) -> None:
+        """Take an event of this stream."""
+        if isinstance(event, DataReceived):
+            self.take_data(event.data, event.size, ended=event.ended)
+        elif isinstance(event, TrailersReceived):
+            self.take_trailers(event.headers)
+        elif isinstance(event, ResponseReceived):
+            self.take_response(event.headers, ended=event.ended)
+        else:
+            self.take_reset(event.code)
 
     def take_response(self, headers: Headers, *, ended: bool) -> None:
         """Take the headers of the response, which may be all of it."""

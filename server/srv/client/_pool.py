@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 class Pooled(Protocol):
     """A connection of a pool."""
 
-    def is_usable(self) -> bool:
-        """Whether the next call can have it: the last one has ended well, and the server has not closed it."""
+    @property
+    def usable(self) -> bool:
+        """Whether the last call has ended well."""
+        ...
+
+    def is_fresh(self) -> bool:
+        """Whether the next call can have it: the server has not closed it meanwhile."""
         ...
 
     def close(self) -> None:
@@ -80,7 +85,7 @@ class Pool(Generic[_C]):
                     found = self._idle.pop()
                 except IndexError:  # another thread was faster
                     break
-                if found.is_usable():
+                if found.is_fresh():
                     return found
                 found.close()
             return self._make(deadline)
@@ -90,7 +95,7 @@ class Pool(Generic[_C]):
 
     def give(self, connection: _C) -> None:
         """Take a connection back."""
-        if connection.is_usable() and not self._closed:
+        if connection.usable and not self._closed:
             self._idle.append(connection)
         else:
             connection.close()

@@ -27,17 +27,17 @@ class _Connection:
     def __init__(self, made: socket.socket) -> None:
         self._socket = made
         self._reader = ReplyReader()
-        self._usable = True
+        self.usable = True
         self._poll = select.poll()
         self._poll.register(made, select.POLLIN)
 
-    def is_usable(self) -> bool:
-        """Whether the last call has ended well, and nothing has come since: it could only be the end."""
-        return self._usable and not self._poll.poll(0)
+    def is_fresh(self) -> bool:
+        """Whether nothing has come since the last call: it could only be the end."""
+        return not self._poll.poll(0)
 
     def close(self) -> None:
         """Close it."""
-        self._usable = False
+        self.usable = False
         self._socket.close()
 
     def run(self, parts: Sequence[bytes | memoryview], deadline: Deadline) -> Reply:
@@ -45,12 +45,12 @@ class _Connection:
         self.begin(parts, deadline)
         while not self._reader.complete:
             self._receive(deadline)
-        self._usable = self._reader.reusable
+        self.usable = self._reader.reusable
         return self._reader.reply
 
     def begin(self, parts: Sequence[bytes | memoryview], deadline: Deadline) -> None:
         """Send a request."""
-        self._usable = False
+        self.usable = False
         self._reader.begin()
         try:
             send_all(self._socket, parts, deadline)
@@ -89,14 +89,14 @@ class _Connection:
         if not reader.streams or reader.reply.status != _OK:
             while not reader.complete:
                 self._receive(deadline)
-            self._usable = reader.reusable
+            self.usable = reader.reusable
             yield reader.reply
             return
         while True:
             for event in events.feed(reader.pieces()):
                 yield reader.reply._replace(body=memoryview(event))
             if reader.complete:
-                self._usable = reader.reusable
+                self.usable = reader.reusable
                 return
             self._receive(deadline)
 

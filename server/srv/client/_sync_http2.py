@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from srv.client._options import Options
     from srv.http2._events import Event
 
+_OF_STREAMS: Final = (DataReceived, TrailersReceived, ResponseReceived, StreamReset)
 _ROOM: Final = 1 << 16
 # Seconds for what is said behind a call.
 _MOMENT: Final = 1.0
@@ -42,16 +43,14 @@ class _Connection:
         self._http2 = ClientConnection()
         self._view = memoryview(bytearray(_ROOM))
         self._stream: GrpcStream | None = None
-        self._usable = True
+        self.usable = True
         # The server takes no other call on it.
         self._going = False
         self._poll = select.poll()
         self._poll.register(made, select.POLLIN)
 
-    def is_usable(self) -> bool:
+    def is_fresh(self) -> bool:
         """Whether another call can be made: read what the server has said since the last one, and answer it."""
-        if not self._usable or self._http2.exhausted:
-            return False
         if self._poll.poll(0):
             try:
                 self._socket.settimeout(_MOMENT)
@@ -60,17 +59,17 @@ class _Connection:
                     self._take(self._view, self._socket.recv_into(self._view))
                 self._socket.sendall(b"".join(self._http2.data_to_send()))
             except (OSError, ConnectionLost):
-                self._usable = False
-        return self._usable
+                self.usable = False
+        return self.usable
 
     def close(self) -> None:
         """Close it."""
-        self._usable = False
+        self.usable = False
         self._socket.close()
 
     def begin(self, headers: HeaderItems, body: Sequence[bytes | memoryview], deadline: Deadline) -> GrpcStream:
         """Send a request, or as much of it as the server wants before it answers."""
-        self._usable = False
+        self.usable = False
         stream = self._stream = GrpcStream(self._http2.open_stream(headers))
         try:
             self._send(stream, body, deadline)
@@ -128,32 +127,24 @@ class _Connection:
 
     def _take(self, where: memoryview, size: int) -> None:
         if not size:
-            self._usable = False
+            self.usable = False
             raise ConnectionLost("the server has closed the connection without an answer")
         for event in self._http2.receive_data(where[:size]):
             self._take_event(event)
 
     def _take_event(self, event: Event) -> None:
         stream = self._stream
-        match event:
-            case GoingAway():
-                self._usable = False
-                self._going = True
-                if stream is not None and stream.id > event.last_stream_id:
-                    stream.fail(ConnectionLost("the server is going away and has not begun the call", begun=False))
-            case ConnectionFailed():
-                self._usable = False
-                raise ConnectionLost(f"the server breaks the rules of HTTP/2: {event.reason}")
-            case DataReceived() if stream is not None and event.stream_id == stream.id:
-                stream.take_data(event.data, event.size, ended=event.ended)
-            case ResponseReceived() if stream is not None and event.stream_id == stream.id:
-                stream.take_response(event.headers, ended=event.ended)
-            case TrailersReceived() if stream is not None and event.stream_id == stream.id:
-                stream.take_trailers(event.headers)
-            case StreamReset() if stream is not None and event.stream_id == stream.id:
-                stream.take_reset(event.code)
-            case _:
-                pass
+        if stream is not None and isinstance(event, _OF_STREAMS):
+            if event.stream_id == stream.id:
+                stream.take(event)
+        elif isinstance(event, GoingAway):
+            self.usable = False
+            self._going = True
+            if stream is not None and stream.id > event.last_stream_id:
+                stream.fail(ConnectionLost("the server is going away and has not begun the call", begun=False))
+        elif isinstance(event, ConnectionFailed):
+            self.usable = False
+            raise ConnectionLost(f"the server breaks the rules of HTTP/2: {event.reason}")
 
     def finish(self, stream: GrpcStream) -> None:
         """Make the connection ready for the next call, if this one has ended, or end it."""
@@ -167,7 +158,7 @@ class _Connection:
                 self._socket.sendall(b"".join(out))
             except OSError:
                 return
-        self._usable = not self._going
+        self.usable = not (self._going or self._http2.exhausted)
 
 
 class Http2Transport:

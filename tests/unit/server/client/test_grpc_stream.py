@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -17,11 +17,14 @@ from srv.errors import DeadlineExceeded, InvalidInput, NotFound, RequestTooLarge
 from srv.http2._client import ClientConnection
 from srv.http2._errors import ErrorCode
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 OK = ((":status", "200"), ("content-type", "application/grpc"), ("x-a", "1"))
 
 
 def packed(*messages: bytes) -> bytes:
-    return b"".join(struct.pack(">?I", False, len(each)) + each for each in messages)  # noqa: FBT003  # not compressed
+    return b"".join(struct.pack(">?I", False, len(each)) + each for each in messages)  # not compressed
 
 
 def feed(stream: GrpcStream, data: bytes, cuts: list[int]) -> None:
@@ -52,7 +55,7 @@ def test_messages_in_any_pieces(messages: list[bytes], cuts: list[int]) -> None:
 def test_a_large_message_is_received_to_its_place() -> None:
     stream = GrpcStream(1)
     stream.take_response(OK, ended=False)
-    stream.take_data(memoryview(struct.pack(">?I", False, 1000) + b"a"), 6, ended=False)  # noqa: FBT003  # as above
+    stream.take_data(memoryview(struct.pack(">?I", False, 1000) + b"a"), 6, ended=False)  # as above
     room = stream.room(1 << 20)
     assert room is not None
     assert len(room) == 999
@@ -69,7 +72,7 @@ def test_the_window_grows_for_what_is_missing() -> None:
     stream = GrpcStream(connection.open_stream(()))
     connection.data_to_send()
     stream.take_response(OK, ended=False)
-    stream.take_data(memoryview(struct.pack(">?I", False, 3 * WINDOW)), 5, ended=False)  # noqa: FBT003  # as above
+    stream.take_data(memoryview(struct.pack(">?I", False, 3 * WINDOW)), 5, ended=False)  # as above
     stream.refill(connection)
     (frame,) = connection.data_to_send()
     assert int.from_bytes(bytes(frame)[-4:], "big") == 2 * WINDOW + 10
@@ -98,7 +101,7 @@ def test_statuses(status: int, error: type[SrvError], http: int) -> None:
         assert found.value.status_code == http
 
 
-def ended_by(how: Any) -> SrvError:
+def ended_by(how: Callable[[GrpcStream], None]) -> SrvError:
     stream = GrpcStream(1)
     how(stream)
     assert stream.ended

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pytest
-from clients import KINDS
+from client_kinds import KINDS
 from serving import PATIENCE
 
 from srv.client import ConnectError, ConnectionLost, Retry, ServerError

@@ -11,9 +11,6 @@ from srv.client import AsyncClient, Client
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-KINDS: Final[dict[str, Callable[..., Any]]] = {}
-"""What makes a client: the class, or what waits for the one of asyncio."""
-
 
 class Waiting(contextlib.AbstractContextManager["Waiting"]):
     """An :class:`AsyncClient` whose calls are waited for, as if it were a :class:`Client`."""
@@ -57,4 +54,5 @@ class Waiting(contextlib.AbstractContextManager["Waiting"]):
         return lambda *args, **options: self.runner.run(call(*args, **options))
 
 
-KINDS |= {"sync": Client, "async": Waiting}
+KINDS: Final[dict[str, Callable[..., Any]]] = {"sync": Client, "async": Waiting}
+"""What makes a client: the class, or what waits for the one of asyncio."""
