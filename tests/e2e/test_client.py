@@ -20,7 +20,16 @@ from strategies import same
 from tensors import NOT_IN_JSON, SAMPLES, variants
 
 from srv.client import AsyncClient, Client, ConnectError, ConnectionLost, Input, Retry, ServerError
-from srv.errors import DeadlineExceeded, InvalidInput, NotFound, OutputNotFound, QueueFull, Unavailable, Unsupported
+from srv.errors import (
+    DeadlineExceeded,
+    InvalidInput,
+    NotFound,
+    OutputNotFound,
+    QueueFull,
+    RequestTooLarge,
+    Unavailable,
+    Unsupported,
+)
 from srv.types import RequestOutput
 
 if TYPE_CHECKING:
@@ -265,6 +274,32 @@ def test_a_timeout_ends_the_call_at_the_server(client: Any, gate: Gate) -> None:
         client.infer("gate", {"port": [gate.port]}, timeout=0.3)
     gate.wait().wait_closed()
     assert client.is_live()
+
+
+def test_a_request_that_is_too_large(serve: Serve, way: tuple[str, str]) -> None:
+    """The server refuses it before it has all of it; the client goes on."""
+    kind, scheme = way
+    server = serve(MODELS / "shared", max_request_size=1 << 20).wait_started()
+    with KINDS[kind](url(server, scheme), retry=ONCE) as client:
+        for size in (1 << 21, 1 << 24):
+            with pytest.raises((RequestTooLarge, ConnectionLost), match=r"the server accepts 1048576|broke"):
+                client.infer("identity", {"x": np.zeros(size, np.int8)})
+        assert client.infer("identity", {"x": [1]})["x"].tolist() == [1]
+
+
+def test_uvloop(server: Server) -> None:
+    """Another event loop than asyncio's own."""
+    uvloop = pytest.importorskip("uvloop")
+    array = np.arange(1 << 20, dtype=np.float32)
+
+    async def run(scheme: str) -> None:
+        async with AsyncClient(url(server, scheme)) as client:
+            answers = await asyncio.gather(*(client.infer("identity", {"x": array}) for _ in range(8)))
+            assert all(same(answer["x"], array) for answer in answers)
+
+    for scheme in ("http", "grpc"):
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(scheme))
 
 
 def test_a_server_that_dies(serve: Serve, gate: Gate, way: tuple[str, str]) -> None:

@@ -111,11 +111,16 @@ class _Connection(ClientProtocol):
         if self._fault is not None and not self._reader.complete:
             raise self._fault
 
+    def _finish(self) -> None:
+        # A server may answer before it has all of a request; then the rest of it would be the next one's.
+        unsent = self.transport.get_write_buffer_size()
+        self.usable = self._reader.reusable and not unsent and not self.transport.is_closing()
+
     async def reply(self, deadline: Deadline) -> Reply:
         """Return the whole reply."""
         while not self._reader.complete:
             await self._wait(deadline)
-        self.usable = self._reader.reusable and not self.transport.is_closing()
+        self._finish()
         return self._reader.reply
 
     async def events(self, deadline: Deadline) -> AsyncGenerator[Reply]:
@@ -127,15 +132,18 @@ class _Connection(ClientProtocol):
             yield await self.reply(deadline)
             return
         while True:
+            # Asked before: while somebody has an event, the others come.
+            complete = reader.complete
             for event in events.feed(reader.pieces()):
                 yield reader.reply._replace(body=memoryview(event))
-            if reader.complete:
-                self.usable = reader.reusable and not self.transport.is_closing()
+            if complete:
+                self._finish()
                 return
             if self._paused:
                 self._paused = False
                 self.transport.resume_reading()
-            await self._wait(deadline)
+            if not (reader.waiting or reader.complete):
+                await self._wait(deadline)
 
 
 class Http1Transport(LoopBound):

@@ -200,10 +200,7 @@ class _Connection(ClientProtocol):
             self._http2.reset_stream(stream.id, ErrorCode.CANCEL)
             self._flush_soon()
             self._close_if_idle()
-        if self._queue:
-            waiter = self._queue.pop(0)
-            if not waiter.done():
-                waiter.set_result(None)
+        self._wake_queue()
 
 
 class Http2Transport(LoopBound):

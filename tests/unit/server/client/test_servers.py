@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -259,3 +260,27 @@ def test_a_closed_client_says_so(make: Any) -> None:
         client.close()
     with pytest.raises(InvalidInput, match="closed"):
         ask(client)
+
+
+def test_events_that_come_while_others_are_read(make: Any) -> None:
+    """Nothing of a stream is lost that ends while its first event is in use."""
+    events = [b"data: " + ANSWER + b"\n\n" for _ in range(3)]
+    chunks = [b"%x\r\n" % len(each) + each + b"\r\n" for each in events]
+
+    def scene(script: Script, connection: socket.socket) -> None:
+        script.read(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks[0])
+        used.wait(PATIENCE)
+        connection.sendall(b"".join(chunks[1:]) + b"0\r\n\r\n")
+        said.set()
+
+    for _ in range(5):
+        used, said = threading.Event(), threading.Event()
+        client, _ = make(scene)
+        stream = client.infer_stream("m", {"x": [1]})
+        assert next(stream)["y"].tolist() == [7]
+        used.set()
+        assert said.wait(PATIENCE)
+        if hasattr(client, "runner"):
+            client.runner.run(asyncio.sleep(0.01))  # the event loop reads meanwhile
+        assert [each["y"].tolist() for each in stream] == [[7], [7]]
