@@ -293,14 +293,26 @@ class EventReader:
     """The events of a stream (WHATWG HTML, "Server-sent events"): what stands behind ``data:``."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
+        self._half = b""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the events that are complete."""
-        *lines, self._rest = (self._rest + data).split(b"\n\n")
-        return [event for line in lines if (event := _event_data(line))]
+        # Lines end in LF or CR and LF, which may come apart.
+        data = self._half + data
+        self._half = data[-1:] if data.endswith(b"\r") else b""
+        start = max(len(self._rest) - 1, 0)
+        self._rest += data[: len(data) - len(self._half)].replace(b"\r\n", b"\n")
+        events: list[bytes] = []
+        pos = 0
+        while (end := self._rest.find(b"\n\n", start)) >= 0:
+            event = _event_data(bytes(self._rest[pos:end]))
+            if event:
+                events.append(event)
+            pos = start = end + 2
+        del self._rest[:pos]
+        return events
 
 
 def _event_data(event: bytes) -> bytes:
-    lines = [line.rstrip(b"\r") for line in event.split(b"\n")]
-    return b"\n".join(line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:"))
+    return b"\n".join(line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:"))

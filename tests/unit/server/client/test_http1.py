@@ -114,8 +114,11 @@ def test_an_end_inside_a_reply(size: int) -> None:
         reader.end()
 
 
-def test_events() -> None:
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_events(line_end: bytes) -> None:
+    """MLServer's have CR and LF."""
     text = b": hint\n\ndata: {1}\n\ndata: a\r\ndata:b\n\nevent: x\n\ndata: last\n\n"
+    text = text.replace(b"\r\n", b"\n").replace(b"\n", line_end)
     expected = [b"{1}", b"a\nb", b"last"]
     assert EventReader().feed(text) == expected
     reader = EventReader()
