@@ -120,3 +120,4 @@ def bench(session: nox.Session) -> None:
     if not session.posargs:
         session.run("python", "benchmarks/batching.py")
         session.run("python", "benchmarks/workers.py", *pythons)
+        session.run("python", "benchmarks/clients.py", "--write")

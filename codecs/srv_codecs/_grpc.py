@@ -11,7 +11,7 @@ from srv_codecs._arrays import tensor_array
 from srv_codecs._contents import decode_contents, encode_contents, filled_fields
 from srv_codecs._forms import OutputForms
 from srv_codecs._place import input_place, output_place
-from srv_codecs._plain import bind_plain, raw_output
+from srv_codecs._plain import bind_plain, raw_tensor
 from srv_codecs._raw import decode_raw, encode_raw
 from srv_codecs._regions import REGION, take_output_spans, take_span
 from srv_codecs._shape import count_elements, find_datatype
@@ -109,7 +109,7 @@ def lower_response(response: ModelInferResponse, forms: OutputForms, *, typed: b
         parameters=response.parameters,
     )
     if not typed and not forms.spans:
-        raw = [data for output in response.outputs if (data := raw_output(output)) is not None]
+        raw = [data for output in response.outputs if (data := raw_tensor(output)) is not None]
         if len(raw) == len(response.outputs):
             lowered.outputs = [
                 InferOutputTensor(output.name, output.datatype, output.shape, output.parameters)
@@ -151,12 +151,20 @@ def lower_request(request: ModelInferRequest, *, typed: bool) -> ModelInferReque
     Raises:
         InvalidInput: an input's datatype, shape and data do not belong together.
     """
-    places = [input_place(index, each.name, request.model_name) for index, each in enumerate(request.inputs)]
-    specs = [find_datatype(each.datatype, place) for each, place in zip(request.inputs, places, strict=True)]
-    typed = typed and all(spec.contents is not None for spec in specs)
     lowered = ModelInferRequest(
         request.model_name, request.model_version, request.id, request.parameters, outputs=request.outputs
     )
+    if not typed:
+        raw = [data for each in request.inputs if (data := raw_tensor(each)) is not None]
+        if len(raw) == len(request.inputs):
+            lowered.inputs = [
+                InferInputTensor(each.name, each.datatype, each.shape, each.parameters) for each in request.inputs
+            ]
+            lowered.raw_input_contents += raw
+            return lowered
+    places = [input_place(index, each.name, request.model_name) for index, each in enumerate(request.inputs)]
+    specs = [find_datatype(each.datatype, place) for each, place in zip(request.inputs, places, strict=True)]
+    typed = typed and all(spec.contents is not None for spec in specs)
     for each, spec, place in zip(request.inputs, specs, places, strict=True):
         array = tensor_array(each, place)
         tensor = InferInputTensor(each.name, each.datatype, each.shape, each.parameters)

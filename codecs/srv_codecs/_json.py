@@ -111,7 +111,7 @@ def _decode_values(text: memoryview, spec: DatatypeSpec, depth: int, place: Plac
                 return values_decoder(spec.json, depth, True).decode(text), True  # noqa: FBT003  # a cache key
             except msgspec.ValidationError as other:
                 failure = other
-        raise InvalidInput(f"{explain(failure, f'{place.path}.data')} (input '{place.name}')") from None
+        raise InvalidInput(f"{explain(failure, f'{place.path}.data')} ({place.noun} '{place.name}')") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise place.fail("data", str(error)) from None
 
@@ -132,15 +132,16 @@ def encode_json(
     if spec.json is JsonForm.NONE:
         raise InvalidInput(
             f"sending {spec.name} data via JSON is not supported. "
-            f"Please use the binary data format for output '{place.name}'"
+            f"Please use the binary data format for {place.noun} '{place.name}'"
         )
     flat = array.reshape(-1)
     values: list[object] = flat.tolist()
     if spec.json is JsonForm.NUMBER and not nonfinite_as_null and not _all_finite(flat, values):
         index = int(np.argmin(np.isfinite(flat)))
+        setting = ", or set json_nonfinite to null" if place.noun == "output" else ""
         raise InvalidInput(
             f"{place.path}.data[{index}]: {flat[index]} has no JSON form. "
-            f"Please use the binary data format for output '{place.name}', or set json_nonfinite to null"
+            f"Please use the binary data format for {place.noun} '{place.name}'{setting}"
         )
     if spec.json is JsonForm.STRING:
         return _as_texts(values, place)
@@ -169,6 +170,6 @@ def _as_text(item: object, index: int, place: Place) -> str:
         except UnicodeDecodeError as error:
             raise InvalidInput(
                 f"{place.path}.data[{index}]: the bytes are not valid UTF-8 ({error.reason}), so JSON cannot carry "
-                f"them. Please use the binary data format for output '{place.name}'"
+                f"them. Please use the binary data format for {place.noun} '{place.name}'"
             ) from None
     raise place.fail(f"data[{index}]", f"expected bytes or text, got {type(item).__name__}")

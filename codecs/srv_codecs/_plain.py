@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from srv_protocol.inference import InferInputTensor, InferOutputTensor
+    from srv_protocol.inference import InferInputTensor, Tensor
 
 # A BOOL may have bytes that are neither 0 nor 1.
 _SPECS: Final = {name: spec for name, spec in DATATYPES.items() if spec.itemsize and name != Datatype.BOOL}
@@ -68,10 +68,10 @@ def _input_array(tensor: InferInputTensor, entry: memoryview | bytes | None) -> 
         return None
 
 
-def raw_output(output: InferOutputTensor) -> memoryview | None:
-    """Return the raw contents of a plain output, a view of its array; ``None`` for one that is not."""
-    spec, shape = _SPECS.get(output.datatype), output.shape
-    array = output.data.array if output.has_data else None
+def raw_tensor(tensor: Tensor) -> memoryview | None:
+    """Return the raw contents of a plain tensor, a view of its array; ``None`` for one that is not."""
+    spec, shape = _SPECS.get(tensor.datatype), tensor.shape
+    array = tensor.data.array if tensor.has_data else None
     if spec is None or type(array) is not np.ndarray or array.dtype != spec.dtype or len(shape) > MAX_DIMENSIONS:
         return None
     if array.shape != tuple(shape) or not array.size or not array.flags.c_contiguous:

@@ -138,10 +138,11 @@ def _parse_request(text: memoryview) -> tuple[ModelInferRequestView, list[object
         if not _NONFINITE.search(text):
             raise
         return _parse_nonfinite(text)
-    return view, [_given(each.data) for each in view.inputs]
+    return view, [given_data(each.data) for each in view.inputs]
 
 
-def _given(data: msgspec.Raw | msgspec.UnsetType) -> msgspec.Raw | None:
+def given_data(data: msgspec.Raw | msgspec.UnsetType) -> msgspec.Raw | None:
+    """Return the ``data`` of a tensor, if there is any."""
     # KServe's client sends "data": null beside an empty binary tensor.
     return None if data is msgspec.UNSET or data == _NULL else data
 
@@ -157,11 +158,11 @@ def _parse_large(text: memoryview) -> tuple[ModelInferRequestView, list[object]]
         return None
     data: list[object] = []
     for each in view.inputs:
-        given = _given(each.data)
-        array = None if given is None else cut.arrays.pop(bytes(given), None)
+        found = given_data(each.data)
+        array = None if found is None else cut.arrays.pop(bytes(found), None)
         # Twice the same mark cannot be: the second time, it is no array's any more, and no text of a client's.
-        numbers = given if array is None else read_numbers(array, each.datatype, each.shape)
-        if numbers is None and given is not None:
+        numbers = found if array is None else read_numbers(array, each.datatype, each.shape)
+        if numbers is None and found is not None:
             return None
         data.append(numbers)
     # One that is left was no tensor's.

@@ -11,6 +11,7 @@ from srv_codecs._rest import (
     encode_response,
     parse_header_length,
 )
+from srv_codecs._rest_client import decode_response, encode_request
 
 __all__ = [
     "HEADER_LENGTH",
@@ -18,6 +19,8 @@ __all__ = [
     "OutputForms",
     "decode_raw_request",
     "decode_request",
+    "decode_response",
+    "encode_request",
     "encode_response",
     "parse_header_length",
 ]

@@ -11,9 +11,10 @@
     ├── AlreadyExists             a name that is taken
     ├── ModelNotFound             no such model or version
     ├── NotFound                  something else that the client names and that is not there
-    ├── ModelNotReady             the model exists and cannot answer yet
-    ├── QueueFull                 more requests wait for a model than may
-    ├── QueueTimeout              a request waited for its model for longer than it may
+    ├── Unavailable               there is no answer now, and nobody has begun to make one
+    │   ├── ModelNotReady         the model exists and cannot answer yet
+    │   ├── QueueFull             more requests wait for a model than may
+    │   └── QueueTimeout          a request waited for its model for longer than it may
     ├── DeadlineExceeded          a request ran for longer than it may
     ├── LoadError                 a model could not be loaded
     │   └── InvalidModelURI       its artefacts are not where its settings say
@@ -126,22 +127,22 @@ class ModelNotFound(SrvError):
         return type(self), (self.name, self.version, self.detail), self.__dict__
 
 
-class ModelNotReady(SrvError):
+class Unavailable(SrvError):
+    """There is no answer now, and nobody has begun to make one: whoever asks may ask again."""
+
+    kind = ErrorKind.UNAVAILABLE
+
+
+class ModelNotReady(Unavailable):
     """The model is registered and cannot answer yet: it is loading."""
 
-    kind = ErrorKind.UNAVAILABLE
 
-
-class QueueFull(SrvError):
+class QueueFull(Unavailable):
     """As many requests as may wait for a model are waiting already."""
 
-    kind = ErrorKind.UNAVAILABLE
 
-
-class QueueTimeout(SrvError):
+class QueueTimeout(Unavailable):
     """A request has waited for its model for as long as it may; the model has not seen it."""
-
-    kind = ErrorKind.UNAVAILABLE
 
 
 class DeadlineExceeded(SrvError):

@@ -7,6 +7,7 @@
 - ``logging``, ``context``: lines that carry the model's name, and what that is.
 - ``types``, ``codecs``, ``errors``, ``settings``: what a runtime works with.
 - ``repository``: where models come from.
+- ``client``: what asks servers.
 
 Inside: ``_server`` holds it together, ``controlplane/`` has the models and loads them, ``runtimes/`` runs their code,
 ``dataplane/`` answers requests, and the fronts ``rest/`` and ``grpc/`` only move bytes.
@@ -28,6 +29,7 @@ from srv_codecs.hints import Output, decode_args
 from srv_protocol.inference import Headers
 
 if TYPE_CHECKING:
+    from srv import client as client
     from srv import codecs as codecs
     from srv import context as context
     from srv import errors as errors
@@ -53,7 +55,7 @@ __all__ = [
 ]
 
 _MODULES: Final = frozenset(
-    ("codecs", "context", "errors", "handlers", "logging", "metrics", "repository", "settings", "types")
+    ("client", "codecs", "context", "errors", "handlers", "logging", "metrics", "repository", "settings", "types")
 )
 """What is imported when it is first named."""
 

@@ -24,6 +24,7 @@ from srv_protocol.errors import (
     RequestTooLarge,
     SettingsError,
     SrvError,
+    Unavailable,
     Unsupported,
     WireError,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "RequestTooLarge",
     "SettingsError",
     "SrvError",
+    "Unavailable",
     "Unsupported",
     "WireError",
 ]

@@ -14,6 +14,7 @@ from srv.http2._events import (
     GoingAway,
     PingAcknowledged,
     RequestReceived,
+    ResponseReceived,
     StreamReset,
     TrailersReceived,
     WindowUpdated,
@@ -121,6 +122,8 @@ def say_event(event: Event) -> str:
     match event:
         case RequestReceived(stream_id, _, ended):
             return f"request {stream_id}{' end' if ended else ''}"
+        case ResponseReceived(stream_id, _, ended):
+            return f"response {stream_id}{' end' if ended else ''}"
         case DataReceived(stream_id, payload, size, ended):
             padded = f" of {size}" if size != len(payload) else ""
             return f"data {stream_id} {bytes(payload).decode('latin-1')!r}{padded}{' end' if ended else ''}"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from srv.http2._events import Event
+    from srv.http2._headers import Headers
 
 Buffer: TypeAlias = bytes | memoryview
 """What is sent."""
@@ -51,11 +52,19 @@ class Connection:
         ValueError: a limit is out of its range.
     """
 
+    # What a peer sends first, and what it begins messages with.
+    _peer_preface: ClassVar[bytes] = frames.PREFACE
+
+    @staticmethod
+    def _find_problem(headers: Headers) -> str | None:
+        """Return why a message cannot begin with these headers, ``None`` if it can."""
+        return find_problem(headers)
+
     def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = monotonic) -> None:
         self._limits = limits = limits or Limits()
-        self._reader = FrameReader(self, limits)
+        self._reader = FrameReader(self, limits, self._peer_preface)
         self._encoder = HeaderEncoder()
-        self._decoder = HeaderDecoder(limits.max_header_list_size)
+        self._decoder = HeaderDecoder(limits.max_header_list_size, self._find_problem)
         self._peer = PeerSettings()
         self._controls = Bucket(limits.control_burst, limits.control_rate, clock)
         self._resets = Bucket(limits.reset_burst, limits.reset_rate, clock)
@@ -79,17 +88,20 @@ class Connection:
         self._block = bytearray()
         self._block_stream = 0
         self._block_last = False
-        settings = {
+        payload = b"".join(frames.SETTING.pack(*each) for each in self._settings(limits).items())
+        self._out: list[Buffer] = [
+            frames.frame(frames.SETTINGS, 0, 0, payload),
+            frames.window_update(0, _WINDOW - frames.USUAL_WINDOW),
+        ]
+
+    @staticmethod
+    def _settings(limits: Limits) -> dict[int, int]:
+        return {
             frames.MAX_CONCURRENT_STREAMS: limits.max_concurrent_streams,
             frames.INITIAL_WINDOW_SIZE: limits.stream_window,
             frames.MAX_FRAME_SIZE: limits.max_frame_size,
             frames.MAX_HEADER_LIST_SIZE: limits.max_header_list_size,
         }
-        payload = b"".join(frames.SETTING.pack(*each) for each in settings.items())
-        self._out: list[Buffer] = [
-            frames.frame(frames.SETTINGS, 0, 0, payload),
-            frames.window_update(0, _WINDOW - frames.USUAL_WINDOW),
-        ]
 
     # What the peer does.
 

@@ -17,6 +17,14 @@ class RequestReceived(NamedTuple):
     ended: bool
 
 
+class ResponseReceived(NamedTuple):
+    """A response has begun; `ended` without a body."""
+
+    stream_id: int
+    headers: Headers
+    ended: bool
+
+
 class DataReceived(NamedTuple):
     """A piece of a body: a view of what was given to ``receive_data``.
 
@@ -32,7 +40,7 @@ class DataReceived(NamedTuple):
 
 
 class TrailersReceived(NamedTuple):
-    """A request has ended with trailers."""
+    """A message has ended with trailers."""
 
     stream_id: int
     headers: Headers
@@ -74,6 +82,7 @@ class ConnectionFailed(NamedTuple):
 
 Event: TypeAlias = (
     RequestReceived
+    | ResponseReceived
     | DataReceived
     | TrailersReceived
     | StreamReset

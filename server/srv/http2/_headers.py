@@ -15,6 +15,8 @@ from hpack.exceptions import HPACKError
 from srv.http2._errors import ConnectionFault, ErrorCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hpack.table import HeaderTable
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
@@ -25,8 +27,8 @@ class HeaderList(NamedTuple):
     """What a block holds.
 
     Attributes:
-        problem: why it is no request's, ``None`` if it could be.
-        length: of the body that a request claims, ``None`` without a claim.
+        problem: why no message begins with it, ``None`` if one could.
+        length: of the body that it claims, ``None`` without a claim.
     """
 
     headers: Headers
@@ -44,6 +46,7 @@ _OF_CONNECTIONS: Final = frozenset({"connection", "proxy-connection", "keep-aliv
 # Section 8.2.1, and a name that is not empty.
 _NAME: Final = re.compile(r":?[!-9;-@[-~]+")
 _VALUE: Final = re.compile(r"(?![ \t])[^\0\r\n]*(?<![ \t])")
+_STATUS: Final = re.compile(r"[1-5][0-9]{2}")
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
@@ -73,6 +76,13 @@ def find_problem(headers: Headers, *, trailers: bool = False) -> str | None:
     return None
 
 
+def find_response_problem(headers: Headers) -> str | None:
+    """Return why a header list is none that begins a response (RFC 9113, sections 8.2 and 8.3.2)."""
+    if not headers or headers[0][0] != ":status" or not _STATUS.fullmatch(headers[0][1]):
+        return "expected ':status' first, with three digits"
+    return find_problem(headers[1:], trailers=True)
+
+
 def _find_length(headers: Headers) -> int | None:
     """Return the length of the body that a request claims, ``None`` without a claim.
 
@@ -88,8 +98,8 @@ def _find_length(headers: Headers) -> int | None:
     return int(claim)
 
 
-def _read(headers: Headers) -> HeaderList:
-    problem, length = find_problem(headers), None
+def _read(headers: Headers, find: Callable[[Headers], str | None]) -> HeaderList:
+    problem, length = find(headers), None
     try:
         length = _find_length(headers)
     except ValueError:
@@ -168,10 +178,11 @@ class HeaderEncoder:
 
 
 class HeaderDecoder:
-    """Decodes blocks; equal ones once."""
+    """Decodes blocks; equal ones once. `find` says what is wrong with the list that a message begins with."""
 
-    def __init__(self, max_list_size: int) -> None:
+    def __init__(self, max_list_size: int, find: Callable[[Headers], str | None] = find_problem) -> None:
         self._decoder = Decoder(max_list_size)
+        self._find = find
         self._known: _Known[bytes, HeaderList] = _Known(self._decoder.header_table)
 
     def decode(self, block: bytes) -> HeaderList:
@@ -192,7 +203,7 @@ class HeaderDecoder:
         except HPACKError:
             # Its text is not for peers: it may have addresses of memory.
             raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, "a header block cannot be read") from None
-        found = _read(tuple((str(name, "latin-1"), str(value, "latin-1")) for name, value in decoded))
+        found = _read(tuple((str(name, "latin-1"), str(value, "latin-1")) for name, value in decoded), self._find)
         if len(block) <= _LONGEST:
             known.note(block, found)
         return found

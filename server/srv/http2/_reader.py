@@ -33,14 +33,17 @@ class FrameHandler(Protocol):
 
 
 class FrameReader:
-    """Cuts bytes into frames. It keeps no more of them than an incomplete frame that is not DATA."""
+    """Cuts bytes into frames. It keeps no more of them than an incomplete frame that is not DATA.
 
-    def __init__(self, handler: FrameHandler, limits: Limits) -> None:
+    A client's bytes begin with its `preface`, a server's with none.
+    """
+
+    def __init__(self, handler: FrameHandler, limits: Limits, preface: bytes = frames.PREFACE) -> None:
         self._handler = handler
         self._longest = limits.max_frame_size
         self._longest_block = limits.max_header_list_size + _BESIDE_BLOCK
         self._rest = bytearray()
-        self._preface = frames.PREFACE
+        self._preface = preface
         # Bytes of the DATA frame that is being read.
         self._data_left = 0
         self._padding_left = 0

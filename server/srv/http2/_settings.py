@@ -28,24 +28,27 @@ _FIELDS: Final = {
     frames.HEADER_TABLE_SIZE: "header_table_size",
     frames.INITIAL_WINDOW_SIZE: "initial_window",
     frames.MAX_FRAME_SIZE: "max_frame_size",
+    frames.MAX_CONCURRENT_STREAMS: "max_concurrent_streams",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class PeerSettings:
-    """The settings of a peer that matter to a server.
+    """The settings of a peer that matter.
 
     Attributes:
         header_table_size: bytes of the dynamic table that header blocks may use.
         smallest_table: the least of the sizes that came on the way to this one.
         initial_window: bytes that may be sent on a stream at first.
         max_frame_size: bytes of the largest frame.
+        max_concurrent_streams: that we may have open; a server opens none.
     """
 
     header_table_size: int = _LARGEST_TABLE
     smallest_table: int = _LARGEST_TABLE
     initial_window: int = frames.USUAL_WINDOW
     max_frame_size: int = frames.SMALLEST_MAX_FRAME
+    max_concurrent_streams: int = frames.LAST_STREAM
 
     def changed(self, payload: memoryview) -> PeerSettings:
         """Return the settings behind a SETTINGS frame; those that are not known say nothing.

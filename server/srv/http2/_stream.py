@@ -11,10 +11,11 @@ class Stream:
         receive_window: bytes that the peer may still send.
         peer_ended: the peer has sent all.
         ended: we have sent all.
+        answered: of a client's stream: the response has begun.
         expected: bytes of the body that the peer has claimed in its headers and not sent yet; ``None`` without a claim.
     """
 
-    __slots__ = ("ended", "expected", "peer_ended", "receive_window", "send_window")
+    __slots__ = ("answered", "ended", "expected", "peer_ended", "receive_window", "send_window")
 
     def __init__(self, send_window: int, receive_window: int, expected: int | None, *, peer_ended: bool) -> None:
         self.send_window = send_window
@@ -22,3 +23,4 @@ class Stream:
         self.expected = expected
         self.peer_ended = peer_ended
         self.ended = False
+        self.answered = False

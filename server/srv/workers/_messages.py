@@ -101,10 +101,11 @@ def _plain(parameters: Parameters) -> Mapping[str, object] | int:
 
 
 def _parameters(values: Mapping[str, object] | int, headers: dict[str, str] | None = None) -> Parameters:
+    made = Parameters()
     if isinstance(values, dict):
-        made = Parameters({name: bytes(each) if isinstance(each, list) else each for name, each in values.items()})
-    else:
-        made = Parameters()
+        # As items: one that a client calls "headers" is no header.
+        for name, each in values.items():
+            made[name] = bytes(each) if isinstance(each, list) else each
     if headers is not None:
         made.headers = Headers.of_lower(headers)
     return made

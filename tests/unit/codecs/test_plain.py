@@ -29,7 +29,7 @@ def both(run: Callable[[], Any]) -> list[Any]:
         with pytest.MonkeyPatch.context() as patch:
             if not short:
                 patch.setattr(_grpc, "bind_plain", lambda _inputs, _raw: False)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]  # as it is
-                patch.setattr(_grpc, "raw_output", lambda _output: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]  # as it is
+                patch.setattr(_grpc, "raw_tensor", lambda _output: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]  # as it is
             try:
                 found.append(run())
             except SrvError as error:

@@ -71,6 +71,7 @@ def test_kinds() -> None:
         "AlreadyExists": ErrorKind.ALREADY_EXISTS,
         "RequestTooLarge": ErrorKind.TOO_LARGE,
         "NotFound": ErrorKind.NOT_FOUND,
+        "Unavailable": ErrorKind.UNAVAILABLE,
         "QueueFull": ErrorKind.UNAVAILABLE,
         "QueueTimeout": ErrorKind.UNAVAILABLE,
         "DeadlineExceeded": ErrorKind.DEADLINE_EXCEEDED,
