@@ -16,6 +16,7 @@ import json
 import math
 import uuid
 from collections.abc import Mapping
+from importlib import metadata
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -24,17 +25,22 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+_OLDEST_MSGSPEC: Final = (0, 20)
+
+
 class JsonError(ValueError):
     """Text is no JSON."""
 
 
 @functools.cache
 def find_msgspec() -> ModuleType | None:
-    """Return msgspec, ``None`` where it is not installed."""
+    """Return msgspec, ``None`` where it cannot be imported, or is older than what the server needs."""
     try:
-        return importlib.import_module("msgspec")
-    except ModuleNotFoundError:
+        found = importlib.import_module("msgspec")
+        version = metadata.version("msgspec")
+    except (ImportError, metadata.PackageNotFoundError):
         return None
+    return found if tuple(map(int, version.split(".")[:2])) >= _OLDEST_MSGSPEC else None
 
 
 # ---- Reading

@@ -6,6 +6,7 @@ import datetime as dt
 import enum
 import json
 import math
+import sys
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
@@ -137,3 +138,15 @@ def test_messages_are_dumped_and_validated_without_msgspec() -> None:
     request = ModelInferRequest.model_validate_json(text)
     assert request.model_dump_json() == text
     assert json.loads(request.json(indent=1, exclude_none=True)) == json.loads(text)
+
+
+@pytest.mark.parametrize("version", ["0.19.0", "0.2"])
+def test_a_msgspec_that_is_too_old_counts_as_none(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _json_text.find_msgspec() is msgspec
+    monkeypatch.setattr(_json_text.metadata, "version", lambda _name: version)
+    assert _json_text.find_msgspec.__wrapped__() is None
+
+
+def test_a_msgspec_that_cannot_be_imported_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    assert _json_text.find_msgspec.__wrapped__() is None
