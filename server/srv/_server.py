@@ -27,7 +27,6 @@ from srv.rest._http import HttpServer
 from srv.rest._inference_cycle import InferenceEndpoint
 from srv.tracing._trace import Tracer
 from srv.workers._plans import WorkerPlans
-
 from srv_protocol.errors import SrvError
 
 if TYPE_CHECKING:
