@@ -237,7 +237,7 @@ class ModelRegistry:
     def _check_sequences(self, model: LoadedModel) -> None:
         if model.runtime.stateful and not self.keeps_sequences:
             raise LoadError(
-                "the model is stateful, and the requests of a sequence may come to different server processes: expected "
+                "the model is stateful, and its sequences would be spread over the server processes: expected "
                 "the setting processes to be 1"
             )
 

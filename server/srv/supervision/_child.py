@@ -158,6 +158,8 @@ class _Child:
         for change in given.changes:
             await self._repeat(server, change)
         self._loaded.set()
+        # Before the answer, behind which the supervisor counts it among those that serve.
+        self._channel.tell("ready", server.backend.dataplane.is_ready_itself())
         self._background = [asyncio.ensure_future(server.watch()), asyncio.ensure_future(self._report_ready(server))]
         entries = server.registry.entries()
         # What is watched may still be mended.

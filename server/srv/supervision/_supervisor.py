@@ -38,7 +38,7 @@ _logger: Final = logging.getLogger("srv")
 
 _FAILED: Final = 1
 # Starts of one process that may fail in a row, while no other serves.
-_MOST_FAILURES: Final = 4
+_MOST_FAILURES: Final = 3
 # Seconds before the second start, doubled each time, and at most.
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
@@ -179,6 +179,11 @@ class Supervisor:
     async def _begin(self) -> int:
         """Start all processes, and say what they serve; return the exit status if it is nothing."""
         begun = await asyncio.gather(*map(self._begin_one, self._slots))
+        self._begun = True
+        self._tell_ready()
+        # Whoever reads that the server has started finds it ready.
+        heard = (each.channel.call("ready", self._ready, type(None)) for each in list(self._processes))
+        await asyncio.gather(*heard, return_exceptions=True)
         console = Console(stderr=True)
         # A model may have failed in one of them alone.
         lines = {
@@ -190,8 +195,6 @@ class Supervisor:
         if len(failures) == len(begun):
             _logger.error("%s", failures[0])
             return _FAILED
-        self._begun = True
-        self._tell_ready()
         return 0
 
     async def _begin_one(self, slot: _Slot) -> Begun:
