@@ -21,7 +21,7 @@ from serving import MODELS, Rest, eventually
 from tensors import grpc_request, json_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from serving import Gate, Serve, Server, Visit
 
@@ -162,10 +162,10 @@ class Traffic:
 
 
 @pytest.fixture
-def two(serve: Serve, tmp_path: Path) -> Iterator[Server]:
+def two(serve: Serve, tmp_path: Path) -> Server:
     """Return a server of two processes with one model."""
     write_model(tmp_path, TELLS.format(1))
-    yield serve(tmp_path, processes=2, allow_file_override=True, allow_client_shm=True).wait_started()
+    return serve(tmp_path, processes=2, allow_file_override=True, allow_client_shm=True).wait_started()
 
 
 def test_both_protocols_are_served_by_both(two: Server) -> None:
@@ -176,7 +176,12 @@ def test_both_protocols_are_served_by_both(two: Server) -> None:
     seen = {tell(two)[0] for _ in range(TRIES)}
     with Grpc(two) as client:
         seen.add(int(np.frombuffer(client.infer(grpc_request("tells", ARRAYS)).raw_output_contents[0], np.int64)[0]))
-    eventually(lambda: seen.add(tell(two)[0]) or seen == set(pids), lambda: (seen, pids))
+
+    def all_seen() -> bool:
+        seen.add(tell(two)[0])
+        return seen == set(pids)
+
+    eventually(all_seen, lambda: (seen, pids))
     assert two.log.count("metrics http://") == 1
     assert two.get("/v2/health/ready").status == 200
     two.signal()

@@ -17,6 +17,7 @@ from srv._listening import Listeners
 from srv._logging import configure_logging
 from srv._report import print_report
 from srv._settings import load_settings
+from srv._status import INTERNAL_MESSAGE
 from srv.rest._app import metrics_app
 from srv.rest._http import HttpServer
 from srv.supervision._channel import ChannelClosed
@@ -374,21 +375,42 @@ class Supervisor:
             self._journal.record(change)
             # No process can begin between these two lines: it either has it from the journal, or is told here.
             others = [each for each in self._processes if each is not origin and not each.ended.done()]
-            answers = [each.channel.call("apply", change, type(None)) for each in others]
-            outcomes = await asyncio.gather(
-                *(answer if each.has_begun else _unheard(answer) for each, answer in zip(others, answers, strict=True)),
-                return_exceptions=True,
-            )
-        failed = {each: error for each, error in zip(others, outcomes, strict=True) if isinstance(error, SrvError)}
-        for slot in self._slots:
-            if slot.process in failed:
-                self._spawn(self._renew(slot))
+            answers = {each: each.channel.call("apply", change, type(None)) for each in others}
+            # Nobody waits for one that loads its models: no client can come to it.
+            for process in [each for each in others if not each.has_begun]:
+                self._spawn(self._heed(process, answers.pop(process)))
+            outcomes = await asyncio.gather(*answers.values(), return_exceptions=True)
+        failed = {
+            each: error
+            for each, error in zip(answers, outcomes, strict=True)
+            if isinstance(error, Exception) and not isinstance(error, ChannelClosed)
+        }
+        for process in failed:
+            self._spawn(self._replace(process))
         if failed:
-            reason = next(iter(failed.values())).message
+            reason = next((each.message for each in failed.values() if isinstance(each, SrvError)), INTERNAL_MESSAGE)
             raise InferenceError(
-                f"done in {len(others) + 1 - len(failed)} of {len(others) + 1} server processes; the others are "
+                f"done in {len(answers) + 1 - len(failed)} of {len(answers) + 1} server processes; the others are "
                 f"replaced: {reason}"
             )
+
+    async def _heed(self, process: ServerProcess, answer: Coroutine[object, object, None]) -> None:
+        """Replace a process if it cannot make a change that the others have made."""
+        try:
+            await answer
+        except ChannelClosed:
+            return
+        except Exception as error:  # noqa: BLE001  # whatever it is, the process differs
+            _logger.error("server process %d cannot follow the others: %s", process.pid, error)  # noqa: TRY400  # as above
+            await self._replace(process)
+
+    async def _replace(self, process: ServerProcess) -> None:
+        for slot in self._slots:
+            if slot.process is process:
+                await self._renew(slot)
+                return
+        # It serves nobody yet, and whoever starts it tries again.
+        process.kill()
 
     async def _statistics(self, asked: Ask) -> list[list[bytes]]:
         found = await asyncio.gather(
@@ -396,8 +418,3 @@ class Supervisor:
             return_exceptions=True,
         )
         return [each for each in found if isinstance(each, list)]
-
-
-async def _unheard(answer: Coroutine[object, object, None]) -> None:
-    """Leave an answer to itself: of a process that loads its models, nobody waits for the end of that."""
-    answer.close()

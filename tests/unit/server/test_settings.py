@@ -245,7 +245,6 @@ def test_only_a_variable_that_is_nearly_a_setting_is_reported(variable: str, *, 
         ("tracing_server", None, False),
         ("tracing_server", "collector:4317", True),
         ("environments_dir", "envs", True),
-        ("processes", 1, False),
     ],
 )
 def test_a_known_setting_without_effect_is_reported(
