@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 from pathlib import Path
@@ -17,7 +16,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from srv._allocator import keep_freed_memory
 from srv._environment import read_environment
 from srv._logging import configure_logging
-from srv._report import print_report
+from srv._report import ReportLine, print_report
+from srv._running import end_tasks, give_up, run_to_end
 from srv._settings import load_settings
 from srv._version import __version__
 from srv.controlplane._repository import FolderRepository
@@ -25,18 +25,17 @@ from srv.controlplane._source import make_repository
 from srv_protocol.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from srv._model_settings import ModelSettings
     from srv._server import Server
     from srv._settings import Settings
+    from srv.controlplane._entry import ModelEntry
     from srv.controlplane._repository import ModelRepository
 
 _logger: Final = logging.getLogger("srv")
 _FAILED: Final = 1
 _USAGE: Final = 2
-# Seconds that tasks which were cancelled have to end.
-_LAST_STEPS: Final = 1.0
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,40 +65,28 @@ def start(folder: Path | None, *, reload: bool) -> None:
         settings = load_settings(root, environ)
         configure_logging(settings)
         settings.log_warnings()
+        if settings.processes > 1:
+            from srv.supervision._supervisor import Supervisor  # which others need not wait for
+
+            sys.exit(asyncio.run(Supervisor(root, settings, reload=reload).run()))
         repository = make_repository(settings, environ)
         if reload:
-            _check_watchable(repository)
-        sys.exit(_run(settings, repository, reload=reload))
+            check_watchable(repository)
+        keep_freed_memory()
+        sys.exit(run_to_end(_serve(settings, repository, reload=reload)))
     except SettingsError as error:
         click.echo(f"srv: {error.message}", err=True)
         sys.exit(_USAGE)
 
 
-def _check_watchable(repository: ModelRepository) -> None:
+def check_watchable(repository: ModelRepository) -> None:
+    """Refuse to follow the changes of a repository that has no folders.
+
+    Raises:
+        SettingsError: it has none.
+    """
     if not isinstance(repository, FolderRepository):
         raise SettingsError(f"--reload: expected a repository of folders, got {type(repository).__name__}")
-
-
-def _run(settings: Settings, repository: ModelRepository, *, reload: bool) -> int:
-    keep_freed_memory()
-    runner = asyncio.Runner(loop_factory=_loop_factory())
-    status, ended = runner.run(_serve(settings, repository, reload=reload))
-    if ended:
-        runner.close()
-        return status
-    # Python would wait for the threads and tasks of the models for ever.
-    _logger.warning("code of a model still runs; it is abandoned")
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(status)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # not on every platform
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 async def _serve(settings: Settings, repository: ModelRepository, *, reload: bool) -> tuple[int, bool]:
@@ -114,7 +101,17 @@ async def _serve(settings: Settings, repository: ModelRepository, *, reload: boo
             server.hasten()
         stopping.set()
 
+    reloading: set[asyncio.Task[None]] = set()
+
+    def on_hangup() -> None:
+        # While models load, they are as they are in the repository.
+        if server.state.started and not stopping.is_set() and not reloading:
+            task = asyncio.ensure_future(server.reload())
+            reloading.add(task)
+            task.add_done_callback(reloading.discard)
+
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     await server.open()
@@ -125,17 +122,13 @@ async def _serve(settings: Settings, repository: ModelRepository, *, reload: boo
     failed = False
     if loading.done():
         loading.result()
-        print_report(console, server.registry.entries(), server.addresses)
+        print_report(console, [ReportLine.of(each) for each in server.registry.entries()], server.addresses)
         # What is watched may still be mended.
         failed = settings.load_models_at_startup and not reload and not server.backend.dataplane.model_names()
     else:
-        loading.cancel()
-        await asyncio.wait({loading}, timeout=_LAST_STEPS)
+        await give_up(loading)
     if failed:
-        of_folders = isinstance(repository, FolderRepository)
-        nothing = "there is no model-settings.json" if of_folders else "the repository has no models"
-        text = "no model could be loaded" if server.registry.entries() else nothing
-        _logger.error("%s: %s", server.root, text)
+        _logger.error("%s: %s", server.root, nothing_to_serve(repository, server.registry.entries()))
     else:
         watching = asyncio.ensure_future(server.watch())
         await waiting
@@ -143,15 +136,15 @@ async def _serve(settings: Settings, repository: ModelRepository, *, reload: boo
         _logger.info("stopping")
     ended = await server.stop()
     waiting.cancel()
-    return (_FAILED if failed else 0), ended and await _end_tasks()
+    return (_FAILED if failed else 0), ended and await end_tasks()
 
 
-async def _end_tasks() -> bool:
-    """Cancel what still runs on the event loop, and return whether all of it has ended."""
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    return not tasks or not (await asyncio.wait(tasks, timeout=_LAST_STEPS))[1]
+def nothing_to_serve(repository: ModelRepository, entries: Sequence[ModelEntry]) -> str:
+    """Return what to say of a repository of which no model serves."""
+    if entries:
+        return "no model could be loaded"
+    of_folders = isinstance(repository, FolderRepository)
+    return "there is no model-settings.json" if of_folders else "the repository has no models"
 
 
 async def _load(server: Server, console: Console) -> None:

@@ -1,16 +1,113 @@
-"""Sockets that the fronts listen on: a TCP port, or a file."""
+"""Sockets that the fronts listen on: TCP ports, or files."""
 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
 import stat
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+from srv_protocol.errors import SettingsError
+
+if TYPE_CHECKING:
+    from srv._settings import Settings
 
 # uvicorn's.
 _BACKLOG: Final = 2048
+_logger: Final = logging.getLogger("srv")
+
+
+class Address(NamedTuple):
+    """Where a front listens; `url` as clients write it."""
+
+    front: str
+    url: str
+
+
+class Listeners:
+    """The sockets of a server's fronts.
+
+    Attributes:
+        rest: that of the REST front; `grpc` that of gRPC.
+        metrics: that of the metrics, if this process serves them.
+        addresses: where they listen.
+    """
+
+    def __init__(self, rest: socket.socket, grpc: socket.socket, metrics: socket.socket | None = None) -> None:
+        self.rest = rest
+        self.grpc = grpc
+        self.metrics = metrics
+        self.addresses: list[Address] = []
+        self._files: list[SocketFile] = []
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Listen where settings say.
+
+        Raises:
+            SettingsError: an address cannot be taken.
+        """
+        secure = "http" if settings.ssl_certfile is None else "https"
+        fronts = [
+            ("REST", "http", settings.http_port, settings.http_uds, f"{secure}://"),
+            ("gRPC", "grpc", settings.grpc_port, settings.grpc_uds, ""),
+        ]
+        if settings.metrics_endpoint:
+            fronts.append(("metrics", "metrics", settings.metrics_port, None, "http://"))
+        sockets: list[socket.socket] = []
+        addresses: list[Address] = []
+        files: list[SocketFile] = []
+        try:
+            for front, prefix, port, path, scheme in fronts:
+                try:
+                    if path is None:
+                        listener = listen_tcp(settings.host, port)
+                        url = f"{scheme}{_shown(settings.host)}:{listener.getsockname()[1]}"
+                    else:
+                        listener, file = listen_unix(path)
+                        files.append(file)
+                        url = file.url
+                except (OSError, UnicodeError) as error:
+                    place, setting = (f"{settings.host}:{port}", "port") if path is None else (f"unix:{path}", "uds")
+                    raise SettingsError(
+                        f"{front} cannot listen on {place} ({prefix}_{setting}): "
+                        f"{getattr(error, 'strerror', None) or error}"
+                    ) from None
+                sockets.append(listener)
+                addresses.append(Address(front, url))
+        except SettingsError:
+            _remove(files)
+            for listener in sockets:
+                listener.close()
+            raise
+        made = cls(*sockets)
+        made.addresses, made._files = addresses, files
+        return made
+
+    def remove_files(self) -> None:
+        """Free the names of the sockets that are files; what cannot be removed is logged."""
+        _remove(self._files)
+
+    def close(self) -> None:
+        """Close the sockets; other processes that have them go on."""
+        for each in (self.rest, self.grpc, self.metrics):
+            if each is not None:
+                each.close()
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _remove(files: list[SocketFile]) -> None:
+    for file in files:
+        try:
+            file.remove()
+        except OSError as error:
+            _logger.warning("%s cannot be removed: %s", file.url, error.strerror)
 
 
 def listen_tcp(host: str, port: int) -> socket.socket:

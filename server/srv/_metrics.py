@@ -140,6 +140,11 @@ class Metrics(Collector):
             ((key, each.duration) for key, each in calls),
         )
 
+    def all_families(self) -> Iterator[Metric]:
+        """Yield the server's metrics, and those of the process and of models."""
+        yield from self._registry.collect()
+        yield from REGISTRY.collect()
+
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry) + generate_latest(REGISTRY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
@@ -14,31 +14,55 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from srv._server import Address
+    from srv._listening import Address
     from srv.controlplane._entry import ModelEntry
     from srv.runtimes._model import MLModel
     from srv_protocol.inference import TensorMetadata
 
 
-def print_report(console: Console, entries: Sequence[ModelEntry], addresses: Sequence[Address]) -> None:
+class ReportLine(NamedTuple):
+    """What is shown of a version of a model."""
+
+    name: str
+    version: str
+    state: str
+    inputs: str
+    outputs: str
+    reason: str
+    loaded: bool
+
+    @classmethod
+    def of(cls, entry: ModelEntry) -> ReportLine:
+        """Return the line of an entry."""
+        runtime = None if entry.loaded is None else entry.loaded.runtime
+        return cls(
+            entry.name,
+            entry.version or "-",
+            entry.state.value,
+            "-" if runtime is None else _inputs(runtime),
+            "-" if runtime is None else _tensors(runtime.outputs),
+            entry.reason,
+            runtime is not None,
+        )
+
+
+def print_report(console: Console, lines: Sequence[ReportLine], addresses: Sequence[Address]) -> None:
     """Print a table of models with version, state, inputs and outputs, the reasons of failures, and the addresses."""
     table = Table(title="Models", title_justify="left")
     for column in ("model", "version", "state", "inputs", "outputs"):
         table.add_column(column, overflow="fold")
-    for entry in entries:
-        runtime = None if entry.loaded is None else entry.loaded.runtime
-        colour = "green" if runtime is not None else "red"
+    for line in lines:
         table.add_row(
-            Text(entry.name),
-            Text(entry.version or "-"),
-            Text(entry.state.value, style=colour),
-            Text("-" if runtime is None else _inputs(runtime)),
-            Text("-" if runtime is None else _tensors(runtime.outputs)),
+            Text(line.name),
+            Text(line.version),
+            Text(line.state, style="green" if line.loaded else "red"),
+            Text(line.inputs),
+            Text(line.outputs),
         )
     console.print(table)
-    for entry in entries:
-        if entry.reason:
-            console.print(Text(f"{entry.name}: {entry.reason}", style="red"))
+    for line in lines:
+        if line.reason:
+            console.print(Text(f"{line.name}: {line.reason}", style="red"))
     for address in addresses:
         console.print(Text(f"{address.front:<8}{address.url}"))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from srv._backend import Backend
-from srv._listening import SocketFile, listen_tcp, listen_unix
+from srv._listening import Listeners
 from srv._log_settings import LogSettings
 from srv._metrics import Metrics
 from srv._shared_memory import SharedMemory
@@ -27,12 +27,13 @@ from srv.rest._http import HttpServer
 from srv.rest._inference_cycle import InferenceEndpoint
 from srv.tracing._trace import Tracer
 from srv.workers._plans import WorkerPlans
-from srv_protocol.errors import SettingsError
+from srv_protocol.errors import SrvError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Awaitable, Callable, Iterable
 
+    from srv._backend import Peers
+    from srv._listening import Address
     from srv._model_settings import ModelSettings
     from srv._settings import Settings
     from srv.controlplane._repository import ModelRepository
@@ -46,23 +47,28 @@ _HASTY_UNLOAD: Final = 1.0
 _LAST_TRACES: Final = 5.0
 
 
-class Address(NamedTuple):
-    """Where a front listens; `url` as clients write it."""
-
-    front: str
-    url: str
-
-
 class Server:
     """A server of one repository. Make it inside a running event loop.
 
     With `reload` it follows the changes of the repository's folders; see :meth:`watch`.
 
+    Args:
+        listeners: where it listens; ``None`` opens what the settings say.
+        peers: the other processes that serve the same ports, if there are any.
+
     Raises:
         SettingsError: ``trace_file`` cannot be written.
     """
 
-    def __init__(self, settings: Settings, repository: ModelRepository, *, reload: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        repository: ModelRepository,
+        *,
+        reload: bool = False,
+        listeners: Listeners | None = None,
+        peers: Peers | None = None,
+    ) -> None:
         self.state = ServerState()
         cache = (
             ResponseCache(settings.cache_size, settings.cache_max_bytes, settings.cache_ttl)
@@ -73,6 +79,7 @@ class Server:
         self.registry = ModelRegistry(
             self.state.changes, self.root, settings.max_queue_size, cache, WorkerPlans(settings)
         )
+        self.registry.keeps_sequences = peers is None
         self.metrics = Metrics(settings.metrics_rest_server_prefix)
         tracer = Tracer(Path(settings.trace_file) if settings.trace_file is not None else None)
         dataplane = DataPlane(settings, self.registry, self.metrics, self.state, tracer)
@@ -88,14 +95,14 @@ class Server:
             LogSettings(),
             shared_memory,
             CustomRoutes(settings, self.registry),
+            peers,
         )
-        self.addresses: list[Address] = []
+        self._listeners = listeners
         watcher = Watcher(controlplane, self.root, load_new=settings.load_models_at_startup)
         self._watcher = watcher if reload else None
         self._settings = settings
         self._http: list[HttpServer] = []
         self._grpc: GrpcServer | None = None
-        self._socket_files: list[SocketFile] = []
         self._hasten = asyncio.Event()
 
     async def open(self) -> None:
@@ -106,56 +113,31 @@ class Server:
         """
         settings = self._settings
         http_tls, grpc_tls = tls_context(settings, "http/1.1"), tls_context(settings, "h2")
-        scheme = "http" if http_tls is None else "https"
-        try:
-            listeners = [
-                self._listen("REST", "http", settings.http_port, settings.http_uds, f"{scheme}://"),
-                self._listen("gRPC", "grpc", settings.grpc_port, settings.grpc_uds),
-            ]
-            if settings.metrics_endpoint:
-                listeners.append(self._listen("metrics", "metrics", settings.metrics_port, None, "http://"))
-        except SettingsError:
-            self._remove_socket_files()
-            raise
+        if self._listeners is None:
+            self._listeners = Listeners.open(settings)
+        listeners = self._listeners
         self._http = [
             HttpServer(
                 rest_app(self.backend),
-                listeners[0],
+                listeners.rest,
                 InferenceEndpoint(self.backend),
                 tls=http_tls,
                 root_path=settings.root_path,
                 access_log=settings.debug,
             )
         ]
-        self._grpc = GrpcServer(self.backend, listeners[1], grpc_tls)
-        if settings.metrics_endpoint:
-            self._http.append(HttpServer(metrics_app(settings.metrics_endpoint, self.metrics), listeners[2]))
+        self._grpc = GrpcServer(self.backend, listeners.grpc, grpc_tls)
+        if settings.metrics_endpoint and listeners.metrics is not None:
+            self._http.append(HttpServer(metrics_app(settings.metrics_endpoint, self._render), listeners.metrics))
         await asyncio.gather(self._grpc.open(), *(server.start() for server in self._http))
 
-    def _listen(self, front: str, prefix: str, port: int, path: str | None, scheme: str = "") -> socket.socket:
-        host = self._settings.host
-        try:
-            if path is None:
-                listener = listen_tcp(host, port)
-                shown = f"[{host}]" if ":" in host else host
-                self.addresses.append(Address(front, f"{scheme}{shown}:{listener.getsockname()[1]}"))
-            else:
-                listener, file = listen_unix(path)
-                self._socket_files.append(file)
-                self.addresses.append(Address(front, file.url))
-        except (OSError, UnicodeError) as error:
-            place, setting = (f"{host}:{port}", "port") if path is None else (f"unix:{path}", "uds")
-            raise SettingsError(
-                f"{front} cannot listen on {place} ({prefix}_{setting}): {getattr(error, 'strerror', None) or error}"
-            ) from None
-        return listener
+    async def _render(self) -> bytes:
+        return self.metrics.render()
 
-    def _remove_socket_files(self) -> None:
-        for file in self._socket_files:
-            try:
-                file.remove()
-            except OSError as error:
-                _logger.warning("%s cannot be removed: %s", file.url, error.strerror)
+    @property
+    def addresses(self) -> list[Address]:
+        """Where it listens."""
+        return [] if self._listeners is None else self._listeners.addresses
 
     async def load_models(self, progress: Callable[[ModelSettings], None] = lambda _: None) -> None:
         """Load what the repository has; readiness follows."""
@@ -170,21 +152,39 @@ class Server:
         if self._watcher is not None:
             await self._watcher.run()
 
+    async def reload(self) -> None:
+        """Load all models anew, each as it is in the repository now; one that fails goes on as it was."""
+        _logger.info("loading all models anew")
+        try:
+            await self.backend.controlplane.refresh(None, load_new=self._settings.load_models_at_startup)
+        except SrvError as error:
+            _logger.error("the models go on as they were: %s", error.message)  # noqa: TRY400  # its text says all
+        else:
+            _logger.info("the models are loaded anew")
+
     def hasten(self) -> None:
         """Cut the waiting of a stop that is under way short."""
         self._hasten.set()
 
-    async def stop(self) -> bool:
+    async def stop(self, *, replaced: bool = False) -> bool:
         """Turn not ready, wait ``shutdown_delay``, let requests finish for ``shutdown_timeout``, unload the models.
+
+        One that is `replaced` by another on the same ports stays ready instead, accepts no connections, and waits for
+        as long as it lets requests finish until its clients have gone over to the other, which they are asked to.
 
         Return whether all code of the models has ended; a thread that is stuck cannot be made to.
         """
         settings = self._settings
-        self.state.set_stopping()
-        await self._unless_hastened(asyncio.sleep(settings.shutdown_delay))
+        if replaced:
+            await self._unless_hastened(self._hand_over(settings.shutdown_timeout))
+            self.state.set_stopping()
+        else:
+            self.state.set_stopping()
+            await self._unless_hastened(asyncio.sleep(settings.shutdown_delay))
         self.state.set_draining()
         # Before anything is closed: from now on, the names are free for the server that comes next.
-        self._remove_socket_files()
+        if self._listeners is not None:
+            self._listeners.remove_files()
         fronts = [server.stop(settings.shutdown_timeout) for server in self._http]
         if self._grpc is not None:
             fronts.append(self._grpc.stop(settings.shutdown_timeout))
@@ -197,6 +197,12 @@ class Server:
             closing.result()
         await self._close_tracer()
         return closing.done()
+
+    async def _hand_over(self, patience: float) -> None:
+        waiting = [server.hand_over(patience) for server in self._http]
+        if self._grpc is not None:
+            waiting.append(self._grpc.hand_over(patience))
+        await _all(waiting)
 
     async def _close_tracer(self) -> None:
         writing = asyncio.ensure_future(self.backend.tracer.close())

@@ -46,7 +46,6 @@ UNSUPPORTED_SETTINGS: Final[Mapping[str, tuple[object, ...]]] = MappingProxyType
         "kafka_topic_input": ("mlserver-input",),
         "kafka_topic_output": ("mlserver-output",),
         "tracing_server": (None,),
-        "processes": (1,),
     }
 )
 """Known settings that have no effect yet -> the values that change nothing, which need no warning."""
@@ -119,6 +118,7 @@ class Settings:
         grpc_progress_timeout: seconds without progress after which a client is given up: one that has begun a message,
             or does not read what it is sent.
         grpc_stream_dialect: the messages that ModelStreamInfer answers with: Triton's, or MLServer's bare responses.
+        processes: servers on the same ports, each in a process of its own.
         parallel_workers: processes that each model has for itself; 0 runs the models in the server's own process.
         parallel_workers_timeout: seconds that such a process has to end when its model is unloaded.
         worker_timeout: seconds after which one is given up that does not respond, or is still busy with what nobody
@@ -179,6 +179,7 @@ class Settings:
     grpc_keepalive_timeout: Seconds = 20.0
     grpc_progress_timeout: Seconds = 60.0
     grpc_stream_dialect: Literal["triton", "mlserver"] = "triton"
+    processes: Annotated[int, Limits(ge=1, le=1024)] = 1
     parallel_workers: Count = 0
     parallel_workers_timeout: Seconds = 5.0
     worker_timeout: Annotated[float, Limits(gt=0, le=86_400)] | None = 60.0

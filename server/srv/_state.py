@@ -32,6 +32,7 @@ class ServerState:
         self.changes = Changes()
         self._started = False
         self._stopping = False
+        self._peers_ready = True
         self.draining = asyncio.Event()
         """Set once the server takes no new requests: calls that wait for their client's next message end."""
 
@@ -44,6 +45,16 @@ class ServerState:
     def stopping(self) -> bool:
         """Whether the server has been told to stop."""
         return self._stopping
+
+    @property
+    def peers_ready(self) -> bool:
+        """Whether all other processes that serve the same ports are ready."""
+        return self._peers_ready
+
+    def set_peers_ready(self, *, ready: bool) -> None:
+        """Say whether the other processes are ready."""
+        self._peers_ready = ready
+        self.changes.notify()
 
     def set_started(self) -> None:
         """Say that the start is over."""

@@ -162,8 +162,10 @@ class ControlPlane:
         except LoadError as error:
             raise LoadError(f"{error.message}, and no {MODEL_SETTINGS_FILE} among the files") from error
 
-    async def refresh(self, folders: Collection[Path], *, load_new: bool = True) -> None:
+    async def refresh(self, folders: Collection[Path] | None, *, load_new: bool = True) -> None:
         """Load what has changed in the folders of models anew, each version for itself; unload what is gone.
+
+        ``None`` for the folders is all models.
 
         A model that fails to load goes on as it was, and so does one whose settings cannot be read; both are logged.
         What a client has unloaded stays so. Without `load_new`, only models that are known are looked at.
@@ -177,7 +179,7 @@ class ControlPlane:
         known = {(entry.name, entry.version): entry for entry in reversed(self._registry.entries())}
         for settings in found:
             entry = known.get((settings.name, settings.version or ""))
-            if settings.folder in folders and (load_new if entry is None else entry.wanted):
+            if (folders is None or settings.folder in folders) and (load_new if entry is None else entry.wanted):
                 with contextlib.suppress(LoadError):  # logged, and kept as the reason of the model's state
                     await self._in_turn(settings.name, partial(self._registry.load, settings))
         present = {(settings.name, settings.version or "") for settings in found}

@@ -56,6 +56,8 @@ class ModelRegistry:
         self._closed = False
         self._locks: dict[str, asyncio.Lock] = {}
         self._retiring: set[asyncio.Task[None]] = set()
+        self.keeps_sequences = True
+        """Whether all requests of a sequence come to this process; a model that needs that is not loaded otherwise."""
         self.on_load: list[Callable[[LoadedModel], None]] = []
         """Called with each model that has been loaded."""
 
@@ -225,10 +227,18 @@ class ModelRegistry:
         try:
             loaded.cache = self._cache_for(loaded)
             check_config(loaded)
+            self._check_sequences(loaded)
         except BaseException:
             self._retire(loaded.unload())
             raise
         return loaded
+
+    def _check_sequences(self, model: LoadedModel) -> None:
+        if model.runtime.stateful and not self.keeps_sequences:
+            raise LoadError(
+                "the model is stateful, and its sequences would be spread over the server processes: expected "
+                "the setting processes to be 1"
+            )
 
     def _code_place(self, settings: ModelSettings, files: ModelFiles | None) -> CodePlace:
         folder = code_folder(settings)

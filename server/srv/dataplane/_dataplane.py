@@ -96,7 +96,11 @@ class DataPlane:
         return True
 
     def is_ready(self) -> bool:
-        """Whether every model is ready and the server neither starts nor stops.
+        """Whether this process and all others that serve the same ports are ready; a client may come to any."""
+        return self._state.peers_ready and self.is_ready_itself()
+
+    def is_ready_itself(self) -> bool:
+        """Whether every model of this process is ready and it neither starts nor stops.
 
         A model that somebody unloaded does not count; one that failed does, or that says itself that it is not ready.
         """

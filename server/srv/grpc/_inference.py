@@ -51,6 +51,7 @@ class InferenceService(GRPCInferenceServiceBase):
         self._draining = backend.state.draining
         self._mirror = backend.settings.grpc_output == "mirror"
         self._session = SESSIONS[backend.settings.grpc_stream_dialect]
+        self._statistics = backend.statistics
         self._dataplane = backend.dataplane
         self._shared_memory = backend.shared_memory
 
@@ -86,7 +87,7 @@ class InferenceService(GRPCInferenceServiceBase):
 
     async def ModelStatistics(self, stream: Stream[ModelStatisticsRequest, ModelStatisticsResponse]) -> None:
         request = await receive_one(stream)
-        found = self._dataplane.statistics(request.name, request.version)
+        found = await self._statistics(request.name, request.version)
         await stream.send_message(ModelStatisticsResponse(model_stats=found))
 
     async def ModelInfer(self, stream: Stream[ModelInferRequest, ModelInferResponse]) -> None:

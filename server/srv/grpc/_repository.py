@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from srv._changes import Load, Unload
 from srv.grpc._messages import receive_one
 from srv_protocol import model_repository as repository_messages
 from srv_protocol.errors import Unsupported
@@ -28,12 +29,12 @@ class RepositoryRpcs(GRPCInferenceServiceBase):
     """The RPCs of Triton's "Model Repository Extension"."""
 
     def __init__(self, backend: Backend) -> None:
-        self._controlplane = backend.controlplane
+        self._backend = backend
 
     async def RepositoryIndex(self, stream: Stream[RepositoryIndexRequest, RepositoryIndexResponse]) -> None:
         request = await receive_one(stream)
         _reject_repository(request.repository_name)
-        models = await self._controlplane.index(only_ready=request.ready)
+        models = await self._backend.controlplane.index(only_ready=request.ready)
         await stream.send_message(RepositoryIndexResponse(models=models))
 
     async def RepositoryModelLoad(
@@ -41,7 +42,7 @@ class RepositoryRpcs(GRPCInferenceServiceBase):
     ) -> None:
         request = await receive_one(stream)
         name = _model_name(request)
-        await self._controlplane.load(name, request.parameters)
+        await self._backend.change(Load(name, dict(request.parameters)))
         await stream.send_message(RepositoryModelLoadResponse(model_name=name, is_loaded=True))
 
     async def RepositoryModelUnload(
@@ -49,7 +50,7 @@ class RepositoryRpcs(GRPCInferenceServiceBase):
     ) -> None:
         request = await receive_one(stream)
         name = _model_name(request)
-        await self._controlplane.unload(name, request.parameters)
+        await self._backend.change(Unload(name, dict(request.parameters)))
         await stream.send_message(RepositoryModelUnloadResponse(model_name=name, is_unloaded=True))
 
 
@@ -57,7 +58,7 @@ class RepositoryService(ModelRepositoryServiceBase):
     """MLServer's second service: the same operations under another name."""
 
     def __init__(self, backend: Backend) -> None:
-        self._controlplane = backend.controlplane
+        self._backend = backend
 
     async def RepositoryIndex(
         self,
@@ -67,7 +68,7 @@ class RepositoryService(ModelRepositoryServiceBase):
         _reject_repository(request.repository_name)
         models = [
             repository_messages.ModelIndex(name=each.name, version=each.version, state=each.state, reason=each.reason)
-            for each in await self._controlplane.index(only_ready=request.ready)
+            for each in await self._backend.controlplane.index(only_ready=request.ready)
         ]
         await stream.send_message(repository_messages.RepositoryIndexResponse(models=models))
 
@@ -77,7 +78,7 @@ class RepositoryService(ModelRepositoryServiceBase):
     ) -> None:
         request = await receive_one(stream)
         _reject_repository(request.repository_name)
-        await self._controlplane.load(request.model_name)
+        await self._backend.change(Load(request.model_name, {}))
         await stream.send_message(repository_messages.RepositoryModelLoadResponse())
 
     async def RepositoryModelUnload(
@@ -88,7 +89,7 @@ class RepositoryService(ModelRepositoryServiceBase):
     ) -> None:
         request = await receive_one(stream)
         _reject_repository(request.repository_name)
-        await self._controlplane.unload(request.model_name)
+        await self._backend.change(Unload(request.model_name, {}))
         await stream.send_message(repository_messages.RepositoryModelUnloadResponse())
 
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _BACKLOG: Final = 2048
 # Seconds that calls which were cancelled have to end.
 _LAST_ANSWERS: Final = 1.0
+# Seconds between looks at the connections that are left.
+_LOOK: Final = 0.05
 
 
 class GrpcServer(grpclib.server.Server):
@@ -57,7 +59,7 @@ class GrpcServer(grpclib.server.Server):
             RepositoryRpcs(backend),
             RepositoryService(backend),
             SettingsRpcs(backend),
-            SharedMemoryRpcs(backend.shared_memory),
+            SharedMemoryRpcs(backend),
             HealthService(backend.dataplane, backend.state),
             ReflectionService(backend.state.draining),
             ReflectionAlphaService(backend.state.draining),
@@ -84,6 +86,19 @@ class GrpcServer(grpclib.server.Server):
     async def open(self) -> None:
         """Accept calls."""
         await self.start(sock=self._listener, backlog=_BACKLOG, ssl=self._tls)
+
+    async def hand_over(self, patience: float) -> None:
+        """Accept nothing more, and ask clients to take other connections; return when none is left.
+
+        Or after `patience` seconds. Connections of grpclib's are left as they are: it has no way to ask.
+        """
+        if self._server is None or not self._native:
+            return
+        self._server.close()
+        self._endpoint.hand_over()
+        deadline = self._endpoint.loop.time() + patience
+        while self._endpoint.connections and self._endpoint.loop.time() < deadline:  # noqa: ASYNC110  # for once in a life
+            await asyncio.sleep(_LOOK)
 
     async def stop(self, grace: float) -> None:
         """Accept nothing more, let running calls finish for `grace` seconds, cancel the rest, close connections."""

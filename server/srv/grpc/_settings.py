@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from srv._changes import ChangeLog, ChangeTrace
 from srv.grpc._messages import receive_one
 from srv_protocol.errors import InvalidInput
 from srv_protocol.inference import (
@@ -42,14 +43,16 @@ class SettingsRpcs(GRPCInferenceServiceBase):
         request = await receive_one(stream)
         # No values take a choice back, as null does in JSON.
         changes = {key: setting.value or None for key, setting in request.settings.items()}
-        settings = self._backend.trace_settings(changes, request.model_name)
+        await self._backend.change(ChangeTrace(changes, request.model_name))
+        settings = self._backend.trace_settings({}, request.model_name)
         values = {key: TraceSettingResponseSettingValue(value=each) for key, each in settings.items()}
         await stream.send_message(TraceSettingResponse(settings=values))
 
     async def LogSettings(self, stream: Stream[LogSettingsRequest, LogSettingsResponse]) -> None:
         request = await receive_one(stream)
         log_settings = self._backend.log_settings
-        log_settings.update({key: _value(key, setting) for key, setting in request.settings.items()})
+        changes = {key: _value(key, setting) for key, setting in request.settings.items()}
+        await self._backend.change(ChangeLog({**changes}))
         values = {key: _LOG_VALUES[type(value)](value) for key, value in log_settings.settings().items()}
         await stream.send_message(LogSettingsResponse(settings=values))
 

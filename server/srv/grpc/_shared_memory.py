@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from srv._changes import Register, Unregister
 from srv.grpc._messages import receive_one
 from srv_protocol.inference import (
     CudaSharedMemoryRegisterRequest,
@@ -24,14 +25,15 @@ from srv_protocol.inference_grpc import GRPCInferenceServiceBase
 if TYPE_CHECKING:
     from grpclib.server import Stream
 
-    from srv._shared_memory import SharedMemory
+    from srv._backend import Backend
 
 
 class SharedMemoryRpcs(GRPCInferenceServiceBase):
     """The RPCs of Triton's "System Shared Memory Extension" and "CUDA Shared Memory Extension"."""
 
-    def __init__(self, memory: SharedMemory) -> None:
-        self._memory = memory
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._memory = backend.shared_memory
 
     async def SystemSharedMemoryStatus(
         self, stream: Stream[SystemSharedMemoryStatusRequest, SystemSharedMemoryStatusResponse]
@@ -44,14 +46,14 @@ class SharedMemoryRpcs(GRPCInferenceServiceBase):
         self, stream: Stream[SystemSharedMemoryRegisterRequest, SystemSharedMemoryRegisterResponse]
     ) -> None:
         request = await receive_one(stream)
-        self._memory.register(request.name, request.key, request.offset, request.byte_size)
+        await self._backend.change(Register(request.name, request.key, request.offset, request.byte_size))
         await stream.send_message(SystemSharedMemoryRegisterResponse())
 
     async def SystemSharedMemoryUnregister(
         self, stream: Stream[SystemSharedMemoryUnregisterRequest, SystemSharedMemoryUnregisterResponse]
     ) -> None:
         request = await receive_one(stream)
-        self._memory.unregister(request.name)
+        await self._backend.change(Unregister(request.name))
         await stream.send_message(SystemSharedMemoryUnregisterResponse())
 
     async def CudaSharedMemoryStatus(

@@ -484,6 +484,10 @@ class Connection:
         """Ask for an answer with the same 8 bytes."""
         self._out.append(frames.frame(frames.PING, 0, 0, data))
 
+    def announce_end(self) -> None:
+        """Ask the peer to begin no more streams, and take those that it begins before it knows (RFC 9113, 6.8)."""
+        self._out.append(frames.frame(frames.GOAWAY, 0, 0, frames.TWO_UINTS.pack(2**31 - 1, ErrorCode.NO_ERROR)))
+
     def go_away(self, code: ErrorCode = ErrorCode.NO_ERROR, reason: bytes = b"") -> None:
         """Refuse streams that have not begun; the peer learns which have (RFC 9113, section 6.8)."""
         if self._last_stream is None:

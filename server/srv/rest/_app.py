@@ -25,7 +25,7 @@ from srv.rest._settings_routes import settings_routes
 from srv.rest._shared_memory_routes import shared_memory_routes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -70,12 +70,12 @@ def rest_app(backend: Backend) -> ASGIApp:
     return _guarded(app, backend.metrics, backend.state)
 
 
-def metrics_app(path: str, metrics: Metrics) -> ASGIApp:
-    """Return the application that serves the metrics."""
+def metrics_app(path: str, render: Callable[[], Awaitable[bytes]]) -> ASGIApp:
+    """Return the application that serves the metrics, as `render` writes them."""
 
-    @get(path, sync_to_thread=False)
-    def show_metrics() -> Response[bytes]:
-        return Response(metrics.render(), media_type=METRICS_TYPE)
+    @get(path)
+    async def show_metrics() -> Response[bytes]:
+        return Response(await render(), media_type=METRICS_TYPE)
 
     return Litestar(
         [show_metrics], exception_handlers={Exception: handle_error}, openapi_config=None, logging_config=None

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 KEEP_ALIVE: Final = 65
 # Seconds to write the errors of requests that were cut short.
 _LAST_ANSWERS: Final = 1.0
+# Seconds between looks at the connections that are left.
+_LOOK: Final = 0.05
 
 
 class HttpServer(uvicorn.Server):
@@ -38,9 +40,15 @@ class HttpServer(uvicorn.Server):
         root_path: str = "",
         access_log: bool = False,
     ) -> None:
+
+        class Protocol(Http1Protocol):
+            """A class of this server's own, for what each connection would have to be told."""
+
+        Protocol.endpoint = endpoint
+        self._protocol = Protocol
         config = uvicorn.Config(
             app,
-            http=type("Protocol", (Http1Protocol,), {"endpoint": endpoint}),
+            http=self._protocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -77,6 +85,18 @@ class HttpServer(uvicorn.Server):
         if self._task.done():
             up.cancel()
             await self._task
+
+    async def hand_over(self, patience: float) -> None:
+        """Accept nothing more, and close each connection behind its next answer; return when none is left.
+
+        Idle connections stay for `patience` seconds: one that is closed while its client sends a request loses it.
+        """
+        for server in self.servers:
+            server.close()
+        self._protocol.handing_over = True
+        deadline = asyncio.get_running_loop().time() + patience
+        while self.server_state.connections and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  # uvicorn has no event
+            await asyncio.sleep(_LOOK)
 
     async def stop(self, grace: float) -> None:
         """Accept nothing more, let running requests finish for `grace` seconds, then drop them."""

@@ -58,14 +58,14 @@ def metadata_routes(backend: Backend) -> list[HTTPRouteHandler]:
 
     @get("/v2/models/stats", summary="What every model has done so far")
     async def all_statistics() -> Response[bytes]:
-        return json_response(_statistics(dataplane.statistics()))
+        return json_response(_statistics(await backend.statistics()))
 
     @get(
         ["/v2/models/{name:str}/stats", "/v2/models/{name:str}/versions/{version:str}/stats"],
         summary="What a model has done so far",
     )
     async def statistics(request: AnyRequest) -> Response[bytes]:
-        return json_response(_statistics(dataplane.statistics(*path_model(request))))
+        return json_response(_statistics(await backend.statistics(*path_model(request))))
 
     @get(
         ["/v2/models/{name:str}/ready", "/v2/models/{name:str}/versions/{version:str}/ready"],

@@ -77,6 +77,8 @@ class Http1Protocol(HttpToolsProtocol):
 
     endpoint: InferenceEndpoint | None = None
     """That of the server; a subclass sets it, since uvicorn makes the protocols."""
+    handing_over: bool = False
+    """Whether clients are told to take another connection, behind their next answer; set as the one above."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin with the head of a request."""
@@ -174,6 +176,8 @@ class Http1Protocol(HttpToolsProtocol):
             super().on_headers_complete()
         else:
             self.cycle = self._receiving = cycle
+        if self.handing_over:
+            self.cycle.keep_alive = False
         self._unanswered.append(self.cycle)
 
     def _begin_scope(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from litestar import Response, post
 
+from srv._changes import Load, Unload
 from srv.controlplane._load_parameters import from_json
 from srv.rest._errors import AnyRequest
 from srv.rest._requests import OK, json_response, read_plain_body
@@ -56,12 +57,12 @@ def repository_routes(backend: Backend) -> list[HTTPRouteHandler]:
 
     @post("/v2/repository/models/{name:str}/load", status_code=OK, summary="Load a model, or load it anew")
     async def load(request: AnyRequest, name: str) -> Response[bytes]:
-        await controlplane.load(name, from_json(await read_parameters(request)))
+        await backend.change(Load(name, from_json(await read_parameters(request))))
         return json_response({"name": name, "load": True})
 
     @post("/v2/repository/models/{name:str}/unload", status_code=OK, summary="Unload a model")
     async def unload(request: AnyRequest, name: str) -> Response[bytes]:
-        await controlplane.unload(name, await read_parameters(request))
+        await backend.change(Unload(name, await read_parameters(request)))
         return json_response({"name": name, "unload": True})
 
     @post(

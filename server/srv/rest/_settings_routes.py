@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from litestar import Response, get, post
 
+from srv._changes import ChangeLog, ChangeTrace
 from srv.rest._errors import AnyRequest
 from srv.rest._requests import OK, json_response, read_plain_body
 from srv_codecs.json import parse_json
@@ -41,7 +42,8 @@ def settings_routes(backend: Backend) -> list[HTTPRouteHandler]:
     @post(_TRACE, status_code=OK, summary="Change trace settings, of a model or of all")
     async def change_trace(request: AnyRequest) -> Response[bytes]:
         given = {key: _trace_values(key, value) for key, value in (await changes(request)).items()}
-        return _trace_response(backend.trace_settings(given, _model(request)))
+        await backend.change(ChangeTrace(given, _model(request)))
+        return _trace_response(backend.trace_settings({}, _model(request)))
 
     @get(_LOGGING, summary="The log settings")
     async def logging() -> Response[bytes]:
@@ -49,7 +51,7 @@ def settings_routes(backend: Backend) -> list[HTTPRouteHandler]:
 
     @post(_LOGGING, status_code=OK, summary="Change log settings")
     async def change_logging(request: AnyRequest) -> Response[bytes]:
-        log_settings.update(await changes(request))
+        await backend.change(ChangeLog(await changes(request)))
         return json_response(log_settings.settings())
 
     return [trace, change_trace, logging, change_logging]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from litestar import Response, get, post
 
+from srv._changes import Register, Unregister
 from srv.rest._errors import AnyRequest
 from srv.rest._requests import OK, json_response, read_plain_body
 from srv_codecs.json import parse_json
@@ -29,10 +30,12 @@ _CUDA: Final = "/v2/cudasharedmemory"
 def shared_memory_routes(backend: Backend) -> list[HTTPRouteHandler]:
     """Return the routes of shared memory; without a region in the path, they are about all of them."""
     limit = backend.settings.max_request_size
-    return [*_system_routes(backend.shared_memory, limit), *_cuda_routes(backend.shared_memory, limit)]
+    return [*_system_routes(backend, limit), *_cuda_routes(backend.shared_memory, limit)]
 
 
-def _system_routes(memory: SharedMemory, limit: int) -> list[HTTPRouteHandler]:
+def _system_routes(backend: Backend, limit: int) -> list[HTTPRouteHandler]:
+    memory = backend.shared_memory
+
     @get([f"{_SYSTEM}/status", f"{_SYSTEM}/region/{{name:str}}/status"], summary="The regions of shared memory")
     async def status(request: AnyRequest) -> Response[bytes]:
         found = memory.status(_region(request))
@@ -41,7 +44,7 @@ def _system_routes(memory: SharedMemory, limit: int) -> list[HTTPRouteHandler]:
     @post(f"{_SYSTEM}/region/{{name:str}}/register", status_code=OK, summary="Map shared memory of a client")
     async def register(request: AnyRequest) -> Response[bytes]:
         wanted = parse_json(_register_decoder, await read_plain_body(request, limit)).to_message()
-        memory.register(_region(request), wanted.key, wanted.offset, wanted.byte_size)
+        await backend.change(Register(_region(request), wanted.key, wanted.offset, wanted.byte_size))
         return json_response({})
 
     @post(
@@ -51,7 +54,7 @@ def _system_routes(memory: SharedMemory, limit: int) -> list[HTTPRouteHandler]:
     )
     async def unregister(request: AnyRequest) -> Response[bytes]:
         await read_plain_body(request, limit)
-        memory.unregister(_region(request))
+        await backend.change(Unregister(_region(request)))
         return json_response({})
 
     return [status, register, unregister]

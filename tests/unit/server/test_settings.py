@@ -246,7 +246,6 @@ def test_only_a_variable_that_is_nearly_a_setting_is_reported(variable: str, *, 
         ("tracing_server", None, False),
         ("tracing_server", "collector:4317", True),
         ("metrics_dir", "metrics", True),
-        ("processes", 1, False),
     ],
 )
 def test_a_known_setting_without_effect_is_reported(

@@ -76,6 +76,11 @@ class Endpoint:
             each.check(now)
         self._timer = self.loop.call_later(_TICK, self._tick) if self.connections else None
 
+    def hand_over(self) -> None:
+        """Ask clients to take other connections for their next calls; those that they make meanwhile are answered."""
+        for each in list(self.connections):
+            each.hand_over()
+
     def drain(self) -> None:
         """Take no other calls; connections are closed behind those that are running."""
         for each in list(self.connections):

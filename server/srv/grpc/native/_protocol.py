@@ -197,6 +197,12 @@ class NativeProtocol(asyncio.BufferedProtocol):
         if self._draining and not self._calls:
             self.close()
 
+    def hand_over(self) -> None:
+        """Ask the client to take another connection; it closes this one behind its last call."""
+        if not self.closing:
+            self.http2.announce_end()
+            self._flush()
+
     def drain(self) -> None:
         """Take no other call, and close the connection behind those that are running."""
         if not self.closing:
