@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from srv.batching._headers import SharedHeaders
 from srv_codecs.arrays import input_place, output_place
 from srv_codecs.handover import Bundle, pack_data, unpack_data
 from srv_protocol import errors
@@ -41,7 +42,7 @@ def pack_request(request: ModelInferRequest) -> tuple[object, Bundle]:
         request.id,
         request.model_version,
         _plain(parameters),
-        parameters.headers,
+        _plain_headers(parameters.headers),
         inputs,
         [(each.name, _plain(each.parameters)) for each in request.outputs],
     )
@@ -100,13 +101,23 @@ def _plain(parameters: Parameters) -> Mapping[str, object] | int:
     return parameters
 
 
-def _parameters(values: Mapping[str, object] | int, headers: dict[str, str] | None = None) -> Parameters:
+def _plain_headers(headers: Headers | None) -> object:
+    if isinstance(headers, SharedHeaders):
+        return [headers, sorted(headers.differing)]
+    return headers
+
+
+def _parameters(values: Mapping[str, object] | int, headers: dict[str, str] | list[Any] | None = None) -> Parameters:
     made = Parameters()
     if isinstance(values, dict):
         # As items: one that a client calls "headers" is no header.
         for name, each in values.items():
             made[name] = bytes(each) if isinstance(each, list) else each
-    if headers is not None:
+    if isinstance(headers, list):
+        # Those of several requests that are answered as one.
+        shared, differing = headers
+        made.headers = SharedHeaders(shared, differing)
+    elif headers is not None:
         made.headers = Headers.of_lower(headers)
     return made
 
