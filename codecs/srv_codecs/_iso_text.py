@@ -7,8 +7,7 @@ import sys
 from datetime import date, datetime, timedelta, timezone
 from typing import Final
 
-_TEXT: Final = re.compile(
-    r"""
+_TEXT: Final = r"""
     (?: (?P<year>\d{4}) (?P<dash>-?) (?: (?P<month>\d{2}) (?P=dash) (?P<day>\d{2})
                                        | W (?P<week>\d{2}) (?: (?P=dash) (?P<weekday>[1-7]) )? ) )
     (?: .
@@ -19,9 +18,7 @@ _TEXT: Final = re.compile(
             (?: (?P<between>:?) (?P<minutes>\d{2})
                 (?: (?P=between) (?P<seconds>\d{2}) (?: [.,] (?P<parts>\d+) )? )? )? )?
     )?
-    """,
-    re.VERBOSE | re.ASCII | re.DOTALL,
-)
+    """
 
 
 def parse_iso(text: str) -> datetime:
@@ -40,7 +37,7 @@ def parse_iso_slowly(text: str) -> datetime:
     Raises:
         ValueError: likewise.
     """
-    found = _TEXT.fullmatch(text)
+    found = re.fullmatch(_TEXT, text, re.VERBOSE | re.ASCII | re.DOTALL)
     if found is None:
         message = f"Invalid isoformat string: {text!r}"
         raise ValueError(message)

@@ -5,16 +5,12 @@ Environments of models need not have msgspec. Where the two could differ it is m
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import datetime as dt
-import decimal
 import enum
 import functools
 import importlib
 import json
 import math
-import uuid
 from collections.abc import Mapping
 from importlib import metadata
 from types import MappingProxyType
@@ -172,7 +168,7 @@ def _builtins(value: object, default: Callable[[Any], object] | None, *, nonfini
         items = cast("Iterable[object]", value)
         # Long ones are of one type, most often.
         return list(items) if set(map(type, items)) <= _SCALARS else list(map(inner, items))
-    for base, write in _TEXTS.items():
+    for base, write in _texts().items():
         if isinstance(value, base):
             return write(value)
     for base in (str, int, float):
@@ -196,24 +192,31 @@ def _key(key: object, plain: object) -> str | int | float:
     return plain
 
 
-def _moment(value: dt.datetime | dt.time) -> str:
-    return value.isoformat().replace("+00:00", "Z")
+@functools.cache
+def _texts() -> Mapping[type, Callable[[Any], str]]:
+    """Return what writes values as text, by their types."""
+    # Most processes never need them, and one that imports the package would wait for all of these.
+    import base64
+    import datetime as dt
+    import decimal
+    import uuid
 
+    def moment(value: dt.datetime | dt.time) -> str:
+        return value.isoformat().replace("+00:00", "Z")
 
-def _base64(value: bytes | bytearray | memoryview) -> str:
-    return base64.b64encode(value).decode()
+    def encoded(value: bytes | bytearray | memoryview) -> str:
+        return base64.b64encode(value).decode()
 
-
-_TEXTS: Final[Mapping[type, Callable[[Any], object]]] = MappingProxyType(
-    {
-        bytes: _base64,
-        bytearray: _base64,
-        memoryview: _base64,
-        # Before what it is a kind of.
-        dt.datetime: _moment,
-        dt.date: dt.date.isoformat,
-        dt.time: _moment,
-        uuid.UUID: str,
-        decimal.Decimal: str,
-    }
-)
+    return MappingProxyType(
+        {
+            bytes: encoded,
+            bytearray: encoded,
+            memoryview: encoded,
+            # Before what it is a kind of.
+            dt.datetime: moment,
+            dt.date: dt.date.isoformat,
+            dt.time: moment,
+            uuid.UUID: str,
+            decimal.Decimal: str,
+        }
+    )

@@ -200,8 +200,8 @@ _PLAIN: Final[Mapping[object, Kind]] = types.MappingProxyType(
 _BOOLEANS: Final[Mapping[str, bool]] = types.MappingProxyType({"true": True, "1": True, "false": False, "0": False})
 
 
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<real>\.[0-9]+)?(?P<exponent>[eE][+-]?[0-9]+)?")
-_NONFINITE: Final = re.compile("-?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
+_NUMBER: Final = r"-?(?:0|[1-9][0-9]*)(?P<real>\.[0-9]+)?(?P<exponent>[eE][+-]?[0-9]+)?"
+_NONFINITE: Final = "-?(?:nan|inf|infinity)"
 
 
 def _meant(text: str, names: frozenset[str]) -> object:
@@ -214,9 +214,9 @@ def _meant(text: str, names: frozenset[str]) -> object:
         return _BOOLEANS[lower]
     if not numbers:
         return text
-    number = _NUMBER.fullmatch(text)
+    number = re.fullmatch(_NUMBER, text)
     if number is None:
-        return float(text) if "float" in names and _NONFINITE.fullmatch(text) else text
+        return float(text) if "float" in names and re.fullmatch(_NONFINITE, lower) else text
     if number["real"] is None and number["exponent"] is None:
         try:
             return int(text)
