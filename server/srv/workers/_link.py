@@ -6,13 +6,12 @@ import array
 import asyncio
 import collections
 import contextlib
-import json
 import os
 import socket
 import threading
 from typing import TYPE_CHECKING, Final
 
-from srv.workers._frames import PREFIX, Kind
+from srv.workers._frames import PREFIX, Kind, decode_header, encode_header
 from srv.workers._segments import ReadSegments, WrittenSegments
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ _ITEM: Final = array.array("i").itemsize
 _ANCILLARY: Final = socket.CMSG_SPACE(_MOST_DESCRIPTORS * _ITEM)
 
 _EMPTY: Final = memoryview(b"")
-_encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_decode: Final = json.JSONDecoder().decode
 
 
 class LinkClosed(Exception):
@@ -116,7 +113,7 @@ class Link:
         """
         if self.is_closed:
             raise LinkClosed
-        text = b"" if header is None else _encode(header).encode("ascii")
+        text = b"" if header is None else encode_header(header).encode("ascii")
         before = self._releases() if self._to_release else b""
         size = 0 if bundle is None else bundle.size
         if bundle is None or not size:
@@ -139,7 +136,7 @@ class Link:
         return segment
 
     def _announce(self, number: int, size: int, descriptor: int) -> None:
-        text = _encode([number, size]).encode("ascii")
+        text = encode_header([number, size]).encode("ascii")
         # A descriptor of its own until the frame is sent, which may be later.
         self._write(PREFIX.pack(Kind.SEGMENT, 0, len(text), 0, 0, 0) + text, (os.dup(descriptor),))
         os.close(descriptor)
@@ -223,7 +220,7 @@ class Link:
             end = begin + text + inline
             if end > self._filled:
                 break
-            header: object = _decode(str(view[begin : begin + text], "ascii")) if text else None
+            header: object = decode_header(str(view[begin : begin + text], "ascii")) if text else None
             # A copy, as the buffer is used again; of bytes, which nobody writes into.
             body = memoryview(bytes(view[begin + text : end])) if inline else _EMPTY
             start = end
@@ -291,7 +288,7 @@ class Link:
         numbers: list[int] = []
         while self._to_release:
             numbers.append(self._to_release.popleft())
-        text = _encode(numbers).encode("ascii")
+        text = encode_header(numbers).encode("ascii")
         return PREFIX.pack(Kind.RELEASE, 0, len(text), 0, 0, 0) + text
 
     # ---- The end
