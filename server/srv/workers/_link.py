@@ -6,6 +6,8 @@ import array
 import asyncio
 import collections
 import contextlib
+import errno
+import logging
 import os
 import socket
 import threading
@@ -33,6 +35,7 @@ _ITEM: Final = array.array("i").itemsize
 _ANCILLARY: Final = socket.CMSG_SPACE(_MOST_DESCRIPTORS * _ITEM)
 
 _EMPTY: Final = memoryview(b"")
+_logger: Final = logging.getLogger("srv")
 
 
 class LinkClosed(Exception):
@@ -113,7 +116,12 @@ class Link:
         """
         if self.is_closed:
             raise LinkClosed
-        text = b"" if header is None else encode_header(header).encode("ascii")
+        try:
+            text = b"" if header is None else encode_header(header).encode("ascii")
+        except BaseException:
+            if placed is not None:
+                self.written.release(placed.number)
+            raise
         before = self._releases() if self._to_release else b""
         size = 0 if bundle is None else bundle.size
         if bundle is None or not size:
@@ -193,14 +201,15 @@ class Link:
 
     # ---- Receiving
 
-    def _receive(self) -> None:
+    def _receive(self) -> bool:
+        """Take what has come, and return whether anything has."""
         try:
-            count, ancillary, _, _ = self._socket.recvmsg_into((self._view[self._filled :],), _ANCILLARY)
+            count, ancillary, flags, _ = self._socket.recvmsg_into((self._view[self._filled :],), _ANCILLARY)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError:
             self.close()
-            return
+            return False
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 descriptors = array.array("i")
@@ -208,9 +217,22 @@ class Link:
                 self._descriptors.extend(descriptors)
         if not count:
             self.close()
-            return
+            return False
         self._filled += count
-        self._take_frames()
+        try:
+            if flags & socket.MSG_CTRUNC:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))  # noqa: TRY301  # as where it cannot be mapped
+            self._take_frames()
+        except OSError as error:
+            # Without memory, or descriptors, nothing can be read of what comes behind.
+            _logger.error("shared memory of another process cannot be read: %s", error)  # noqa: TRY400  # it says all
+            self.close()
+        return True
+
+    def receive_all(self) -> None:
+        """Take all that has come, when the other side sends nothing any more."""
+        while not self.is_closed and self._receive():
+            pass
 
     def _take_frames(self) -> None:
         start, view = 0, self._view
