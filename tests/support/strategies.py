@@ -58,3 +58,63 @@ def same(a: Any, b: Any) -> bool:
     if a.dtype == object:
         return bool(a.tolist() == b.tolist())
     return bool(a.tobytes() == b.tobytes())
+
+
+_DTYPES = st.one_of(
+    hnp.floating_dtypes(endianness="?"),
+    hnp.integer_dtypes(endianness="?"),
+    hnp.unsigned_integer_dtypes(endianness="?"),
+    hnp.boolean_dtypes(),
+    hnp.complex_number_dtypes(endianness="?"),
+    hnp.datetime64_dtypes(),
+    hnp.timedelta64_dtypes(),
+    hnp.byte_string_dtypes(min_len=1),
+    hnp.unicode_string_dtypes(min_len=1),
+)
+
+
+@st.composite
+def handed_arrays(draw: st.DrawFn) -> Any:
+    """Return an array such as codecs give and runtimes return: of any plain dtype, byte order and strides.
+
+    Or one of objects, which are all texts or all bytes.
+    """
+    shape = draw(SHAPES)
+    if draw(st.booleans()):
+        array = draw(hnp.arrays(draw(_DTYPES), shape))
+    else:
+        count = int(np.prod(shape))
+        elements = draw(st.sampled_from([st.binary(max_size=8), st.text(st.characters(codec=None), max_size=8)]))
+        array = np.empty(count, object)
+        array[:] = draw(st.lists(elements, min_size=count, max_size=count))
+        array = array.reshape(shape)
+    form = draw(st.sampled_from(["as it is", "transposed", "stepped", "backwards", "in columns"]))
+    if form == "transposed":
+        return array.T
+    if form == "in columns":
+        return np.asfortranarray(array)
+    if form == "stepped" and array.ndim:
+        return array[::2]
+    return array[::-1] if form == "backwards" and array.ndim else array
+
+
+# A pair of surrogates is the character that it stands for, in JSON.
+_SURROGATE_OR_NOT = st.text(st.characters(codec=None, max_codepoint=0xDBFF), max_size=6)
+_SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(-(1 << 63), (1 << 64) - 1),
+    st.floats(),
+    _SURROGATE_OR_NOT,
+    st.binary(max_size=6),
+)
+
+
+def values() -> st.SearchStrategy[list[Any]]:
+    """Return Python values such as a tensor's data may be: of one type, of several, or nested."""
+    of_one = st.sampled_from([st.booleans(), st.integers(), st.floats(), _SURROGATE_OR_NOT, st.binary(max_size=6)])
+    return st.one_of(
+        of_one.flatmap(lambda each: st.lists(each, max_size=6)),
+        st.lists(st.recursive(_SCALARS, lambda each: st.lists(each, max_size=3), max_leaves=6), max_size=6),
+    )

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import enum
+import json
 import struct
 from typing import Final
+
+import numpy as np
 
 PREFIX: Final = struct.Struct("<B3xIIIIQ")
 """Kind, call, bytes of the header, bytes of the body behind it, segment, and bytes in the segment.
 
 All little-endian. A frame without call has 0 there, as one whose body is not in shared memory has for the segment.
 """
+
+
+def _as_plain(value: object) -> object:
+    # A runtime may say `shape=[sizes[0]]` of an array of sizes.
+    if isinstance(value, np.generic):
+        found: object = value.item()
+        return found
+    message = f"no JSON form: {type(value).__name__}"
+    raise TypeError(message)
+
+
+encode_header: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=_as_plain).encode
+decode_header: Final = json.JSONDecoder().decode
 
 
 class Kind(enum.IntEnum):

@@ -6,13 +6,14 @@ import array
 import asyncio
 import collections
 import contextlib
-import json
+import errno
+import logging
 import os
 import socket
 import threading
 from typing import TYPE_CHECKING, Final
 
-from srv.workers._frames import PREFIX, Kind
+from srv.workers._frames import PREFIX, Kind, decode_header, encode_header
 from srv.workers._segments import ReadSegments, WrittenSegments
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ _ITEM: Final = array.array("i").itemsize
 _ANCILLARY: Final = socket.CMSG_SPACE(_MOST_DESCRIPTORS * _ITEM)
 
 _EMPTY: Final = memoryview(b"")
-_encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_decode: Final = json.JSONDecoder().decode
+_logger: Final = logging.getLogger("srv")
 
 
 class LinkClosed(Exception):
@@ -119,7 +119,12 @@ class Link:
         """
         if self.is_closed:
             raise LinkClosed
-        text = b"" if header is None else _encode(header).encode("ascii")
+        try:
+            text = b"" if header is None else encode_header(header).encode("ascii")
+        except BaseException:
+            if placed is not None:
+                self.written.release(placed.number)
+            raise
         before = self._releases() if self._to_release else b""
         size = 0 if bundle is None else bundle.size
         if bundle is None or not size:
@@ -142,7 +147,7 @@ class Link:
         return segment
 
     def _announce(self, number: int, size: int, descriptor: int) -> None:
-        text = _encode([number, size]).encode("ascii")
+        text = encode_header([number, size]).encode("ascii")
         # A descriptor of its own until the frame is sent, which may be later.
         self._write(PREFIX.pack(Kind.SEGMENT, 0, len(text), 0, 0, 0) + text, (os.dup(descriptor),))
         os.close(descriptor)
@@ -199,14 +204,15 @@ class Link:
 
     # ---- Receiving
 
-    def _receive(self) -> None:
+    def _receive(self) -> bool:
+        """Take what has come, and return whether anything has."""
         try:
-            count, ancillary, _, _ = self._socket.recvmsg_into((self._view[self._filled :],), _ANCILLARY)
+            count, ancillary, flags, _ = self._socket.recvmsg_into((self._view[self._filled :],), _ANCILLARY)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError:
             self.close()
-            return
+            return False
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 descriptors = array.array("i")
@@ -214,9 +220,22 @@ class Link:
                 self._descriptors.extend(descriptors)
         if not count:
             self.close()
-            return
+            return False
         self._filled += count
-        self._take_frames()
+        try:
+            if flags & socket.MSG_CTRUNC:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))  # noqa: TRY301  # as where it cannot be mapped
+            self._take_frames()
+        except OSError as error:
+            # Without memory, or descriptors, nothing can be read of what comes behind.
+            _logger.error("shared memory of another process cannot be read: %s", error)  # noqa: TRY400  # it says all
+            self.close()
+        return True
+
+    def receive_all(self) -> None:
+        """Take all that has come, when the other side sends nothing any more."""
+        while not self.is_closed and self._receive():
+            pass
 
     def _take_frames(self) -> None:
         start, view = 0, self._view
@@ -226,7 +245,7 @@ class Link:
             end = begin + text + inline
             if end > self._filled:
                 break
-            header: object = _decode(str(view[begin : begin + text], "ascii")) if text else None
+            header: object = decode_header(str(view[begin : begin + text], "ascii")) if text else None
             # A copy, as the buffer is used again; of bytes, which nobody writes into.
             body = memoryview(bytes(view[begin + text : end])) if inline else _EMPTY
             start = end
@@ -299,7 +318,7 @@ class Link:
         numbers: list[int] = []
         while self._to_release:
             numbers.append(self._to_release.popleft())
-        text = _encode(numbers).encode("ascii")
+        text = encode_header(numbers).encode("ascii")
         return PREFIX.pack(Kind.RELEASE, 0, len(text), 0, 0, 0) + text
 
     # ---- The end

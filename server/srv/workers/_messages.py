@@ -158,8 +158,10 @@ def pack_error(error: BaseException) -> dict[str, object]:
     # A subclass of the model's own is one of ours to the server.
     known = next(each for each in type(error).__mro__ if _OWN.get(each.__name__) is each)
     packed: dict[str, object] = {"class": known.__name__, "message": _text(error), "kind": error.kind.name}
-    if error.status_code is not None:
-        packed["status"] = int(error.status_code)
+    status = cast("object", error.status_code)
+    if status is not None:
+        # Whatever a model has put there, which is no status then.
+        packed["status"] = int(status) if isinstance(status, int) else repr(status)
     if error.__cause__ is not None:
         packed["traceback"] = _traceback(error.__cause__)
     return packed
@@ -174,7 +176,9 @@ def unpack_error(packed: object) -> Exception:
         return cause or WorkerCodeError("")
     kind = _OWN[found["class"]]
     error = kind.__new__(kind)
-    SrvError.__init__(error, found["message"], found.get("status"))
+    SrvError.__init__(error, found["message"])
+    if "status" in found:
+        error.status_code = found["status"]
     if error.kind.name != found["kind"]:
         vars(error)["kind"] = ErrorKind[found["kind"]]
     error.__cause__ = cause

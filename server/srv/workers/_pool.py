@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import zlib
@@ -144,7 +143,7 @@ class WorkerPool:
                 for index in range(1, self._plan.count):
                     group.create_task(self._launch(index))
         except BaseException as error:
-            await asyncio.shield(self._end_all())
+            await asyncio.shield(self._unload_all())
             await self._release()
             if isinstance(error, BaseExceptionGroup):
                 raise error.exceptions[0] from None
@@ -197,22 +196,32 @@ class WorkerPool:
     async def unload(self) -> None:
         """Let every worker call ``unload``, and end."""
         self.runtime.ready = False
-        self._closing = True
         for keeper in self._keepers:
             keeper.cancel()
-        await asyncio.gather(*(self._unload_one(worker) for worker in self._alive()))
-        await self._end_all()
+        await self._unload_all()
         await self._release()
 
     async def _unload_one(self, worker: WorkerProcess) -> None:
-        if worker.ready:
-            with contextlib.suppress(SrvError, WorkerCodeError):
-                await worker.request(Kind.UNLOAD, None, None, _nothing)
-        else:
+        if not worker.ready:
             worker.kill()
+            return
+        try:
+            async with asyncio.timeout(self._plan.stop_timeout):
+                await worker.request(Kind.UNLOAD, None, None, _nothing)
+        except TimeoutError:
+            # Nobody else looks after it any more: it may be stopped, and would never end.
+            _logger.error(  # noqa: TRY400  # where it came from says nothing
+                "model '%s': a worker process did not unload it within %g s, and is killed",
+                self._settings.name,
+                self._plan.stop_timeout,
+            )
+            worker.kill()
+        except (SrvError, WorkerCodeError):
+            pass
 
-    async def _end_all(self) -> None:
+    async def _unload_all(self) -> None:
         self._closing = True
+        await asyncio.gather(*(self._unload_one(worker) for worker in self._alive()))
         await asyncio.gather(*(worker.end(self._plan.stop_timeout) for worker in self._alive()))
 
     async def _release(self) -> None:

@@ -154,6 +154,8 @@ class WorkerProcess:
             self._loop.call_soon_threadsafe(self._take_end)
 
     def _take_end(self) -> None:
+        # What it has answered before is answered.
+        self._link.receive_all()
         self._link.close()
         self._tell_end()
         if not self._ended.done():
