@@ -10,7 +10,9 @@
 - ``client``: what asks servers.
 
 Inside: ``_server`` holds it together, ``controlplane/`` has the models and loads them, ``runtimes/`` runs their code,
-``dataplane/`` answers requests, and the fronts ``rest/`` and ``grpc/`` only move bytes.
+``workers/`` runs it in other processes, ``environments/`` finds their Pythons, ``batching/`` joins requests,
+``dataplane/`` answers them, ``supervision/`` runs several servers as one, and the fronts ``rest/`` and ``grpc/`` only
+move bytes.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import gc
 import itertools
 import json
 import os
@@ -16,7 +15,6 @@ import random
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,10 +24,10 @@ import pytest
 from environments import Workshop
 from grpc_client import Grpc
 from serving import PATIENCE, eventually
-from tensors import binary_body, grpc_outputs, grpc_request, json_body, pb, rest_outputs
+from tensors import binary_body, grpc_outputs, grpc_request, json_body, rest_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from serving import Answer, Rest, Serve, Server
 
@@ -217,7 +215,9 @@ class Chaos:
 
     def check_stream(self, model: str, sent: list[Any], seen: Any, response: Any) -> None:
         outputs = grpc_outputs(response)
-        index = next((i for i, each in enumerate(sent) if (outputs["y"].ravel()[:1] == each.ravel()[:1] * 2 + 1).all()), None)
+        index = next(
+            (i for i, each in enumerate(sent) if (outputs["y"].ravel()[:1] == each.ravel()[:1] * 2 + 1).all()), None
+        )
         if index is None:
             self.tally.say(f"stream, {model}: rows of nobody: {outputs['y'].ravel()[:3]}")
             return

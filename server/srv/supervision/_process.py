@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING, Final
 
+from srv._children import watch_child
 from srv.supervision._channel import Channel
 from srv.supervision._messages import Begin, Begun, Stop
 
@@ -71,7 +70,7 @@ class ServerProcess:
         self.channel = Channel(ours, handlers)
         self._reading = asyncio.ensure_future(self.channel.run())
         self._dead = asyncio.Event()
-        self._watch()
+        watch_child(self._process, self._loop, self._dead.set)
         self._ending = asyncio.ensure_future(self._end())
 
     @property
@@ -126,28 +125,6 @@ class ServerProcess:
         with contextlib.suppress(ValueError):
             return f"was killed ({signal.Signals(-status).name})"
         return f"was killed (signal {-status})"
-
-    def _watch(self) -> None:
-        """Learn of the process's end. No SIGCHLD, and no other process's end."""
-        try:
-            descriptor = os.pidfd_open(self.pid)
-        except (OSError, AttributeError):
-            # Not on this system: a thread waits instead.
-            threading.Thread(target=self._wait, name=f"srv-watch-{self.pid}", daemon=True).start()
-            return
-
-        def ended() -> None:
-            self._loop.remove_reader(descriptor)
-            os.close(descriptor)
-            self._process.poll()
-            self._dead.set()
-
-        self._loop.add_reader(descriptor, ended)
-
-    def _wait(self) -> None:
-        self._process.wait()
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._dead.set)
 
     async def _end(self) -> None:
         await self._dead.wait()

@@ -9,9 +9,9 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 from typing import TYPE_CHECKING, Final
 
+from srv._children import watch_child
 from srv.workers._frames import Kind
 from srv.workers._link import Link, LinkClosed
 from srv.workers._messages import unpack_error
@@ -115,7 +115,7 @@ class WorkerProcess:
                 ours.close()
                 raise
         self._ended = self._loop.create_future()
-        self._watch()
+        watch_child(self._process, self._loop, self._take_end)
         self._link = Link(self._loop, ours, self._received, self._link_closed)
         self._link.open()
 
@@ -130,28 +130,6 @@ class WorkerProcess:
         return self._end_told
 
     # ---- Life and death
-
-    def _watch(self) -> None:
-        """Learn of the process's end. No SIGCHLD: children that the model's code has are its own affair."""
-        try:
-            descriptor = os.pidfd_open(self.pid)
-        except (OSError, AttributeError):
-            # Not on this system: a thread waits instead.
-            threading.Thread(target=self._wait, name=f"srv-watch-{self.pid}", daemon=True).start()
-            return
-
-        def ended() -> None:
-            self._loop.remove_reader(descriptor)
-            os.close(descriptor)
-            self._process.poll()
-            self._take_end()
-
-        self._loop.add_reader(descriptor, ended)
-
-    def _wait(self) -> None:
-        self._process.wait()
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._take_end)
 
     def _take_end(self) -> None:
         # What it has answered before is answered.
