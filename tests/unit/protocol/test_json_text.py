@@ -143,7 +143,7 @@ def test_messages_are_dumped_and_validated_without_msgspec() -> None:
 @pytest.mark.parametrize("version", ["0.19.0", "0.2"])
 def test_a_msgspec_that_is_too_old_counts_as_none(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _json_text.find_msgspec() is msgspec
-    monkeypatch.setattr("importlib.metadata.version", lambda _name: version)
+    monkeypatch.setattr("importlib.metadata.version", {"msgspec": version}.get)
     assert _json_text.find_msgspec.__wrapped__() is None
 
 
