@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from srv.controlplane._registry import ModelRegistry
     from srv.dataplane._timeline import Timeline
     from srv.runtimes._handler_arguments import HandlerCall
-    from srv.runtimes._handlers import Handler
+    from srv.runtimes._handlers import HandlerRoute
     from srv.runtimes._loaded import LoadedModel
 
 _logger: Final = logging.getLogger("srv")
@@ -49,7 +49,7 @@ class CustomRoute:
     """
 
     model: LoadedModel
-    handler: Handler
+    handler: HandlerRoute
     template: str
     parameters: dict[str, str]
 
@@ -130,10 +130,9 @@ class CustomRoutes:
             DeadlineExceeded: it takes longer than the server allows.
             Exception: whatever the handler raises.
         """
-        arguments = route.handler.arguments.bind(call)
         times.mark_queued()
         ticket = Ticket(bounded=True, begin=times.mark_started)
-        answering = route.model.runner.handle(route.handler, arguments, ticket)
+        answering = route.model.runner.handle(route.handler, call, ticket)
         return await Deadline(None, self._settings.request_timeout, times).hold(answering)
 
     def _warn(self, model: LoadedModel) -> None:

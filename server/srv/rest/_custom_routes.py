@@ -22,6 +22,7 @@ from srv.dataplane._validation import Wanted, finish_response
 from srv.rest._errors import AnyRequest, handle_error
 from srv.rest._requests import buffers_response, check_given, encode_answer, read_encoded_body, request_headers
 from srv.runtimes._handler_results import encode_json
+from srv.workers._handling import JsonText
 from srv_codecs.json import parse_json
 from srv_codecs.rest import HEADER_LENGTH, OutputForms, decode_request
 from srv_protocol.errors import InferenceError, InvalidInput, SrvError
@@ -156,6 +157,8 @@ class _Answering(ASGIResponse):
             parts, media_type = encoded.parts, encoded.content_type
         elif isinstance(result, bytes):
             parts, media_type = (result,), _BYTES
+        elif isinstance(result, JsonText):
+            parts, media_type = (result.text,), _JSON
         else:
             parts, media_type = (encode_json(result, place, nonfinite_as_null=nonfinite_as_null),), _JSON
         return await buffers_response(parts, media_type, sent, call.headers, times, gzip_enabled=settings.gzip_enabled)

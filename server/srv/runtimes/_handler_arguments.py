@@ -83,10 +83,14 @@ class HandlerArguments:
 
     Attributes:
         dependencies: the functions that give some of them, or arguments of one another.
+        takes_request: whether one of them is the request in the form of the REST front's framework.
+        takes_inference: whether one of them is a V2 inference request.
     """
 
     _arguments: tuple[_Argument, ...]
     dependencies: tuple[Callable[..., object], ...] = ()
+    takes_request: bool = False
+    takes_inference: bool = False
 
     def bind(self, call: HandlerCall) -> dict[str, object]:
         """Return the arguments for a request, by name; a :class:`Dependency` has still to be resolved.
@@ -152,6 +156,7 @@ def compile_arguments(
     hinted: list[_Hinted] = []
     parameters = inspect.signature(function).parameters
     dependencies: list[Callable[..., object]] = []
+    takes_request = takes_inference = False
     for parameter in parameters.values():
         where = f"{name}(): argument '{parameter.name}'"
         if parameter.kind not in _KINDS:
@@ -162,10 +167,16 @@ def compile_arguments(
             needed = check_dependency(marker.dependency or hint, where)
             inner = compile_arguments(needed, _taken(needed, path_names), has_body=has_body)
             dependencies += [needed, *inner.dependencies]
+            takes_request, takes_inference = (
+                takes_request or inner.takes_request,
+                takes_inference or inner.takes_inference,
+            )
             arguments.append(_Argument(parameter.name, _depends(needed, inner), REQUIRED, ""))
             continue
         part = _request if _is_request(hint) else _find_part(hint)
         if part is not None and parameter.name not in path_names:
+            takes_request = takes_request or part is _request
+            takes_inference = takes_inference or hint is ModelInferRequest
             arguments.append(_Argument(parameter.name, part, REQUIRED, ""))
             continue
         hint = Any if hint is object else hint
@@ -184,7 +195,7 @@ def compile_arguments(
             arguments.append(_of_text(each, place, reading))
     embedded = len(body) > 1 or any(each.marker is not None and each.marker.embed for each in body)
     arguments += [_of_body(each, reading, embedded=embedded) for each in body]
-    return HandlerArguments(tuple(arguments), tuple(dependencies))
+    return HandlerArguments(tuple(arguments), tuple(dependencies), takes_request, takes_inference)
 
 
 def _taken(function: Callable[..., object], path_names: Collection[str]) -> list[str]:

@@ -87,19 +87,28 @@ class _Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Handler:
-    """A handler of one loaded model.
+class HandlerRoute:
+    """Where a handler of a loaded model is served.
 
     Attributes:
         name: the method's, with that of its class.
         method: of HTTP.
-        arguments: makes the method's arguments of a request.
-        invoke: calls the method with its arguments; a coroutine function if the method is one.
     """
 
     name: str
     path: RoutePath
     method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handler(HandlerRoute):
+    """A handler of a model that is loaded in this process.
+
+    Attributes:
+        arguments: makes the method's arguments of a request.
+        invoke: calls the method with its arguments; a coroutine function if the method is one.
+    """
+
     arguments: HandlerArguments
     invoke: Callable[[dict[str, object]], object]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from srv._logging import model_name, model_version
 from srv.runtimes._calls import is_coroutine_function
-from srv.runtimes._handlers import find_handlers
+from srv.runtimes._handlers import Handler, find_handlers
 from srv_codecs.content_types import codec_package
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from srv._custom_metrics import ModelMetrics
     from srv.runtimes._calls import Caller, Ticket
-    from srv.runtimes._handlers import Handler
+    from srv.runtimes._handler_arguments import HandlerCall
+    from srv.runtimes._handlers import HandlerRoute
     from srv.runtimes._importer import ModelCode
     from srv.runtimes._model import MLModel
     from srv.runtimes._requests import RequestStream
@@ -36,7 +37,7 @@ class Runner(Protocol):
         ...
 
     @property
-    def handlers(self) -> Sequence[Handler]:
+    def handlers(self) -> Sequence[HandlerRoute]:
         """Its custom handlers."""
         ...
 
@@ -95,12 +96,11 @@ class Runner(Protocol):
         """Return what ``metadata`` does."""
         ...
 
-    def handle(
-        self, handler: Handler, arguments: dict[str, object], ticket: Ticket
-    ) -> Coroutine[object, object, object]:
-        """Return what a custom handler makes of its arguments.
+    def handle(self, handler: HandlerRoute, call: HandlerCall, ticket: Ticket) -> Coroutine[object, object, object]:
+        """Return what one of `handlers` makes of a request.
 
         Raises:
+            InvalidInput: an argument is missing or wrong.
             As :meth:`predict`.
         """
         ...
@@ -163,11 +163,10 @@ class LocalRunner:
         """See :class:`Runner`."""
         return cast("object", await self.caller.call(self.runtime.metadata))
 
-    def handle(
-        self, handler: Handler, arguments: dict[str, object], ticket: Ticket
-    ) -> Coroutine[object, object, object]:
+    def handle(self, handler: HandlerRoute, call: HandlerCall, ticket: Ticket) -> Coroutine[object, object, object]:
         """See :class:`Runner`."""
-        return self.caller.serve(handler.invoke, arguments, ticket)
+        assert isinstance(handler, Handler)  # noqa: S101  # one of ours
+        return self.caller.serve(handler.invoke, handler.arguments.bind(call), ticket)
 
     async def drain(self) -> None:
         """See :class:`Runner`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from srv.runtimes._calls import is_coroutine_function
 from srv.runtimes._model import MLModel
+from srv.workers._handling import pack_handlers
 from srv.workers._messages import pack_tensors, unpack_tensors
 from srv_codecs.content_types import input_codecs, request_codecs
 from srv_codecs.hints import ImpliedTensor, SignatureSummary, signature_of
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 
 def pack_facts(runner: LocalRunner) -> dict[str, object]:
-    """Return what does not change once the runtime is loaded, as JSON; :func:`pack_state` has the rest."""
+    """Return what does not change once the runtime is loaded, as JSON; :func:`pack_state` has the rest.
+
+    Raises:
+        LoadError: a handler cannot be served from here.
+    """
     cls = type(runner.runtime)
     return {
         "class": cls.__qualname__,
@@ -29,6 +34,7 @@ def pack_facts(runner: LocalRunner) -> dict[str, object]:
         if cls.predict_stream is MLModel.predict_stream
         else _pack_method(runner.runtime.predict_stream, cls.predict_stream),
         "content_types": [input_codecs.content_types, request_codecs.content_types],
+        "handlers": pack_handlers(runner.handlers, lambda each: not is_coroutine_function(each.invoke)),
         "state": pack_state(runner.runtime),
     }
 

@@ -26,18 +26,19 @@ def main(arguments: Mapping[str, object]) -> None:
     """Serve one model until the server has had enough, or is gone.
 
     Args:
-        arguments: ``fd``, the descriptor of the socket; ``parent``, the server's process; ``settings``, what the
-            server's settings say of logging.
+        arguments: ``fd``, the descriptor of the socket; ``parent``, the server's process; ``settings``, what of the
+            server's settings a worker has to know.
     """
     given = cast("Mapping[str, Any]", arguments)
     _die_with(given["parent"])
     # The server decides when a worker ends. Not SIG_IGN, which processes that the model starts would inherit.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _do_nothing)
-    configure_logging(Settings(**given["settings"]))
+    settings = Settings(**given["settings"])
+    configure_logging(settings)
     loop = _new_loop()
     asyncio.set_event_loop(loop)
-    service = Service(loop, socket.socket(fileno=given["fd"]))
+    service = Service(loop, socket.socket(fileno=given["fd"]), nonfinite_as_null=settings.json_nonfinite == "null")
     loop.run_until_complete(service.run())
     if service.is_lost:
         # Code of the model may still run, and nobody waits for it.

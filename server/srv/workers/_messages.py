@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def pack_request(request: ModelInferRequest) -> tuple[object, Bundle]:
-    """Return a request's header and its tensors.
+def pack_request(request: ModelInferRequest, bundle: Bundle | None = None) -> tuple[object, Bundle]:
+    """Return a request's header and its tensors, which are added to `bundle` if there is one.
 
     Raises:
         SrvError: an input's data has no form.
     """
-    bundle = Bundle()
+    bundle = Bundle() if bundle is None else bundle
     inputs: list[object] = []
     for index, each in enumerate(request.inputs):
         data = pack_data(each, input_place(index, each.name, request.model_name), bundle)
@@ -146,6 +147,22 @@ class WorkerCodeError(Exception):
     """What a model's code has raised in a worker; the text is its traceback there."""
 
 
+class WorkerHttpError(WorkerCodeError):
+    """The same of an exception that names a status of HTTP, for whoever answers with it.
+
+    Attributes:
+        status_code: the status.
+        detail: the text, or what JSON holds.
+        headers: those of the answer, ``None`` for none.
+    """
+
+    def __init__(self, trace: str, status: int, detail: object, headers: dict[str, str] | None) -> None:
+        super().__init__(trace)
+        self.status_code = status
+        self.detail = detail
+        self.headers = headers
+
+
 _OWN: Final[Mapping[str, type[SrvError]]] = {
     name: found for name, found in vars(errors).items() if isinstance(found, type) and issubclass(found, SrvError)
 }
@@ -154,10 +171,16 @@ _OWN: Final[Mapping[str, type[SrvError]]] = {
 def pack_error(error: BaseException) -> dict[str, object]:
     """Return the header of an error: of the project's own what clients see of it, of any other its traceback."""
     if not isinstance(error, SrvError):
-        return {"traceback": _traceback(error)}
+        packed: dict[str, object] = {"traceback": _traceback(error)}
+        status, detail = getattr(error, "status_code", None), getattr(error, "detail", None)
+        if isinstance(status, int) and detail is not None:
+            # As HTTP's exceptions are, in whatever framework.
+            headers: object = getattr(error, "headers", None)
+            packed["http"] = [int(status), _as_json(detail), _as_json(headers)]
+        return packed
     # A subclass of the model's own is one of ours to the server.
     known = next(each for each in type(error).__mro__ if _OWN.get(each.__name__) is each)
-    packed: dict[str, object] = {"class": known.__name__, "message": _text(error), "kind": error.kind.name}
+    packed = {"class": known.__name__, "message": _text(error), "kind": error.kind.name}
     status = cast("object", error.status_code)
     if status is not None:
         # Whatever a model has put there, which is no status then.
@@ -172,6 +195,8 @@ def unpack_error(packed: object) -> Exception:
     found = cast("dict[str, Any]", packed)
     trace = found.get("traceback")
     cause = None if trace is None else WorkerCodeError(trace)
+    if "http" in found:
+        return WorkerHttpError(trace or "", *found["http"])
     if "class" not in found:
         return cause or WorkerCodeError("")
     kind = _OWN[found["class"]]
@@ -183,6 +208,14 @@ def unpack_error(packed: object) -> Exception:
         vars(error)["kind"] = ErrorKind[found["kind"]]
     error.__cause__ = cause
     return error
+
+
+def _as_json(value: object) -> object:
+    """Return what JSON can hold of a value."""
+    try:
+        return cast("object", json.loads(json.dumps(value, default=str)))
+    except (TypeError, ValueError, RecursionError):
+        return str(value)
 
 
 def _text(error: SrvError) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from srv.environments import Environments
 from srv.workers._pool import PoolPlan
-from srv.workers._settings import pack_logging
+from srv.workers._settings import pack_server
 from srv.workers._surface import BOOTSTRAP, surface_arguments
 from srv_protocol.errors import LoadError
 
@@ -73,7 +73,7 @@ class WorkerPlans:
             pinned={name: (value,) if isinstance(value, str) else tuple(value) for name, value in pinned.items()},
             stop_timeout=self._settings.parallel_workers_timeout,
             hang_timeout=self._settings.worker_timeout,
-            logging=pack_logging(self._settings),
+            server=pack_server(self._settings),
             release=_nothing if lease is None else lease.release,
         )
 

@@ -14,20 +14,22 @@ from srv.runtimes._calls import Ticket
 from srv.runtimes._turns import Turns
 from srv.workers._facts import make_runtime
 from srv.workers._frames import Kind
+from srv.workers._handling import RemoteHandler, pack_call, unpack_handlers, unpack_result
 from srv.workers._messages import WorkerCodeError, pack_request, unpack_response
 from srv.workers._process import WorkerProcess
 from srv.workers._settings import pack_settings
 from srv.workers._stream import RemoteStream
 from srv_codecs.content_types import input_codecs, release_codecs, request_codecs
-from srv_protocol.errors import LoadError, ModelNotReady, SrvError, Unsupported, WorkerFailed
+from srv_protocol.errors import LoadError, ModelNotReady, SrvError, WorkerFailed
 from srv_protocol.inference import ModelMetadataResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from srv._model_settings import ModelSettings
     from srv.controlplane._file_override import ModelFiles
-    from srv.runtimes._handlers import Handler
+    from srv.runtimes._handler_arguments import HandlerCall
+    from srv.runtimes._handlers import HandlerRoute
     from srv.runtimes._requests import RequestStream
     from srv.workers._facts import RemoteRuntime
     from srv_protocol.inference import ModelInferRequest
@@ -56,7 +58,7 @@ class PoolPlan:
         stop_timeout: seconds that a process has to end when it has been told to.
         hang_timeout: seconds that one may take to respond, or to end a call that nobody waits for any more; ``None``
             is any number.
-        logging: see :func:`srv.workers._settings.pack_logging`.
+        server: see :func:`srv.workers._settings.pack_server`.
         release: called when no worker runs any more.
     """
 
@@ -67,7 +69,7 @@ class PoolPlan:
     pinned: Mapping[str, Sequence[str]]
     stop_timeout: float
     hang_timeout: float | None
-    logging: Mapping[str, object]
+    server: Mapping[str, object]
     release: Callable[[], None]
 
     def variables_of(self, index: int) -> Mapping[str, str]:
@@ -116,7 +118,7 @@ class WorkerPool:
         self.limit = limit
         self.places = plan.count
         self.package = f"srv_workers.{next(_packages)}"
-        self.handlers: tuple[Handler, ...] = ()
+        self.handlers: tuple[RemoteHandler, ...] = ()
         self.failure = _STARTING
         self._runtime: RemoteRuntime | None = None
         self._workers: list[WorkerProcess | None] = [None] * plan.count
@@ -159,7 +161,7 @@ class WorkerPool:
             worker = WorkerProcess(
                 self._settings.name,
                 plan.command,
-                {**plan.arguments, "settings": plan.logging},
+                {**plan.arguments, "settings": plan.server},
                 {**plan.variables, **plan.variables_of(index)},
                 self._take_state,
                 self._lose,
@@ -181,6 +183,7 @@ class WorkerPool:
             self._runtime = make_runtime(self._settings, facts)
             stateful = self._runtime.stateful
             self._turns = [Turns((), self.limit) for _ in range(plan.count if stateful else 1)]
+            self.handlers = unpack_handlers(facts["handlers"])
             of_inputs, of_requests = facts["content_types"]
             input_codecs.declare(self.package, of_inputs)
             request_codecs.declare(self.package, of_requests)
@@ -375,11 +378,16 @@ class WorkerPool:
         reply = await worker.request(Kind.METADATA, None, None, _nothing)
         return ModelMetadataResponse.parse(reply.body)
 
-    def handle(
-        self, handler: Handler, arguments: dict[str, object], ticket: Ticket
-    ) -> Coroutine[object, object, object]:
+    async def handle(self, handler: HandlerRoute, call: HandlerCall, ticket: Ticket) -> object:
         """See :class:`srv.runtimes._runner.Runner`."""
-        raise Unsupported(f"{handler.name}() with {sorted(arguments)}: {ticket}")
+        assert isinstance(handler, RemoteHandler)  # noqa: S101  # one of ours
+        header, bundle = pack_call(handler, call)
+        sequence = 0 if len(self._turns) > 1 else None
+        worker = await self._take(ticket, sequence, plain=handler.is_plain)
+        ticket.begin()
+        ended = partial(self._give_back, worker, sequence) if handler.is_plain else _nothing
+        reply = await worker.request(Kind.HANDLE, header, bundle, ended)
+        return unpack_result(self.runtime.name, reply.header, reply.body)
 
 
 def _load_of(worker: WorkerProcess) -> int:

@@ -17,6 +17,7 @@ from srv.runtimes._loading import Loading
 from srv.runtimes._requests import RequestStream
 from srv.workers._facts import pack_facts, pack_state
 from srv.workers._frames import Kind
+from srv.workers._handling import RemoteCall, pack_result
 from srv.workers._link import Link, LinkClosed
 from srv.workers._messages import pack_error, pack_metadata, pack_response, unpack_error, unpack_request
 from srv.workers._settings import unpack_settings
@@ -42,7 +43,9 @@ class Service:
         is_lost: whether the server has gone.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, *, nonfinite_as_null: bool = False
+    ) -> None:
         self._loop = loop
         self._link = Link(loop, sock, self._received, self._lost)
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -51,6 +54,7 @@ class Service:
         self._runner: LocalRunner | None = None
         # Of the model, once it is loaded: every call runs in a copy of it.
         self._context = contextvars.copy_context()
+        self._nonfinite_as_null = nonfinite_as_null
         self._ended = asyncio.Event()
         self.is_lost = False
 
@@ -74,6 +78,8 @@ class Service:
         elif kind is Kind.STREAM:
             stream = self._streams[call] = _Stream(self._link, call)
             self._start(call, self._answer_stream(call, stream, header, body))
+        elif kind is Kind.HANDLE:
+            self._start(call, self._handle(call, header, body))
         elif kind in _OF_STREAMS:
             # The stream may have ended just now.
             found = self._streams.get(call)
@@ -145,6 +151,17 @@ class Service:
                 await self._respond(Kind.ITEM, call, each)
                 await stream.wait_wanted()
         self._link.send(Kind.END, call)
+
+    async def _handle(self, call: int, header: object, body: memoryview) -> None:
+        runner = self._loaded()
+        name = runner.runtime.name
+        given = RemoteCall(name, header, body)
+        del header, body
+        handler = runner.handlers[given.number]
+        result = await runner.handle(handler, given, _TICKET)
+        place = f"model '{name}': {handler.name}()"
+        packed, bundle = await pack_result(result, given, place, nonfinite_as_null=self._nonfinite_as_null)
+        self._link.send(Kind.RESULT, call, packed, bundle, await self._link.place(bundle))
 
     async def _metadata(self, call: int, _header: object) -> None:
         runner = self._loaded()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PLAIN: Final = ("name", "platform", "versions", "max_batch_size", "max_batch_time", "cache_enabled")
 _PARAMETERS: Final = ("uri", "version", "format", "content_type", "extra", "model_extra")
-_LOGGING: Final = ("debug", "use_structured_logging", "logging_settings")
+_SERVER: Final = ("debug", "use_structured_logging", "logging_settings", "json_nonfinite")
 
 
 def pack_settings(settings: ModelSettings) -> dict[str, object]:
@@ -44,6 +44,6 @@ def unpack_settings(packed: object) -> ModelSettings:
     )
 
 
-def pack_logging(settings: Settings) -> dict[str, object]:
-    """Return what the server's settings say of logging, as JSON."""
-    return {name: getattr(settings, name) for name in _LOGGING}
+def pack_server(settings: Settings) -> dict[str, object]:
+    """Return what of the server's settings a worker has to know, as JSON."""
+    return {name: getattr(settings, name) for name in _SERVER}
