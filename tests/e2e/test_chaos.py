@@ -89,6 +89,8 @@ EXPECTED: Final = (
     "its worker process was killed (SIGKILL) before the request was answered",
     "its worker process ended (exit status 0) before the request was answered",
     f"its worker process did not respond for {WORKER_TIMEOUT:g} s and was killed",
+    # Of a stopped one, whose client has left.
+    f"its worker process ran for {WORKER_TIMEOUT:g} s what nobody waited for any more, and was killed",
     "its worker process closed its socket before the request was answered",
     "its worker process is being started",
     "is being unloaded",

@@ -124,6 +124,8 @@ class WorkerPool:
         self._turns: list[Turns[WorkerProcess]] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._closing = False
+        # Why the last worker that was given up was.
+        self._given_up = ""
         if code.files is not None:
             code.files.hold()
 
@@ -288,6 +290,7 @@ class WorkerPool:
         name = self._settings.name
         _logger.error("model '%s': %s; it is not started again", name, reason)
         self._workers[index] = None
+        self._given_up = reason
         if not self._alive():
             self.failure = reason
             self._settle()
@@ -326,12 +329,15 @@ class WorkerPool:
     async def _take(self, ticket: Ticket, sequence: int | str | None, *, plain: bool) -> WorkerProcess:
         """Return the worker for a call; of a plain function, when it is the call's turn."""
         index = 0 if sequence is None else zlib.crc32(str(sequence).encode()) % len(self._workers)
+        choice = [self._workers[index]] if sequence is not None else self._workers
+        if not any(choice):
+            # Given up for good: nobody would ever have a turn.
+            raise ModelNotReady(f"model '{self._settings.name}' is not ready: {self._given_up}")
         if plain:
             while True:
                 worker = await self._turns_of(index).take(ticket.priority, bounded=ticket.bounded)
                 if worker.ready:
                     return worker
-        choice = [self._workers[index]] if sequence is not None else self._workers
         ready = [worker for worker in choice if worker is not None and worker.ready]
         if not ready:
             raise ModelNotReady(f"model '{self._settings.name}' is not ready: {self.failure or _STARTING}")

@@ -199,7 +199,8 @@ def test_memory_is_used_again_when_all_views_are_gone_and_not_before() -> None:
         assert one.link.written.in_use == 8
         for number, each in enumerate(kept):
             assert set(bytes(each)) == {number}
-        del kept[::2], body, each
+        del kept[::2]
+        body = each = None
         while one.link.written.in_use > 4:
             await asyncio.sleep(0.001)
         count = one.link.written._count
