@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,12 +13,11 @@ import grpc
 import numpy as np
 import pytest
 from grpc_client import Grpc
+from processes import children, named_memory
 from serving import MODELS, eventually, send_raw
 from tensors import binary_body, grpc_outputs, grpc_request, json_body, rest_outputs, same
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from serving import Answer, Gate, Serve, Server
 
 CODE: Final = '''
@@ -117,7 +114,7 @@ def do(request, note):
     if what == "parameters":
         return InferenceResponse(
             parameters=Parameters({"a": 1, "b": 2.5, "c": True, "d": "x"}, headers={"x-mine": "yes"}),
-            outputs=[ResponseOutput("y", "BYTES", [2], data=["\\u00e9", b"b"], parameters=Parameters({"content_type": "str"}))],
+            outputs=[ResponseOutput("y", "BYTES", [2], Parameters(content_type="str"), data=["\\u00e9", b"b"])],
         )
     raise AssertionError(what)
 
@@ -210,14 +207,6 @@ def write_model(root: Path, notes: Path, name: str, **parameters: object) -> Non
         "parameters": {"extra": {"notes": str(notes)}, **parameters},
     }
     (folder / "model-settings.json").write_text(json.dumps(settings), encoding="utf-8")
-
-
-def children(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(OSError):
-            found += map(int, (task / "children").read_text("ascii").split())
-    return found
 
 
 def ask(server: Server, model: str, what: str = "double", arrays: Any = X, **members: Any) -> Answer:
@@ -359,7 +348,7 @@ def test_a_client_that_leaves_a_stream_ends_it(serve: Serve, folder: Path, notes
     eventually((notes / "stream-ended").exists, lambda: "it goes on")
 
 
-def test_what_hangs_after_its_deadline_is_killed(serve: Serve, folder: Path, notes: Path) -> None:
+def test_what_hangs_after_its_deadline_is_killed(serve: Serve, folder: Path) -> None:
     server = serve(folder, parallel_workers=1, worker_timeout=1).wait_started()
     request = grpc_request("plain", X)
     request.parameters["do"].string_param = "hang"
@@ -462,14 +451,14 @@ def test_a_model_that_cannot_be_started_again_is_given_up(serve: Serve, folder: 
 
 
 def test_nothing_survives_the_server(serve: Serve, folder: Path) -> None:
-    shared = sorted(os.listdir("/dev/shm"))
+    shared = named_memory()
     server = serve(folder, parallel_workers=2).wait_started()
     found = children(server.pid)
     assert len(found) == 8
     server.signal(signal.SIGSTOP)
     server.kill()
     eventually(lambda: not any(Path("/proc", str(pid)).exists() for pid in found), lambda: found)
-    assert sorted(os.listdir("/dev/shm")) == shared
+    assert named_memory() == shared
 
 
 # ---- Unload and stop

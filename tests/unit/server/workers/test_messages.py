@@ -37,9 +37,7 @@ from srv_protocol.inference import (
 )
 
 TEXT = st.text(st.characters(codec=None, max_codepoint=0xDBFF), max_size=6)
-VALUES = st.one_of(
-    st.booleans(), st.integers(-(1 << 63), (1 << 64) - 1), st.floats(), TEXT, st.binary(max_size=6)
-)
+VALUES = st.one_of(st.booleans(), st.integers(-(1 << 63), (1 << 64) - 1), st.floats(), TEXT, st.binary(max_size=6))
 PARAMETERS = st.dictionaries(TEXT.filter(lambda name: name != "headers"), VALUES, max_size=3).map(Parameters)
 HEADERS = st.none() | st.dictionaries(st.sampled_from(["a", "x-b", "cookie"]), TEXT, max_size=3).map(Headers)
 OWN = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, SrvError)]
@@ -67,7 +65,9 @@ def test_a_request_arrives_as_it_was(data: st.DataObject) -> None:
     request.parameters.headers = data.draw(HEADERS)
     arrays = data.draw(st.lists(tensors(), max_size=3))
     for index, (datatype, array) in enumerate(arrays):
-        tensor = InferInputTensor(f"{index}{data.draw(TEXT)}", datatype, [*array.shape], data.draw(PARAMETERS), data=array)
+        tensor = InferInputTensor(
+            f"{index}{data.draw(TEXT)}", datatype, [*array.shape], data.draw(PARAMETERS), data=array
+        )
         request.inputs.append(tensor)
     wanted = data.draw(st.lists(st.tuples(TEXT, PARAMETERS), max_size=2))
     request.outputs.extend(InferRequestedOutputTensor(name, own) for name, own in wanted)
@@ -96,7 +96,9 @@ def test_a_response_arrives_as_it_was(data: st.DataObject) -> None:
     response.parameters = data.draw(PARAMETERS)
     response.parameters.headers = data.draw(HEADERS)
     for index, (datatype, array) in enumerate(data.draw(st.lists(tensors(), max_size=3))):
-        response.outputs.append(InferOutputTensor(f"{index}", datatype, [*array.shape], data.draw(PARAMETERS), data=array))
+        response.outputs.append(
+            InferOutputTensor(f"{index}", datatype, [*array.shape], data.draw(PARAMETERS), data=array)
+        )
 
     header, bundle = pack_response(response)
     arrived = unpack_response("model", through_json(header), written(bundle))
@@ -176,7 +178,7 @@ def test_an_error_keeps_where_it_came_from() -> None:
     """The log shows it, as it would that of this process."""
     try:
         try:
-            raise ZeroDivisionError("the reason")
+            raise ZeroDivisionError("the reason")  # noqa: TRY301  # the cause
         except ZeroDivisionError as error:
             raise InvalidInput("the text") from error
     except InvalidInput as error:
