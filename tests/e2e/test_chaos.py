@@ -15,7 +15,6 @@ import random
 import signal
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -29,6 +28,7 @@ from tensors import binary_body, grpc_outputs, grpc_request, json_body, rest_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from serving import Answer, Rest, Serve, Server
 

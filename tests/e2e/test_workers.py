@@ -101,7 +101,7 @@ def do(request, note):
     if what == "datatype":
         return InferenceResponse(outputs=[ResponseOutput("y", "WHAT", [1], data=[1])])
     if what == "objects":
-        return InferenceResponse(outputs=[ResponseOutput("y", "INT32", [1], data=[object()])])
+        return InferenceResponse(outputs=[ResponseOutput("y", "INT32", [1], data=[{1}])])
     if what == "range":
         return InferenceResponse(outputs=[ResponseOutput("y", "INT8", [1], data=[1000])])
     if what == "no data":
@@ -127,6 +127,8 @@ class Model(MLModel):
         self.note(f"loaded-{os.getpid()}").touch()
         if self.note("die").exists():
             os._exit(3)
+        if self.note(f"die-{os.environ.get('DEVICE')}").exists():
+            os._exit(4)
         return True
 
     async def unload(self):
@@ -428,6 +430,18 @@ def test_a_process_that_dies_while_it_loads_is_an_error_of_the_load(serve: Serve
     (notes / "die").unlink()
     assert server.post("/v2/repository/models/plain/load").status == 200
     assert ask(server, "plain").status == 200
+
+
+def test_one_process_that_cannot_load_lets_the_others_unload(serve: Serve, folder: Path, notes: Path) -> None:
+    write_model(folder, notes, "Plain", workers=2, worker_env={"DEVICE": ["0", "1"]})
+    server = serve(folder, load_models_at_startup="false").wait_started()
+    server.faults_expected = True
+    (notes / "die-1").touch()
+    answer = server.post("/v2/repository/models/plain/load")
+    assert answer.status == 400
+    assert "exit status 4" in answer.error()
+    assert [*notes.glob("unloaded-*")]
+    assert children(server.pid) == []
 
 
 def test_a_model_that_cannot_be_started_again_is_given_up(serve: Serve, folder: Path, notes: Path) -> None:
