@@ -91,6 +91,7 @@ EXPECTED: Final = (
     # Of a stopped one, whose client has left.
     f"its worker process ran for {WORKER_TIMEOUT:g} s what nobody waited for any more, and was killed",
     "its worker process closed its socket before the request was answered",
+    "while it loaded the model",
     "its worker process is being started",
     "is being unloaded",
     "is loading",
