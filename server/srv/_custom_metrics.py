@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar, cast
 
 from srv._logging import model_name, model_version
 from srv._raw_metrics import Load, RawMetrics, written_names
 from srv_protocol.errors import InvalidModelContext, MetricError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from prometheus_client import Counter, Gauge, Histogram
     from prometheus_client.registry import Collector
@@ -132,6 +132,51 @@ class HistogramMetric(_Metric):
         cast("Histogram", self._child(labels)).observe(value)
 
 
+class MetricUse(NamedTuple):
+    """What a model's code has done with a metric, for another process to do the same.
+
+    Attributes:
+        method: of the metric, ``""`` for its registration alone.
+        amount: the method's argument.
+        values: those of the metric's own labels.
+    """
+
+    kind: str
+    name: str
+    description: str
+    labels: tuple[str, ...]
+    buckets: tuple[float, ...] | None
+    method: str = ""
+    amount: float = 0.0
+    values: tuple[str, ...] = ()
+
+
+class _Forwarding:
+    """Stands where prometheus-client's collectors do, in a process whose metrics another one shows."""
+
+    def __init__(self, use: MetricUse, to: Callable[[MetricUse], None]) -> None:
+        self._use = use
+        self._to = to
+
+    def labels(self, *values: str) -> _Forwarding:
+        return _Forwarding(self._use._replace(values=values[len(_OWN_LABELS) :]), self._to)
+
+    def inc(self, amount: float) -> None:
+        self._tell("inc", amount)
+
+    def dec(self, amount: float) -> None:
+        self._tell("dec", amount)
+
+    def set(self, value: float) -> None:
+        self._tell("set", value)
+
+    def observe(self, value: float) -> None:
+        self._tell("observe", value)
+
+    def _tell(self, method: str, amount: float) -> None:
+        self._to(self._use._replace(method=method, amount=float(amount)))
+
+
 class _CustomMetrics:
     """The metrics of all models of the process, and which loads of which models there are."""
 
@@ -143,6 +188,11 @@ class _CustomMetrics:
         # The loads of each model, oldest first, with the metrics that each has made, and what had their names before.
         self._loads: dict[ModelKey, dict[Load, list[tuple[_Metric, _Metric | None]]]] = {}
         self._reserved: set[str] = set()
+        self._forward: Callable[[MetricUse], None] | None = None
+
+    def forward(self, to: Callable[[MetricUse], None]) -> None:
+        """Count nothing here, but tell of it."""
+        self._forward = to
 
     def reserve(self, names: Collection[str]) -> None:
         """Take note of names that are the server's own."""
@@ -221,6 +271,10 @@ class _CustomMetrics:
 
     def _collect(self, name: str, description: str, definition: _Definition) -> Collector:
         """Return a new collector, which nothing shows yet."""
+        if self._forward is not None:
+            use = MetricUse(definition.kind, name, description, definition.labels, definition.buckets)
+            self._forward(use)
+            return cast("Collector", _Forwarding(use, self._forward))
         import prometheus_client as prometheus  # `import srv` stays without it
 
         own = sorted(written_names(name, definition.kind) & self._reserved)
@@ -269,7 +323,8 @@ class _CustomMetrics:
                 return
             del self._loads[key]
             for name, metric in list(self._metrics.items()):
-                _remove_children(metric.collector, key)
+                if self._forward is None:
+                    _remove_children(metric.collector, key)
                 users = self._users[name]
                 if key in users:
                     users.remove(key)
@@ -278,14 +333,17 @@ class _CustomMetrics:
 
     def _show(self, metric: _Metric) -> None:
         try:
-            _raw.add(metric.collector)
+            if self._forward is None:
+                _raw.add(metric.collector)
         except ValueError as error:
             raise MetricError(f"metric '{metric.name}': {error}") from error
         self._metrics[metric.name] = metric
         self._users[metric.name] = set()
 
     def _remove(self, name: str) -> None:
-        _raw.remove(self._metrics.pop(name).collector)
+        collector = self._metrics.pop(name).collector
+        if self._forward is None:
+            _raw.remove(collector)
         del self._users[name]
 
 
@@ -312,6 +370,7 @@ def _check(name: str, definition: _Definition) -> None:
         raise MetricError(f"metric '{name}': expected labels of different names, got {list(definition.labels)}")
 
 
+_KINDS: Final[Mapping[str, type[_Metric]]] = {each.kind: each for each in (CounterMetric, GaugeMetric, HistogramMetric)}
 _custom: Final = _CustomMetrics()
 _raw: Final = RawMetrics()
 
@@ -320,6 +379,22 @@ def begin_serving(own_names: Collection[str]) -> None:
     """Show models' metrics beside a server's, whose names are `own_names`."""
     _custom.reserve(own_names)
     _raw.install(own_names)
+
+
+def forward_metrics(to: Callable[[MetricUse], None]) -> None:
+    """Have `to` called, on any thread, with what models' code does with metrics; they count nowhere in this process."""
+    _custom.forward(to)
+
+
+def repeat_use(use: MetricUse) -> None:
+    """Do what the code of the running model has done in another process.
+
+    Raises:
+        MetricError: as :func:`counter`.
+    """
+    metric: Any = _custom.register(_KINDS[use.kind], use.name, use.description, use.labels, use.buckets)
+    if use.method:
+        getattr(metric, use.method)(use.amount, **dict(zip(use.labels, use.values, strict=True)))
 
 
 class ModelMetrics:

@@ -32,8 +32,9 @@ decode_header: Final = json.JSONDecoder().decode
 class Kind(enum.IntEnum):
     """What a frame says; `header` is what its JSON holds, `body` its tensors.
 
-    Of the server: LOAD, PREDICT, STREAM, NEXT, MORE, END_MORE, HANDLE, METADATA, CANCEL, UNLOAD, PING.
-    Of the worker: LOADED, FACTS, RESPONSE, ITEM, END, ERROR, WANT_MORE, RESULT, PONG. Of both: the last three.
+    Of the server: LOAD, PREDICT, STREAM, NEXT, MORE, END_MORE, HANDLE, METADATA, CANCEL, UNLOAD, PING, LOGGING.
+    Of the worker: LOADED, FACTS, RESPONSE, ITEM, END, ERROR, WANT_MORE, RESULT, PONG, METRICS.
+    Of both: SEGMENT, RELEASE, FORGET.
     """
 
     LOAD = 1
@@ -73,6 +74,6 @@ class Kind(enum.IntEnum):
     FORGET = 23
     """A segment, by number, that will not be used again."""
     METRICS = 24
-    """The answer is RESULT: the worker's metrics."""
+    """What the model's code has done with metrics."""
     LOGGING = 25
     """How to log from now on."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from srv._custom_metrics import MetricUse, repeat_use
+from srv._logging import model_context
 from srv.runtimes._calls import Ticket
 from srv.runtimes._turns import Turns
 from srv.workers._facts import make_runtime
@@ -20,7 +22,7 @@ from srv.workers._process import WorkerProcess
 from srv.workers._settings import pack_settings
 from srv.workers._stream import RemoteStream
 from srv_codecs.content_types import input_codecs, release_codecs, request_codecs
-from srv_protocol.errors import LoadError, ModelNotReady, SrvError, WorkerFailed
+from srv_protocol.errors import LoadError, MetricError, ModelNotReady, SrvError, WorkerFailed
 from srv_protocol.inference import ModelMetadataResponse
 
 if TYPE_CHECKING:
@@ -126,6 +128,10 @@ class WorkerPool:
         self._turns: list[Turns[WorkerProcess]] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._closing = False
+        self._metrics = ModelMetrics(settings.name, settings.version)
+        self._bad_metrics: set[str] = set()
+        # Why the last worker that was given up was.
+        self._given_up = ""
         if code.files is not None:
             code.files.hold()
 
@@ -164,6 +170,7 @@ class WorkerPool:
                 {**plan.arguments, "settings": plan.server},
                 {**plan.variables, **plan.variables_of(index)},
                 self._take_state,
+                self._count,
                 self._lose,
             )
         except OSError as error:
@@ -232,6 +239,7 @@ class WorkerPool:
             turns.fail(ModelNotReady(f"model '{self._settings.name}' is being unloaded"))
         release_codecs(self.package)
         self._plan.release()
+        self._metrics.release()
         if self._code.files is not None:
             await self._code.files.release()
 
@@ -244,6 +252,18 @@ class WorkerPool:
         worker.says_ready = cast("dict[str, Any]", state)["ready"]
         self.runtime.set_state(state)
         self._settle()
+
+    def _count(self, uses: object) -> None:
+        """Do with metrics what the model's code has done with them."""
+        with model_context(self._settings.name, self._settings.version or ""):
+            for kind, name, description, labels, buckets, *rest in cast("list[Any]", uses):
+                use = MetricUse(kind, name, description, tuple(labels), buckets and tuple(buckets), *rest)
+                try:
+                    repeat_use(use)
+                except MetricError as error:
+                    if name not in self._bad_metrics:
+                        self._bad_metrics.add(name)
+                        _logger.error("model '%s': %s", self._settings.name, error.message)  # noqa: TRY400  # it says all
 
     def _lose(self, worker: WorkerProcess) -> None:
         for turns in self._turns:
@@ -291,6 +311,7 @@ class WorkerPool:
         name = self._settings.name
         _logger.error("model '%s': %s; it is not started again", name, reason)
         self._workers[index] = None
+        self._given_up = reason
         if not self._alive():
             self.failure = reason
             self._settle()
@@ -329,12 +350,15 @@ class WorkerPool:
     async def _take(self, ticket: Ticket, sequence: int | str | None, *, plain: bool) -> WorkerProcess:
         """Return the worker for a call; of a plain function, when it is the call's turn."""
         index = 0 if sequence is None else zlib.crc32(str(sequence).encode()) % len(self._workers)
+        choice = [self._workers[index]] if sequence is not None else self._workers
+        if not any(choice):
+            # Given up for good: nobody would ever have a turn.
+            raise ModelNotReady(f"model '{self._settings.name}' is not ready: {self._given_up}")
         if plain:
             while True:
                 worker = await self._turns_of(index).take(ticket.priority, bounded=ticket.bounded)
                 if worker.ready:
                     return worker
-        choice = [self._workers[index]] if sequence is not None else self._workers
         ready = [worker for worker in choice if worker is not None and worker.ready]
         if not ready:
             raise ModelNotReady(f"model '{self._settings.name}' is not ready: {self.failure or _STARTING}")

@@ -68,6 +68,7 @@ class WorkerProcess:
         arguments: these, without what only this class knows.
         variables: the process's whole environment.
         state_changed: called with what the runtime says of itself anew.
+        counted: called with what the model's code has done with metrics.
         died: called once when the process has ended, however that was.
 
     Attributes:
@@ -85,11 +86,13 @@ class WorkerProcess:
         arguments: Mapping[str, object],
         variables: Mapping[str, str],
         state_changed: Callable[[WorkerProcess, object], None],
+        counted: Callable[[object], None],
         died: Callable[[WorkerProcess], None],
     ) -> None:
         self._model = model
         self._loop = asyncio.get_running_loop()
         self._state_changed = state_changed
+        self._counted = counted
         self._died = died
         self._count = 0
         self._end_told = False
@@ -269,6 +272,9 @@ class WorkerProcess:
             return
         if kind is Kind.FACTS:
             self._state_changed(self, header)
+            return
+        if kind is Kind.METRICS:
+            self._counted(header)
             return
         call = self.calls.get(number)
         if call is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import contextvars
 from contextlib import aclosing
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from srv._custom_metrics import forward_metrics
 from srv._logging import model_name, model_version
 from srv.dataplane._validation import Wanted, finish_response
 from srv.runtimes._calls import Ticket
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine, Mapping
 
+    from srv._custom_metrics import MetricUse
     from srv.runtimes._runner import LocalRunner
     from srv_protocol.inference import ModelInferRequest
 
@@ -55,11 +58,14 @@ class Service:
         # Of the model, once it is loaded: every call runs in a copy of it.
         self._context = contextvars.copy_context()
         self._nonfinite_as_null = nonfinite_as_null
+        self._metrics: collections.deque[MetricUse] = collections.deque()
+        self._tells_metrics = False
         self._ended = asyncio.Event()
         self.is_lost = False
 
     async def run(self) -> None:
         """Serve until the end."""
+        forward_metrics(self._take_metric)
         self._link.open()
         await self._ended.wait()
         await self._link.flush()
@@ -92,6 +98,23 @@ class Service:
         # There is nobody left whom an answer could reach.
         self.is_lost = True
         self._ended.set()
+
+    def _take_metric(self, use: MetricUse) -> None:
+        self._metrics.append(use)
+        if not self._tells_metrics:
+            self._tells_metrics = True
+            # A thread of the model's may outlive the loop.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._tell_metrics)
+
+    def _tell_metrics(self) -> None:
+        # In this order: what comes after is told of anew.
+        self._tells_metrics = False
+        uses: list[MetricUse] = []
+        while self._metrics:
+            uses.append(self._metrics.popleft())
+        if uses:
+            self._send(Kind.METRICS, 0, uses)
 
     def _send(self, kind: Kind, call: int = 0, header: object = None) -> None:
         with contextlib.suppress(LinkClosed):
@@ -139,6 +162,9 @@ class Service:
 
     async def _respond(self, kind: Kind, call: int, response: object) -> None:
         header, bundle = pack_response(finish_response(self._loaded().runtime, _ANYTHING, response))
+        if self._metrics:
+            # Who has the answer finds it counted.
+            self._tell_metrics()
         self._link.send(kind, call, header, bundle, await self._link.place(bundle))
 
     async def _answer_stream(self, call: int, stream: _Stream, header: object, body: memoryview) -> None:
@@ -160,6 +186,8 @@ class Service:
         handler = runner.handlers[given.number]
         result = await runner.handle(handler, given, _TICKET)
         place = f"model '{name}': {handler.name}()"
+        if self._metrics:
+            self._tell_metrics()
         packed, bundle = await pack_result(result, given, place, nonfinite_as_null=self._nonfinite_as_null)
         self._link.send(Kind.RESULT, call, packed, bundle, await self._link.place(bundle))
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import open_files
 
 from srv.workers._frames import Kind
 from srv.workers._link import Link, LinkClosed
@@ -64,10 +65,10 @@ def run(test: Callable[[End, End], Awaitable[None]], size: int | None = None) ->
             for each in ends:
                 each.link.close()
 
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     asyncio.run(main())
     gc.collect()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 def bundle_of(data: Any) -> Bundle:
@@ -199,7 +200,8 @@ def test_memory_is_used_again_when_all_views_are_gone_and_not_before() -> None:
         assert one.link.written.in_use == 8
         for number, each in enumerate(kept):
             assert set(bytes(each)) == {number}
-        del kept[::2], body, each
+        del kept[::2]
+        body = each = None
         while one.link.written.in_use > 4:
             await asyncio.sleep(0.001)
         count = one.link.written._count
@@ -256,7 +258,7 @@ def test_what_was_placed_and_cannot_be_sent_is_free_again() -> None:
 
 
 def test_who_does_not_wait_for_the_writing_leaves_its_memory_to_others() -> None:
-    async def test(one: End, other: End) -> None:
+    async def test(one: End, _: End) -> None:
         placing = asyncio.ensure_future(one.link.place(bundle_of(random_bytes(OFF_THE_LOOP))))
         await asyncio.sleep(0)
         placing.cancel()

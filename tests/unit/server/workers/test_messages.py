@@ -150,7 +150,7 @@ class _Unreadable(InvalidInput):
         raise RuntimeError("no text")
 
     @property
-    def message(self) -> str:  # type: ignore[override]  # the fault that is tested
+    def message(self) -> str:
         raise RuntimeError("no text either")
 
     @message.setter
@@ -178,7 +178,7 @@ def test_an_error_keeps_where_it_came_from() -> None:
     """The log shows it, as it would that of this process."""
     try:
         try:
-            raise ZeroDivisionError("the reason")
+            raise ZeroDivisionError("the reason")  # noqa: TRY301  # the cause
         except ZeroDivisionError as error:
             raise InvalidInput("the text") from error
     except InvalidInput as error:
