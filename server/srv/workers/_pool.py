@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from srv._custom_metrics import MetricUse, repeat_use
+from srv._custom_metrics import MetricUse, ModelMetrics, repeat_use
 from srv._logging import model_context
 from srv.runtimes._calls import Ticket
 from srv.runtimes._turns import Turns
