@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import signal
@@ -507,3 +509,38 @@ def test_on_a_signal_requests_finish_and_models_are_unloaded(
     loaded = {each.name.removeprefix("loaded-") for each in notes.glob("loaded-*")}
     assert {each.name.removeprefix("unloaded-") for each in notes.glob("unloaded-*")} == loaded
     assert len(loaded) == 8
+
+
+def test_a_second_signal_hastens_the_end(serve: Serve, folder: Path, notes: Path) -> None:
+    server = serve(folder, parallel_workers=1, shutdown_timeout=3600, worker_timeout=3600).wait_started()
+    found = children(server.pid)
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(ask, server, "async", "wait")
+        eventually((notes / "waits").exists, lambda: "it never began")
+        server.signal()
+        server.wait_for_line("stopping")
+        server.signal()
+        assert server.wait_exit() == 0
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            assert running.result().status == 503
+    eventually(lambda: not any(Path("/proc", str(pid)).exists() for pid in found), lambda: found)
+
+
+def test_a_sequence_whose_process_was_given_up_is_told(serve: Serve, folder: Path, notes: Path) -> None:
+    """At once: nobody will ever serve it. The other process goes on."""
+    write_model(folder, notes, "Sequence", workers=2, worker_env={"DEVICE": ["0", "1"]})
+    server = serve(folder).wait_started()
+    server.faults_expected = True
+    pids = {}
+    for number in range(1, 9):
+        answer = ask(server, "sequence", parameters={"sequence_id": number, "sequence_start": True})
+        pids[number] = json.loads(said(answer).replace("(", "[").replace(")", "]"))[0]
+    dies = next(pid for pid in pids.values() if b"DEVICE=1\0" in Path(f"/proc/{pid}/environ").read_bytes())
+    (notes / "die-1").touch()
+    os.kill(dies, signal.SIGKILL)
+    server.wait_for_line("it is not started again")
+    for number, pid in pids.items():
+        answer = ask(server, "sequence", parameters={"sequence_id": number})
+        assert answer.status == (503 if pid == dies else 200), answer.body
+        if pid == dies:
+            assert "failed 5 times in a row" in answer.error()

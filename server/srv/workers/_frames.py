@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import struct
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -19,8 +19,7 @@ All little-endian. A frame without call has 0 there, as one whose body is not in
 def _as_plain(value: object) -> object:
     # A runtime may say `shape=[sizes[0]]` of an array of sizes.
     if isinstance(value, np.generic):
-        found: object = value.item()
-        return found
+        return cast("object", value.item())
     message = f"no JSON form: {type(value).__name__}"
     raise TypeError(message)
 

@@ -226,8 +226,10 @@ class WorkerProcess:
     async def drain(self) -> None:
         """Return when all calls have ended."""
         while self.calls and not self.is_dead:
-            self._drained = self._loop.create_future()
-            await self._drained
+            if self._drained is None or self._drained.done():
+                self._drained = self._loop.create_future()
+            # Of all that wait.
+            await asyncio.shield(self._drained)
 
     def tell(self, kind: Kind, number: int, header: object = None, bundle: Bundle | None = None) -> None:
         """Say something more of a call; nothing if the process has ended."""

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from typing import TYPE_CHECKING
 
-import numpy as np
+import numpy as np  # noqa: TC002  # hints are read at run time
 import pytest
 
 from srv import Headers, MLModel, ModelParameters, ModelSettings, decode_args
@@ -34,7 +34,7 @@ class Async(MLModel):
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         raise NotImplementedError
 
-    async def predict_stream(self, payloads: AsyncIterator[InferenceRequest]) -> AsyncIterator[InferenceResponse]:
+    async def predict_stream(self, payloads: AsyncIterator[InferenceRequest]) -> AsyncIterator[InferenceResponse]:  # noqa: ARG002  # only its kind counts
         raise NotImplementedError
         yield
 
@@ -42,7 +42,7 @@ class Async(MLModel):
 class PlainStream(MLModel):
     stateful = True
 
-    def predict_stream(self, payloads: Iterator[InferenceRequest]) -> Iterator[InferenceResponse]:
+    def predict_stream(self, payloads: Iterator[InferenceRequest]) -> Iterator[InferenceResponse]:  # noqa: ARG002  # only its kind counts
         raise NotImplementedError
         yield
 
