@@ -149,9 +149,9 @@ def _unpack_array(described: list[Any], body: memoryview) -> NDArray[np.generic]
     name, shape, *rest = described
     if name == "O":
         elements = _unpack_values(rest[0], body)
-        array = np.empty(len(elements), object)
+        array: NDArray[Any] = np.empty(len(elements), object)
         array[:] = elements
-        return array.reshape(shape)
+        return array.reshape(tuple(shape))
     dtype = DATATYPES[Datatype.BF16].dtype if name == _BFLOAT16 else np.dtype(name)
     found: NDArray[np.generic] = np.ndarray(tuple(shape), dtype, body, rest[0])
     return found
@@ -217,12 +217,10 @@ def _unpack_values(described: list[Any], body: memoryview) -> list[object]:
 def _as_json(value: object) -> object:
     if isinstance(value, bytes):
         return {_BYTES_KEY: base64.b64encode(value).decode("ascii")}
-    if isinstance(value, np.generic):
-        item: object = value.item()
-        if not isinstance(item, np.generic):
-            return item
-    if isinstance(value, np.ndarray):
-        return value.tolist()
+    if isinstance(value, (np.generic, np.ndarray)):
+        plain: object = cast("Any", value).tolist()
+        if not isinstance(plain, np.generic):
+            return plain
     message = f"no JSON form: {type(value).__name__}"
     raise TypeError(message)
 

@@ -121,9 +121,6 @@ class LocalRunner:
         LoadError: a custom handler cannot be served.
     """
 
-    failure: Final = ""
-    places: Final = 1
-
     def __init__(self, runtime: MLModel, caller: Caller, code: ModelCode | None, metrics: ModelMetrics) -> None:
         self.runtime = runtime
         self.caller = caller
@@ -131,6 +128,8 @@ class LocalRunner:
         self.package = "" if code is None else code.package
         self.limit = caller.limit
         self.overlaps = is_coroutine_function(runtime.predict)
+        self.places = 1
+        self.failure = ""
         self._code = code
         self._metrics = metrics
 

@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from srv.workers._frames import PREFIX, Kind, decode_header, encode_header
 from srv.workers._segments import ReadSegments, WrittenSegments
@@ -275,18 +275,15 @@ class Link:
 
     def _take(self, kind: Kind, call: int, header: object, body: memoryview) -> None:
         if kind is Kind.SEGMENT:
-            assert isinstance(header, list)  # noqa: S101  # what `_announce` sends
-            number, size = header
+            number, size = cast("list[int]", header)
             self.read.add(number, size, self._descriptors.popleft())
         elif kind is Kind.RELEASE:
-            assert isinstance(header, list)  # noqa: S101  # what `_release` sends
-            for number in header:
+            for number in cast("list[int]", header):
                 self.written.release(number)
             if self._trimming is None:
                 self._trimming = self._loop.call_later(_IDLE, self._trim)
         elif kind is Kind.FORGET:
-            assert isinstance(header, int)  # noqa: S101  # what `_forget` sends
-            self.read.forget(header)
+            self.read.forget(cast("int", header))
         else:
             self._received(kind, call, header, body)
 

@@ -110,10 +110,10 @@ def _plain_headers(headers: Headers | None) -> object:
 
 def _parameters(values: Mapping[str, object] | int, headers: dict[str, str] | list[Any] | None = None) -> Parameters:
     made = Parameters()
-    if isinstance(values, dict):
+    if not isinstance(values, int):
         # As items: one that a client calls "headers" is no header.
         for name, each in values.items():
-            made[name] = bytes(each) if isinstance(each, list) else each
+            made[name] = bytes(cast("list[int]", each)) if isinstance(each, list) else each
     if isinstance(headers, list):
         # Those of several requests that are answered as one.
         shared, differing = headers

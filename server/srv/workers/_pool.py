@@ -154,7 +154,7 @@ class WorkerPool:
             await asyncio.shield(self._unload_all())
             await self._release()
             if isinstance(error, BaseExceptionGroup):
-                raise error.exceptions[0] from None
+                raise cast("BaseExceptionGroup[BaseException]", error).exceptions[0] from None
             raise
         self._keepers = [asyncio.create_task(self._keep(index)) for index in range(self._plan.count)]
         if self._plan.hang_timeout is not None:

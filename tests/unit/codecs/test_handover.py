@@ -48,7 +48,7 @@ def alike(one: Any, other: Any) -> bool:
     """Whether two Python values have the same types all the way down, and are equal; NaN is equal to itself."""
     if isinstance(one, (list, tuple)):
         # A tuple becomes a list.
-        return isinstance(other, list) and alike_all(cast("Sequence[Any]", one), cast("list[Any]", other))
+        return isinstance(other, list) and alike_all(cast("Sequence[Any]", one), cast("list[Any]", other))  # type: ignore[redundant-cast]  # pyright wants it
     if isinstance(one, float) and math.isnan(one):
         return isinstance(other, float) and math.isnan(other)
     return type(one) is type(other) and bool(one == other) and str(one) == str(other)

@@ -75,7 +75,7 @@ class Watched:
         self.deaths = 0
         command = [sys.executable, "-c", CODE]
         arguments = {"path": sys.path, "lingers": lingers}
-        self.process = WorkerProcess("model", command, arguments, os.environ, _ignore, self._died)
+        self.process = WorkerProcess("model", command, arguments, os.environ, _ignore, lambda _: None, self._died)
         self.ended: list[object] = []
 
     def _died(self, _: WorkerProcess) -> None:
@@ -194,7 +194,7 @@ def test_who_leaves_cancels_the_call_and_its_end_is_awaited() -> None:
 def test_a_command_that_cannot_be_run_leaves_nothing_behind() -> None:
     async def main() -> None:
         with pytest.raises(FileNotFoundError):
-            WorkerProcess("model", ["/nowhere/python"], {}, {}, _ignore, lambda _: None)
+            WorkerProcess("model", ["/nowhere/python"], {}, {}, _ignore, lambda _: None, lambda _: None)
 
     before = open_files()
     asyncio.run(main())
