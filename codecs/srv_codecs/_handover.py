@@ -221,7 +221,7 @@ def _as_json(value: object) -> object:
         plain: object = cast("Any", value).tolist()
         if not isinstance(plain, np.generic):
             return plain
-    message = f"no JSON form: {type(value).__name__}"
+    message = f"no JSON form: {type(cast('object', value)).__name__}"
     raise TypeError(message)
 
 
