@@ -81,6 +81,8 @@ def _cost(pythons: Mapping[str, str], folder: str) -> tuple[str, bool]:
     with ExitStack() as stack:
         names = [name for name in _SERVERS if name.startswith("srv") or name.partition("-")[0] in pythons]
         running = {name: stack.enter_context(run(name, pythons, Path(folder, f"{name}.log"))) for name in names}
+        for server in running.values():
+            wait_ready(server)
         for scenario in SCENARIOS:
             target = _TARGETS.get(scenario.name)
             if target is None:

@@ -215,13 +215,14 @@ def _unpack_values(described: list[Any], body: memoryview) -> list[object]:
 
 
 def _as_json(value: object) -> object:
+    kind = type(value).__name__
     if isinstance(value, bytes):
         return {_BYTES_KEY: base64.b64encode(value).decode("ascii")}
     if isinstance(value, (np.generic, np.ndarray)):
         plain: object = cast("Any", value).tolist()
         if not isinstance(plain, np.generic):
             return plain
-    message = f"no JSON form: {type(cast('object', value)).__name__}"
+    message = f"no JSON form: {kind}"
     raise TypeError(message)
 
 
