@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -46,16 +46,20 @@ def hand_over(*given: InferInputTensor) -> list[TensorData | None]:
 
 def alike(one: Any, other: Any) -> bool:
     """Whether two Python values have the same types all the way down, and are equal; NaN is equal to itself."""
-    if isinstance(one, (list, tuple)):
+    if has_elements(one):
         # A tuple becomes a list.
-        return isinstance(other, list) and alike_all(cast("Sequence[Any]", one), cast("list[Any]", other))
+        return is_list(other) and len(one) == len(other) and all(map(alike, one, other))
     if isinstance(one, float) and math.isnan(one):
         return isinstance(other, float) and math.isnan(other)
     return type(one) is type(other) and bool(one == other) and str(one) == str(other)
 
 
-def alike_all(one: Sequence[Any], other: Sequence[Any]) -> bool:
-    return len(one) == len(other) and all(map(alike, one, other))
+def has_elements(value: object) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def is_list(value: object) -> bool:
+    return isinstance(value, list)
 
 
 @given(st.lists(tensors(), max_size=4))
