@@ -10,7 +10,7 @@ from srv._logging import enabled_levels, set_iso_times, set_levels
 from srv_protocol.errors import InvalidInput, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
     LogValue: TypeAlias = bool | int | str
@@ -44,6 +44,8 @@ class LogSettings:
             "log_verbose_level": int(logging.DEBUG in on),
             "log_format": _FORMATS[0],
         }
+        self.on_change: list[Callable[[Mapping[str, LogValue]], None]] = []
+        """Called with what has been changed."""
 
     def settings(self) -> dict[str, LogValue]:
         """Return all of them; `log_file` is empty, as lines go to standard output."""
@@ -66,6 +68,8 @@ class LogSettings:
             set_levels({level for key, level in _LEVELS.items() if self._values[key]})
         if "log_format" in checked:
             set_iso_times(on=self._values["log_format"] != _FORMATS[0])
+        for tell in self.on_change:
+            tell(checked)
 
     def _is_given(self, key: str, value: object) -> bool:
         if key not in self._values:

@@ -76,9 +76,9 @@ class Server:
             else None
         )
         self.root = root_of(repository, settings.model_repository_root)
-        self.registry = ModelRegistry(
-            self.state.changes, self.root, settings.max_queue_size, cache, WorkerPlans(settings)
-        )
+        workers, log_settings = WorkerPlans(settings), LogSettings()
+        log_settings.on_change.append(workers.set_logging)
+        self.registry = ModelRegistry(self.state.changes, self.root, settings.max_queue_size, cache, workers)
         self.registry.keeps_sequences = peers is None
         self.metrics = Metrics(settings.metrics_rest_server_prefix)
         tracer = Tracer(Path(settings.trace_file) if settings.trace_file is not None else None)
@@ -92,7 +92,7 @@ class Server:
             dataplane,
             controlplane,
             tracer,
-            LogSettings(),
+            log_settings,
             shared_memory,
             CustomRoutes(settings, self.registry),
             peers,

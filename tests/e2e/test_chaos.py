@@ -40,6 +40,7 @@ WORKER_TIMEOUT: Final = 2.0
 CODE = """
 import asyncio
 import os
+import signal
 
 import numpy as np
 from srv import MLModel
@@ -52,6 +53,8 @@ def answer(request):
     x = request.inputs[0].data.array
     if x.size and x.flat[0] == -1:
         os._exit(0)
+    if x.size and x.flat[0] == -2:
+        os.kill(os.getpid(), signal.SIGSTOP)
     for before, after in KEPT[-4:]:
         assert (before == after).all(), "a request of before has changed"
     if len(KEPT) < 16:
@@ -230,17 +233,19 @@ class Chaos:
 
     # ---- Who disturbs
 
-    def kill_one(self, number: signal.Signals) -> None:
+    def kill_one(self) -> None:
         found = children(self.server.pid)
         if found:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._random.choice(found), number)
+                os.kill(self._random.choice(found), signal.SIGKILL)
 
-    def let_one_exit(self) -> None:
-        body = json_body({"x:INT64": np.array([-1], np.int64)})
-        answer = self.server.post(f"/v2/models/{self._random.choice(['plain', 'async', 'batched'])}/infer", body)
+    def ask_for_an_end(self, number: int) -> None:
+        """Let a process end, or stop: by a request, as one that still loads is given all the time that it wants."""
+        body = json_body({"x:INT64": np.array([number], np.int64)})
+        model = self._random.choice(["plain", "async", "batched"])
+        answer = self.server.post(f"/v2/models/{model}/infer", body)
         if answer.status == 200:
-            self.tally.say("a request that ends the process was answered")
+            self.tally.say("a request that ends its process was answered")
         else:
             self.tally.failed("the end", answer.error())
 
@@ -261,9 +266,9 @@ class Chaos:
 
     def disturb(self) -> None:
         actions: list[Callable[[], None]] = [
-            lambda: self.kill_one(signal.SIGKILL),
-            lambda: self.kill_one(signal.SIGSTOP),
-            self.let_one_exit,
+            self.kill_one,
+            lambda: self.ask_for_an_end(-1),
+            lambda: self.ask_for_an_end(-2),
             self.reload,
             self.unload_and_load,
         ]

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 OWN = MODELS / "own"
 
 
-@pytest.fixture(scope="module")
-def own(serve_module: Serve) -> Server:
+@pytest.fixture(scope="module", params=[0, 1], ids=["in process", "in a worker"])
+def own(serve_module: Serve, request: pytest.FixtureRequest) -> Server:
     """Return a server of the models with routes of their own."""
-    return serve_module(OWN).wait_started()
+    return serve_module(OWN, parallel_workers=request.param).wait_started()
 
 
 @pytest.fixture
@@ -277,8 +277,9 @@ def test_structured_lines_are_json_whatever_the_message_holds(serve: Serve) -> N
 # ---- Metrics
 
 
-def test_a_models_metrics_carry_its_name_and_go_with_it(serve: Serve) -> None:
-    server = serve(OWN).wait_started()
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_models_metrics_carry_its_name_and_go_with_it(serve: Serve, workers: int) -> None:
+    server = serve(OWN, parallel_workers=workers).wait_started()
     labels = {"model_name": "left", "model_version": ""}
 
     def value(name: str, **more: str) -> float | None:

@@ -544,3 +544,32 @@ def test_a_sequence_whose_process_was_given_up_is_told(serve: Serve, folder: Pat
         assert answer.status == (503 if pid == dies else 200), answer.body
         if pid == dies:
             assert "failed 5 times in a row" in answer.error()
+
+
+def test_log_settings_reach_the_workers_that_run_and_those_to_come(serve: Serve, tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "talks"
+    folder.mkdir(parents=True)
+    (folder / "models.py").write_text(
+        "import logging\n"
+        "from srv import MLModel\n"
+        "from srv.types import InferenceResponse\n"
+        "class Talks(MLModel):\n"
+        "    async def predict(self, payload):\n"
+        "        logging.getLogger(__name__).debug('a whisper: %s', payload.id)\n"
+        "        return InferenceResponse(outputs=[])\n"
+    )
+    settings = {"implementation": "models.Talks", "parameters": {"workers": 1}}
+    (folder / "model-settings.json").write_text(json.dumps(settings))
+    server = serve(tmp_path / "models").wait_started()
+
+    def say(word: str) -> None:
+        assert server.post("/v2/models/talks/infer", {"id": word, "inputs": []}).status == 200
+
+    say("unheard")
+    assert server.post("/v2/logging", {"log_verbose_level": 1}).status == 200
+    say("heard")
+    eventually(lambda: "a whisper: heard" in server.log, lambda: server.log)
+    assert server.post("/v2/repository/models/talks/load").status == 200
+    say("anew")
+    eventually(lambda: "a whisper: anew" in server.log, lambda: server.log)
+    assert "unheard" not in server.log

@@ -10,6 +10,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from srv._allocator import keep_freed_memory
 from srv._logging import configure_logging
 from srv._settings import Settings
 from srv.workers._service import Service
@@ -36,9 +37,13 @@ def main(arguments: Mapping[str, object]) -> None:
         signal.signal(number, _do_nothing)
     settings = Settings(**given["settings"])
     configure_logging(settings)
+    keep_freed_memory()
     loop = _new_loop()
     asyncio.set_event_loop(loop)
-    service = Service(loop, socket.socket(fileno=given["fd"]), nonfinite_as_null=settings.json_nonfinite == "null")
+    sock = socket.socket(fileno=given["fd"])
+    # It is not for the processes that the model starts.
+    sock.set_inheritable(False)  # its own name for it
+    service = Service(loop, sock, nonfinite_as_null=settings.json_nonfinite == "null")
     loop.run_until_complete(service.run())
     if service.is_lost:
         # Code of the model may still run, and nobody waits for it.

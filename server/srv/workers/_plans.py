@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from srv.environments import Environments
 from srv.workers._pool import PoolPlan
@@ -17,9 +18,11 @@ from srv_protocol.errors import LoadError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from srv._log_settings import LogValue
     from srv._model_settings import ModelSettings
     from srv._settings import Settings
     from srv.environments import Lease
+    from srv.workers._pool import WorkerPool
 
 _START: Final = (
     "import json, sys; given = json.loads(sys.argv[1]); sys.path[:] = given['path']; "
@@ -33,6 +36,8 @@ class WorkerPlans:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._logging: dict[str, LogValue] = {}
+        self._pools: WeakSet[WorkerPool] = WeakSet()
         self._environments = Environments(Path(settings.environments_dir), settings.environment_max_size)
 
     async def plan(self, settings: ModelSettings) -> PoolPlan | None:
@@ -74,8 +79,16 @@ class WorkerPlans:
             stop_timeout=self._settings.parallel_workers_timeout,
             hang_timeout=self._settings.worker_timeout,
             server=pack_server(self._settings),
+            logging=self._logging,
+            pools=self._pools,
             release=_nothing if lease is None else lease.release,
         )
+
+    def set_logging(self, changes: Mapping[str, LogValue]) -> None:
+        """Let all workers, and those to come, log as the server does from now on."""
+        self._logging |= changes
+        for pool in self._pools:
+            pool.set_logging(changes)
 
     async def close(self) -> None:
         """Remove what was unpacked; no worker runs any more."""

@@ -27,7 +27,9 @@ from srv_protocol.inference import ModelMetadataResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from weakref import WeakSet
 
+    from srv._log_settings import LogValue
     from srv._model_settings import ModelSettings
     from srv.controlplane._file_override import ModelFiles
     from srv.runtimes._handler_arguments import HandlerCall
@@ -61,6 +63,8 @@ class PoolPlan:
         hang_timeout: seconds that one may take to respond, or to end a call that nobody waits for any more; ``None``
             is any number.
         server: see :func:`srv.workers._settings.pack_server`.
+        logging: what has been changed of the log settings since the server's start.
+        pools: to which a pool adds itself, to be told of further changes.
         release: called when no worker runs any more.
     """
 
@@ -72,6 +76,8 @@ class PoolPlan:
     stop_timeout: float
     hang_timeout: float | None
     server: Mapping[str, object]
+    logging: Mapping[str, LogValue]
+    pools: WeakSet[WorkerPool]
     release: Callable[[], None]
 
     def variables_of(self, index: int) -> Mapping[str, str]:
@@ -128,6 +134,7 @@ class WorkerPool:
         self._turns: list[Turns[WorkerProcess]] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._closing = False
+        plan.pools.add(self)
         self._metrics = ModelMetrics(settings.name, settings.version)
         self._bad_metrics: set[str] = set()
         # Why the last worker that was given up was.
@@ -176,6 +183,8 @@ class WorkerPool:
         except OSError as error:
             raise LoadError(f"the worker process cannot be started: {error}") from error
         self._workers[index] = worker
+        if plan.logging:
+            worker.tell(Kind.LOGGING, 0, dict(plan.logging))
         header = {"settings": pack_settings(self._settings), "root": self._code.root, "folder": self._code.folder}
         try:
             reply = await worker.request(Kind.LOAD, header, None, _nothing)
@@ -252,6 +261,11 @@ class WorkerPool:
         worker.says_ready = cast("dict[str, Any]", state)["ready"]
         self.runtime.set_state(state)
         self._settle()
+
+    def set_logging(self, changes: Mapping[str, LogValue]) -> None:
+        """Let the workers log otherwise from now on."""
+        for worker in self._alive():
+            worker.tell(Kind.LOGGING, 0, dict(changes))
 
     def _count(self, uses: object) -> None:
         """Do with metrics what the model's code has done with them."""

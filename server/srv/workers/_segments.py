@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _SMALLEST: Final = 1 << 16
 # Bytes of free segments that are kept for the messages to come.
 _KEPT: Final = 64 << 20
+# Of them, at most: each has a file descriptor on both sides.
+_MOST: Final = 32
 
 
 def _new_file(size: int) -> int:
@@ -79,6 +81,7 @@ class WrittenSegments:
         # By size: the power of two that all sizes are.
         self._free: dict[int, list[Segment]] = {}
         self._free_bytes = 0
+        self._free_count = 0
         self._count = 0
 
     @property
@@ -97,6 +100,7 @@ class WrittenSegments:
         if free:
             segment = free.pop()
             self._free_bytes -= rounded
+            self._free_count -= 1
         else:
             descriptor = _new_file(rounded)
             self._count += 1
@@ -114,13 +118,14 @@ class WrittenSegments:
         segment = self._used.pop(number, None)
         if segment is None:
             return
-        if self._free_bytes + segment.size > _KEPT:
+        if self._free_bytes + segment.size > _KEPT or self._free_count >= _MOST:
             # Its pages go when both sides have let go of it.
             self._forget(number)
             return
         segment.released = time.monotonic()
         self._free.setdefault(segment.size, []).append(segment)
         self._free_bytes += segment.size
+        self._free_count += 1
 
     def trim(self, idle: float) -> bool:
         """Let go of those that nobody has needed for `idle` seconds, and return whether free ones are left.
@@ -133,6 +138,7 @@ class WrittenSegments:
             kept = [segment for segment in free if segment.released > oldest]
             for segment in free[: len(free) - len(kept)]:
                 self._free_bytes -= size
+                self._free_count -= 1
                 self._forget(segment.number)
             if kept:
                 self._free[size] = kept
@@ -144,7 +150,7 @@ class WrittenSegments:
         """Let go of all."""
         self._used.clear()
         self._free.clear()
-        self._free_bytes = 0
+        self._free_bytes = self._free_count = 0
 
 
 class ReadSegments:

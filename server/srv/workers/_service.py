@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from srv._custom_metrics import forward_metrics
+from srv._log_settings import LogSettings
 from srv._logging import model_name, model_version
 from srv.dataplane._validation import Wanted, finish_response
 from srv.runtimes._calls import Ticket
@@ -60,6 +61,7 @@ class Service:
         self._nonfinite_as_null = nonfinite_as_null
         self._metrics: collections.deque[MetricUse] = collections.deque()
         self._tells_metrics = False
+        self._log_settings = LogSettings()
         self._ended = asyncio.Event()
         self.is_lost = False
 
@@ -84,6 +86,8 @@ class Service:
         elif kind is Kind.STREAM:
             stream = self._streams[call] = _Stream(self._link, call)
             self._start(call, self._answer_stream(call, stream, header, body))
+        elif kind is Kind.LOGGING:
+            self._log_settings.update(cast("dict[str, object]", header))
         elif kind is Kind.HANDLE:
             self._start(call, self._handle(call, header, body))
         elif kind in _OF_STREAMS:
