@@ -23,7 +23,15 @@ RUNNING: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 # The tests that say something of a gRPC transport, which are run with grpclib's too.
 GRPC_TESTS: Final = (
     *("tests/unit/server/test_grpc_front.py", "tests/wire", "tests/e2e", "tests/conformance"),
-    *("-k", "(grpc or stream or cancel or stop or http2 or metadata or unix or tls) and not abuse"),
+    *(
+        "-k",
+        "(grpc or stream or cancel or stop or http2 or metadata or unix or tls) and not (abuse or client or workers)",
+    ),
+)
+# What starts many processes, and says the same whatever Python runs it.
+ONCE: Final = (
+    *("tests/e2e/test_chaos.py", "tests/e2e/test_environment_matrix.py", "tests/e2e/test_processes.py"),
+    "tests/unit/server/workers/test_bootstrap.py",
 )
 
 
@@ -62,7 +70,8 @@ def tests(session: nox.Session) -> None:
     # MLServer's runtime, without MLServer, whose place srv takes. It says that it is for Pythons below 3.13, as
     # MLServer is; it is plain Python.
     session.install("--no-deps", "--ignore-requires-python", "mlserver-sklearn==1.7.1")
-    session.run("pytest", *session.posargs)
+    once = () if session.posargs or session.python == RUNNING else (f"--ignore={each}" for each in ONCE)
+    session.run("pytest", *session.posargs, *once)
     if not session.posargs and session.python == RUNNING:
         session.run("pytest", *GRPC_TESTS, env={"TESTS_GRPC_TRANSPORT": "grpclib"})
 

@@ -376,7 +376,10 @@ def test_chaos(serve: Serve, folder: Path, tmp_path: Path) -> None:
             lambda name=name: f"{name} is not ready:\n{server.log[-3000:]}",  # type: ignore[misc]
         )
     unload_all(server)
-    eventually(lambda: server.open_files() <= files, lambda: f"{server.open_files()} files are open, {files} before")
+    # A connection of this test's own may be among them, or not.
+    eventually(
+        lambda: server.open_files() <= files + 1, lambda: f"{server.open_files()} files are open, {files} before"
+    )
     assert server.status("VmRSS") < memory + 64 * 1024, f"{memory} KiB before, {server.status('VmRSS')} KiB after"
     assert not list(unpacked.glob("[!.]*"))
     assert named_memory() == shared_before
